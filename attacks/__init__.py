@@ -1,0 +1,1 @@
+"""Attacks: methods that train an adversary against a frozen victim. One method, one file."""

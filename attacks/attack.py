@@ -1,0 +1,71 @@
+"""What an attack is. A new one is a subclass in a file of its own, named in pyproject.toml."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel
+
+from benchmark.arena.arena import Arena
+from benchmark.games.game import GameCard
+from benchmark.learning.progress import Progress
+from benchmark.policies.policy import Policy, PolicyCard
+from benchmark.settings import Settings
+
+Track = Literal["black-box", "white-box", "none"]
+
+
+class Attack(ABC):
+    """Trains an adversary in an arena that shows it what the threat model allows."""
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Raised whenever the same config and seed may give another result."""
+    track: ClassVar[Track]
+    citation: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def configure(cls, game: GameCard, settings: Settings) -> Any:
+        """The resolved config (a frozen pydantic model) for a game, settings on top of presets.
+
+        Raises:
+            Misuse: an unknown setting or one of the wrong type.
+        """
+
+    def __init__(self, config: Any):
+        self.config: BaseModel = config
+
+    @property
+    @abstractmethod
+    def matches(self) -> int:
+        """How many matches the arena should play in parallel."""
+
+    @abstractmethod
+    def train(
+        self, arena: Arena, budget_steps: int, rng: np.random.Generator, progress: Progress
+    ) -> Policy:
+        """The adversary after at most `budget_steps` environment steps (the final one counts).
+
+        rng is the only source of chance. A training that finds `progress.resume()` continues
+        there, and ends as if it had never stopped.
+        """
+
+    def card(self, arena: Arena, *, training: dict[str, Any]) -> PolicyCard:
+        """The card of an adversary trained in this arena, without its network's shape."""
+        game = arena.game.card
+        seat = game.seats[arena.seat_index]
+        return PolicyCard(
+            name=f"{self.name} adversary",
+            kind="mlp",
+            game=game.id,
+            seat=seat.name,
+            obs_dim=seat.obs_dim,
+            act_dim=seat.act_dim,
+            act_bound=seat.act_bound,
+            action_mode="mean",
+            origin=f"trained by attack '{self.name}' version {self.version}",
+            training=training,
+        )

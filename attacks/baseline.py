@@ -1,0 +1,121 @@
+"""The baseline attack: plain PPO on the sparse outcome, with the victim as part of the world.
+
+Gleave, Dennis, Wild, Kant, Levine, Russell: Adversarial Policies (ICLR 2020). Two presets:
+`tuned`, which learns several times faster here and is the one to beat at equal budget, and
+`published`, the hyper-parameters of the released code, a weak baseline kept for replication.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from attacks.attack import Attack
+from benchmark.arena.arena import Arena
+from benchmark.errors import Misuse
+from benchmark.games.game import GameCard
+from benchmark.learning.ppo import PPO, Hooks, PPOConfig
+from benchmark.learning.progress import Progress
+from benchmark.policies.policy import Policy
+from benchmark.settings import Settings, hint, resolve
+
+Preset = Literal["tuned", "published"]
+
+
+class BaselineConfig(PPOConfig):
+    """PPO's configuration and the preset it came from."""
+
+    preset: Preset = Field(description="where the other fields' defaults come from")
+
+
+_COMMON: dict[str, Any] = {
+    "anneal": True,
+    "anneal_clip": False,
+    "gae_lambda": 0.95,
+    "clip": 0.2,
+    "clip_value": False,
+    "entropy": 0.0,
+    "value_weight": 0.5,
+    "max_grad_norm": 0.5,
+    "advantage_norm": "minibatch",
+    "hidden": (64, 64),
+    "activation": "tanh",
+}
+PRESETS: dict[tuple[str, str], dict[str, Any]] = {
+    ("pong-v1", "tuned"): {
+        **_COMMON,
+        "matches": 512,
+        "rollout_steps": 128,
+        "minibatch": 2048,
+        "epochs": 4,
+        "learning_rate": 1e-3,
+        "gamma": 0.997,  # a point lasts hundreds of steps; .99 sees a third of one
+        "log_std": -0.5,
+        "obs_clip": None,  # Pong's observations are scaled by the game
+        "scale_reward": False,
+    },
+    # Released Pong code: PPO1, one environment, everything annealed, no normalisation.
+    ("pong-v1", "published"): {
+        **_COMMON,
+        "matches": 1,
+        "rollout_steps": 1000,
+        "minibatch": 64,
+        "epochs": 4,
+        "learning_rate": 1e-3,
+        "anneal_clip": True,
+        "gamma": 0.99,
+        "entropy": 0.01,
+        "value_weight": 1.0,
+        "max_grad_norm": None,
+        "advantage_norm": "rollout",
+        "log_std": 0.0,
+        "obs_clip": None,
+        "scale_reward": False,
+    },
+}
+
+
+class Baseline(Attack):
+    """Plain PPO. Other attacks subclass it and fill `hooks`."""
+
+    name: ClassVar[str] = "baseline"
+    track = "black-box"
+    citation: ClassVar[str] = "Gleave et al., Adversarial Policies, ICLR 2020"
+    Config: ClassVar[type[BaselineConfig]] = BaselineConfig
+
+    config: BaselineConfig
+
+    @classmethod
+    def configure(cls, game: GameCard, settings: Settings) -> BaselineConfig:
+        settings = dict(settings)
+        preset = settings.get("preset", "tuned")
+        base = cls.preset(game, preset)
+        return resolve(cls.Config, base, settings, f"attack '{cls.name}'")
+
+    @classmethod
+    def preset(cls, game: GameCard, preset: str) -> dict[str, Any]:
+        """The defaults of a preset; raises Misuse where the game has no such preset."""
+        known = [name for of, name in PRESETS if of == game.id]
+        if preset not in known:
+            raise Misuse(f"attack '{cls.name}' has no preset '{preset}'; {hint(preset, known)}")
+        return {**PRESETS[game.id, preset], "preset": preset}
+
+    @property
+    def matches(self) -> int:
+        return self.config.matches
+
+    def train(
+        self, arena: Arena, budget_steps: int, rng: np.random.Generator, progress: Progress
+    ) -> Policy:
+        learner_rng, method_rng = rng.spawn(2)
+        hooks = self.hooks(arena, method_rng)
+        learner = PPO(arena, self.config, learner_rng, hooks=hooks)
+        learner.learn(budget_steps, progress)
+        facts = {"steps": learner.steps, "config": self.config.model_dump(mode="json")}
+        return learner.policy(self.card(arena, training=facts))
+
+    def hooks(self, arena: Arena, rng: np.random.Generator) -> Hooks | None:
+        """What the method adds to PPO; the baseline adds nothing."""
+        return None

@@ -1,0 +1,1 @@
+"""A game seen from one seat, the other seat being played by a mixture of frozen policies."""

@@ -1,0 +1,136 @@
+"""The arena: one seat of a batch of matches as a `gymnasium.vector.VectorEnv`.
+
+What it shows is the threat model (Wu et al. 2021, section 3; Gleave et al. 2020): the learner's
+own observation, its reward, the outcome, and in `info` what the other side saw and did. Never
+the other side's policy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from benchmark.arena.mixture import Mixture, Players
+from benchmark.games.game import Array, Game, Outcome
+from benchmark.seeding import EpisodeSeeds
+
+_WIN_FOR = (int(Outcome.SEAT_0), int(Outcome.SEAT_1))
+
+
+class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
+    """A game seen from `seat` against a mixture of frozen policies.
+
+    reward: (N,) float32, +1 where the learner has just won, -1 where it lost, 0 otherwise.
+    info of a step:
+        other_obs (N, D), other_action (N, A): what the other seat saw and did in this step;
+        result (N,) int8: the reward's sign, meaningful where `terminated`;
+        ending (N,) int8: index into the game card's endings, where `terminated`;
+        dense (N,) float32: the game's own shaping reward for the learner's seat;
+        member (N,) int: which member of the mixture played the step;
+        final_obs (N, obs_dim) with _final_obs (N,) bool: last observations of finished matches.
+    """
+
+    def __init__(self, game: Game, seat: str, mixture: Mixture, seed: int):
+        card = game.card
+        self.game, self.seat = game, seat
+        self.seat_index = card.seat_index(seat)
+        other = 1 - self.seat_index
+        self.players = Players(mixture, game, card.seats[other].name)
+        self._seed = seed
+        self._obs: tuple[Array, Array] | None = None
+        spec = card.seats[self.seat_index]
+        self.num_envs = game.matches
+        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
+        self.single_observation_space = _box(np.inf, spec.obs_dim)
+        self.single_action_space = _box(spec.act_bound, spec.act_dim)
+        self.observation_space = gymnasium.vector.utils.batch_space(
+            self.single_observation_space, self.num_envs
+        )
+        self.action_space = gymnasium.vector.utils.batch_space(
+            self.single_action_space, self.num_envs
+        )
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Array, dict[str, Any]]:
+        """Start every match afresh; the same seed gives the same episodes."""
+        if isinstance(seed, int):
+            self._seed = seed
+        self._seeds = EpisodeSeeds(self._seed, self.num_envs)
+        self._obs = self.game.reset(self._seeds)
+        self.players.start(np.arange(self.num_envs))
+        return self._obs[self.seat_index], {"member": self.players.member.copy()}
+
+    def step(
+        self, actions: Array
+    ) -> tuple[Array, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
+        if self._obs is None:
+            raise RuntimeError("call reset() before step()")
+        me, other_obs = self.seat_index, self._obs[1 - self.seat_index]
+        other_action = self.players.act(other_obs)
+        mine = np.ascontiguousarray(actions, dtype=np.float32)
+        member = self.players.member.copy()
+        step = self.game.step((mine, other_action) if me == 0 else (other_action, mine))
+        self._obs = step.obs
+        if len(step.finished):
+            self.players.start(step.finished)
+        terminated = step.outcome != Outcome.RUNNING
+        result = self._result(step.outcome)
+        info = {
+            "other_obs": other_obs,
+            "other_action": other_action,
+            "result": result,
+            "ending": step.ending,
+            "dense": step.dense[:, me],
+            "member": member,
+            "final_obs": self._final_obs(step.finished, step.final_obs[me]),
+            "_final_obs": terminated,
+        }
+        truncated = np.zeros(self.num_envs, dtype=bool)
+        return step.obs[me], result.astype(np.float32), terminated, truncated, info
+
+    def observation(self) -> Array:
+        """What the learner sees now: (N, obs_dim)."""
+        if self._obs is None:
+            raise RuntimeError("call reset() first")
+        return self._obs[self.seat_index]
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that a checkpoint needs to continue the matches in flight."""
+        parts = {
+            "game": self.game.state(),
+            "players": self.players.state(),
+            "seeds": {"base": np.array(self._seeds.base), "drawn": self._seeds.drawn.copy()},
+        }
+        return {f"{part}.{k}": v for part, values in parts.items() for k, v in values.items()}
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> Array:
+        """Continue from `state()`; returns the learner's observation at that point."""
+
+        def part(name: str) -> dict[str, NDArray[Any]]:
+            start = name + "."
+            return {k[len(start) :]: v for k, v in state.items() if k.startswith(start)}
+
+        seeds = part("seeds")
+        self._seeds = EpisodeSeeds(int(seeds["base"]), self.num_envs)
+        self._seeds.drawn[:] = seeds["drawn"]
+        self._obs = self.game.restore(part("game"), self._seeds)
+        self.players.restore(part("players"))
+        return self._obs[self.seat_index]
+
+    def _result(self, outcome: NDArray[np.int8]) -> NDArray[np.int8]:
+        won = (outcome == _WIN_FOR[self.seat_index]).astype(np.int8)
+        return won - (outcome == _WIN_FOR[1 - self.seat_index]).astype(np.int8)
+
+    def _final_obs(self, rows: NDArray[np.intp], final: Array) -> Array:
+        full = np.zeros((self.num_envs, final.shape[1]), dtype=np.float32)
+        full[rows] = final
+        return full
+
+
+def _box(bound: float, size: int) -> gymnasium.spaces.Box:
+    return gymnasium.spaces.Box(-bound, bound, (size,), np.float32)

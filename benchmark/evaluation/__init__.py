@@ -1,0 +1,1 @@
+"""Playing frozen policies against each other, and what the counts say."""

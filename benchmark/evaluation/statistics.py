@@ -1,0 +1,65 @@
+"""Intervals and aggregates, as pure functions of counts. Formulas are from the sources named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+BOOTSTRAP_DRAWS = 10_000
+
+
+def wilson(wins: int, episodes: int, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval (1927) of a win rate, within [0, 1]; (0, 1) where nothing is known.
+
+    Raises:
+        ValueError: impossible counts.
+    """
+    if not 0 <= wins <= episodes:
+        raise ValueError(f"wins must lie in 0..episodes, got {wins} of {episodes}")
+    if episodes == 0:
+        return 0.0, 1.0
+    z = float(norm.ppf(0.5 + level / 2))
+    p = wins / episodes
+    shrink = 1.0 + z * z / episodes
+    centre = (p + z * z / (2 * episodes)) / shrink
+    half = z / shrink * math.sqrt(p * (1 - p) / episodes + z * z / (4 * episodes**2))
+    low = 0.0 if wins == 0 else max(0.0, centre - half)
+    high = 1.0 if wins == episodes else min(1.0, centre + half)
+    return low, high
+
+
+def iqm(values: Sequence[float] | NDArray[np.float64]) -> float:
+    """Interquartile mean (Agarwal et al. 2021): the mean of the middle half.
+
+    The quarter cut off at either end is int(n / 4) values, as in scipy's trim_mean.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    if not len(ordered):
+        raise ValueError("the interquartile mean of nothing is undefined")
+    cut = len(ordered) // 4
+    return float(ordered[cut : len(ordered) - cut].mean())
+
+
+def stratified_interval(
+    strata: Sequence[Sequence[float]], *, seed: int, level: float = 0.95
+) -> tuple[float, float]:
+    """Percentile bootstrap of the IQM over all values, seeds resampled within each victim.
+
+    strata: for every victim, the win rates of its training seeds. With one seed in each there is
+    nothing to resample and the interval is the point; tables mark it.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = [
+        rng.choice(np.asarray(stratum), size=(BOOTSTRAP_DRAWS, len(stratum)))
+        for stratum in strata
+    ]
+    ordered = np.sort(np.concatenate(drawn, axis=1), axis=1)
+    cut = ordered.shape[1] // 4
+    means = ordered[:, cut : ordered.shape[1] - cut].mean(axis=1)
+    tail = (1 - level) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)

@@ -1,0 +1,119 @@
+"""What a game is: two seats, a batch of matches, a card that says what wins."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from enum import IntEnum
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from benchmark.seeding import EpisodeSeeds
+
+Array = NDArray[np.float32]
+SeatName = str
+Tier = Literal["smoke", "lite", "full"]
+
+
+class Outcome(IntEnum):
+    """How a match stands after a step; seats are numbered as on the game's card."""
+
+    RUNNING = 0
+    SEAT_0 = 1
+    SEAT_1 = 2
+    TIE = 3
+
+
+class SeatCard(BaseModel):
+    """One side of a game."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: SeatName
+    obs_dim: int
+    act_dim: int
+    act_bound: float = Field(description="actions are clipped to [-act_bound, act_bound]")
+    own_view: tuple[int, int] = Field(description="columns [start, stop) that show its own body")
+    other_view: tuple[int, int] = Field(description="columns [start, stop) that show the other")
+    other_at_start: tuple[float, ...] = Field(description="those columns when a match starts")
+
+
+class GameCard(BaseModel):
+    """Everything a record must say about a game so that a win rate can be understood."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    title: str
+    seats: tuple[SeatCard, SeatCard]
+    adversary_seat: SeatName = Field(description="the seat an attack plays unless told otherwise")
+    symmetric: bool = Field(description="both seats see the same game, so a policy fits either")
+    rules: str = Field(description="what wins, what ties, what a time-out is")
+    endings: tuple[str, ...] = Field(description="names of the ways in which a match can end")
+    max_steps: int
+    options: dict[str, str | float | int | bool]
+    budgets: dict[Tier, int] = Field(description="environment steps an attack may use, by tier")
+    training_speed: int = Field(description="env steps/s of PPO on 2 cores, to estimate times")
+
+    def seat_index(self, name: SeatName) -> int:
+        """0 or 1 for a seat's name."""
+        return [seat.name for seat in self.seats].index(name)
+
+
+class Step(NamedTuple):
+    """What one step of a batch of N matches gives; arrays are new on every step.
+
+    obs: per seat (N, obs_dim) float32, of the new match where one has just restarted.
+    outcome: (N,) int8 of `Outcome`; anything but RUNNING ends the match, which restarts at once.
+    ending: (N,) int8 index into the card's endings, meaningful where a match ended.
+    dense: (N, 2) float32, the game's own shaping reward for either seat.
+    finished: (K,) rows that ended.
+    final_obs: per seat (K, obs_dim) float32, the last observation of those rows.
+    """
+
+    obs: tuple[Array, Array]
+    outcome: NDArray[np.int8]
+    ending: NDArray[np.int8]
+    dense: Array
+    finished: NDArray[np.intp]
+    final_obs: tuple[Array, Array]
+
+
+class Game(ABC):
+    """A batch of matches. A match's course depends on its own episode seed and the actions."""
+
+    Options: ClassVar[type[BaseModel]]
+    """What `--set game.FIELD=VALUE` may change: a frozen pydantic model."""
+    card: GameCard
+    matches: int
+    episode_seed: NDArray[np.uint64]
+    """(N,) the seed of the episode that each match is playing."""
+    episode_step: NDArray[np.int64]
+    """(N,) steps that each match has played since it started."""
+
+    @abstractmethod
+    def __init__(self, matches: int, options: Any = None):
+        """A batch of `matches`; options is an instance of `Options`."""
+
+    @classmethod
+    @abstractmethod
+    def describe(cls, options: Any = None) -> GameCard:
+        """The card under these options, without making a batch."""
+
+    @abstractmethod
+    def reset(self, seeds: EpisodeSeeds) -> tuple[Array, Array]:
+        """Start every match afresh; returns the observations of both seats."""
+
+    @abstractmethod
+    def step(self, actions: tuple[Array, Array]) -> Step:
+        """Advance every match by one step. actions: per seat (N, act_dim), clipped here."""
+
+    @abstractmethod
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that a checkpoint needs to continue these very matches."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, NDArray[Any]], seeds: EpisodeSeeds) -> tuple[Array, Array]:
+        """Continue from `state()`; returns the observations at that point."""

@@ -1,0 +1,200 @@
+"""The learner's networks: a policy tower, a value tower, a state-independent log-std.
+
+Torch holds the weights and differentiates; rollouts read the same memory through NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from benchmark.learning.normalise import RunningMoments
+from benchmark.policies.policy import Activation, MLPPolicy, PolicyCard, activate
+
+Array = NDArray[np.float32]
+FILTER_EPS = 1e-8
+
+
+class Tower(nn.Module):
+    """Dense layers with a nonlinearity between, linear at the end."""
+
+    def __init__(self, widths: Sequence[int], activation: Activation):
+        super().__init__()
+        self.activation = activation
+        self.layers = nn.ModuleList(
+            nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)
+        )
+        self._views: list[tuple[Array, Array]] = []
+
+    def initialise(self, rng: np.random.Generator, last_gain: float) -> None:
+        """Orthogonal weights (gain sqrt 2, the last layer `last_gain`), zero biases."""
+        for i, layer in enumerate(self.layers):
+            gain = last_gain if i == len(self.layers) - 1 else np.sqrt(2.0)
+            weight = orthogonal(layer.weight.shape, gain, rng)
+            with torch.no_grad():
+                layer.weight.copy_(torch.from_numpy(weight))
+                layer.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        function = torch.tanh if self.activation == "tanh" else torch.relu
+        for layer in self.layers[:-1]:
+            x = function(layer(x))
+        out: Tensor = self.layers[-1](x)
+        return out
+
+    def infer(self, x: Array) -> Array:
+        """The same map without gradients, on NumPy arrays."""
+        if not self._views:
+            self._views = [
+                (layer.weight.detach().numpy().T, layer.bias.detach().numpy())
+                for layer in self.layers
+            ]
+        for i, (weight, bias) in enumerate(self._views):
+            x = x @ weight
+            x += bias
+            if i < len(self._views) - 1:
+                activate(x, self.activation)
+        return x
+
+
+def orthogonal(
+    shape: Sequence[int], gain: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """A matrix (rows, columns) with orthonormal rows or columns, times gain (Saxe et al. 2014)."""
+    rows, columns = shape
+    flat = rng.standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(flat)
+    q = q * np.sign(np.diag(r))
+    return np.ascontiguousarray(gain * (q if rows >= columns else q.T), dtype=np.float32)
+
+
+class ObsFilter:
+    """Standardises observations: by running statistics while learning, or by frozen ones."""
+
+    def __init__(self, obs_dim: int, clip: float | None, frozen: bool = False):
+        self.clip, self.frozen = clip, frozen
+        self.moments = RunningMoments((obs_dim,))
+        self._refresh()
+
+    @classmethod
+    def of_policy(cls, policy: MLPPolicy) -> ObsFilter:
+        """The filter on a policy's card, frozen."""
+        made = cls(policy.card.obs_dim, policy.card.filter_clip, frozen=True)
+        if made.clip is not None:
+            tensors = policy.tensors()
+            made._mean, made._std = tensors["filter.mean"], tensors["filter.std"]
+        return made
+
+    def apply(self, obs: Array) -> Array:
+        """Standardised and clipped observations, or the very input where there is no filter."""
+        if self.clip is None:
+            return obs
+        z = (obs - self._mean) / self._std
+        return np.clip(z, -self.clip, self.clip, dtype=np.float32)
+
+    def update(self, obs: Array) -> None:
+        """Take in raw observations (K, obs_dim), unless frozen or absent."""
+        if self.clip is not None and not self.frozen:
+            self.moments.update(obs)
+            self._refresh()
+
+    def tensors(self) -> dict[str, Array]:
+        """As a policy artifact stores it."""
+        return {} if self.clip is None else {"filter.mean": self._mean, "filter.std": self._std}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """For a checkpoint; a frozen filter comes from its policy instead."""
+        return {} if self.frozen else self.moments.state()
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Continue from `state()`."""
+        if not self.frozen:
+            self.moments.restore(state)
+            self._refresh()
+
+    def _refresh(self) -> None:
+        self._mean = self.moments.mean.astype(np.float32)
+        self._std = np.sqrt(self.moments.var + FILTER_EPS).astype(np.float32)
+
+
+class ActorCritic(nn.Module):
+    """pi(a|o) = N(pi(o), exp(log_std)^2), V(o) = vf(o), on filtered observations."""
+
+    def __init__(
+        self,
+        obs_dim: int,
+        act_dim: int,
+        *,
+        hidden: Sequence[int],
+        activation: Activation,
+        log_std: float,
+        rng: np.random.Generator,
+    ):
+        super().__init__()
+        self.pi = Tower((obs_dim, *hidden, act_dim), activation)
+        self.vf = Tower((obs_dim, *hidden, 1), activation)
+        self.log_std = nn.Parameter(torch.full((act_dim,), log_std))
+        self.pi.initialise(rng, last_gain=0.01)
+        self.vf.initialise(rng, last_gain=1.0)
+
+    @classmethod
+    def from_policy(
+        cls, policy: MLPPolicy, *, log_std: float, rng: np.random.Generator
+    ) -> ActorCritic:
+        """Start from a policy's weights, with a fresh value tower.
+
+        log_std is used where the policy has none of its own.
+        """
+        card, tensors = policy.card, policy.tensors()
+        made = cls(
+            card.obs_dim, card.act_dim,
+            hidden=card.hidden, activation=card.activation, log_std=log_std, rng=rng,
+        )  # fmt: skip
+        with torch.no_grad():
+            for i, layer in enumerate(made.pi.layers):
+                layer.weight.copy_(torch.from_numpy(tensors[f"layer{i}.weight"].T.copy()))
+                layer.bias.copy_(torch.from_numpy(tensors[f"layer{i}.bias"].copy()))
+            if "log_std" in tensors:
+                made.log_std.copy_(torch.from_numpy(tensors["log_std"].copy()))
+        return made
+
+    def freeze(self, card: PolicyCard, obs_filter: ObsFilter) -> MLPPolicy:
+        """The policy as it stands; the card gets the network's own shape and filter."""
+        tensors = {"log_std": self.log_std.detach().numpy().copy(), **obs_filter.tensors()}
+        for i, layer in enumerate(self.pi.layers):
+            tensors[f"layer{i}.weight"] = layer.weight.detach().numpy().T.copy()
+            tensors[f"layer{i}.bias"] = layer.bias.detach().numpy().copy()
+        widths = [layer.out_features for layer in self.pi.layers]
+        card = card.model_copy(
+            update={
+                "hidden": tuple(widths[:-1]),
+                "activation": self.pi.activation,
+                "filter_clip": obs_filter.clip,
+                "stochastic": True,
+            }
+        )
+        return MLPPolicy(card, tensors)
+
+
+def flatten_parameters(module: nn.Module) -> nn.Parameter:
+    """Make all of a module's parameters views of one flat vector, and return that vector.
+
+    Clipping and Adam then act on one tensor instead of a dozen: a tenth of an update's time.
+    """
+    parameters = list(module.parameters())
+    flat = torch.cat([p.detach().reshape(-1) for p in parameters])
+    grad = torch.zeros_like(flat)
+    start = 0
+    for p in parameters:
+        stop = start + p.numel()
+        p.data = flat[start:stop].view_as(p)
+        p.grad = grad[start:stop].view_as(p)
+        start = stop
+    whole = nn.Parameter(flat)
+    whole.grad = grad
+    return whole

@@ -1,0 +1,328 @@
+"""Proximal policy optimisation (Schulman et al. 2017) in an arena, with hooks for methods.
+
+Read top to bottom: configuration, hooks, the learner. `PPO.learn` alternates a rollout and an
+update until the budget is spent; a hook may see each rollout and add a term to the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from benchmark.arena.arena import Arena
+from benchmark.errors import CheckFailed, Misuse
+from benchmark.learning.checkpoint import (
+    Arrays,
+    Checkpoint,
+    generator_facts,
+    restore_generator,
+)
+from benchmark.learning.networks import ActorCritic, Array, ObsFilter, flatten_parameters
+from benchmark.learning.normalise import RewardScale
+from benchmark.learning.progress import CurvePoint, Progress
+from benchmark.learning.rollout import Collector, Rollout, gae
+from benchmark.policies.policy import Activation, MLPPolicy, PolicyCard
+
+_HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
+
+
+class PPOConfig(BaseModel):
+    """Everything that moves a training's result, besides the arena and the seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    matches: int = Field(ge=1, description="matches played in parallel")
+    rollout_steps: int = Field(ge=1, description="steps of each match between updates")
+    minibatch: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    anneal: bool = Field(description="learning rate linear to 0 over the budget")
+    gamma: float = Field(ge=0, le=1)
+    gae_lambda: float = Field(ge=0, le=1)
+    clip: float = Field(gt=0)
+    anneal_clip: bool = Field(description="the clip range shrinks with the learning rate")
+    clip_value: bool = Field(description="clip the value's step as stable-baselines' PPO2 does")
+    entropy: float = Field(ge=0)
+    value_weight: float = Field(ge=0)
+    max_grad_norm: float | None = Field(gt=0, description="null: gradients are not clipped")
+    advantage_norm: Literal["minibatch", "rollout"]
+    log_std: float = Field(description="initial log standard deviation of actions")
+    hidden: tuple[int, ...]
+    activation: Activation
+    obs_clip: float | None = Field(description="standardise observations, clipped; null: raw")
+    scale_reward: bool
+
+
+class TrainingDiverged(CheckFailed):
+    """A loss stopped being finite; the last checkpoint is still good."""
+
+
+def whole_rollouts(config: PPOConfig, budget_steps: int) -> int:
+    """The steps of the whole rollouts that fit a budget; raises Misuse where none does."""
+    batch = config.matches * config.rollout_steps
+    if budget_steps < batch:
+        raise Misuse(f"the budget of {budget_steps} steps is less than one rollout ({batch})")
+    return budget_steps // batch * batch
+
+
+class Hooks:
+    """What a method may add to PPO. The defaults add nothing, exactly."""
+
+    def on_rollout(self, rollout: Rollout, progress: float) -> None:
+        """See a rollout before PPO does; may add to `rollout.rewards`. progress: 0 to 1."""
+
+    def extra_loss(self, rows: Tensor, mean: Tensor) -> Tensor | None:
+        """A scalar added to PPO's loss for a minibatch, or None.
+
+        rows: (B,) indices into the flattened rollout; mean: (B, act_dim) with its graph.
+        """
+        return None
+
+    def diagnostics(self) -> dict[str, float]:
+        """Numbers for the curve."""
+        return {}
+
+    def state(self) -> Checkpoint:
+        """What a checkpoint must keep of the method."""
+        return Checkpoint()
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Continue from `state()`."""
+
+
+class PPO:
+    """Learns a policy in an arena, from scratch or from `start`."""
+
+    def __init__(
+        self,
+        arena: Arena,
+        config: PPOConfig,
+        rng: np.random.Generator,
+        *,
+        hooks: Hooks | None = None,
+        start: MLPPolicy | None = None,
+    ):
+        if arena.num_envs != config.matches:
+            raise Misuse(f"the arena has {arena.num_envs} matches, expected {config.matches}")
+        self.arena, self.config, self.hooks = arena, config, hooks or Hooks()
+        init_rng, self._action_rng, self._shuffle_rng = rng.spawn(3)
+        self._arena_seed = int(rng.integers(2**62))
+        obs_dim = arena.single_observation_space.shape[0]
+        act_dim = arena.single_action_space.shape[0]
+        if start is None:
+            self.network = ActorCritic(
+                obs_dim, act_dim, hidden=config.hidden, activation=config.activation,
+                log_std=config.log_std, rng=init_rng,
+            )  # fmt: skip
+            self.filter = ObsFilter(obs_dim, config.obs_clip)
+        else:
+            self.network = ActorCritic.from_policy(start, log_std=config.log_std, rng=init_rng)
+            self.filter = ObsFilter.of_policy(start)
+        self._flat = flatten_parameters(self.network)
+        self._optimiser = torch.optim.Adam([self._flat], lr=config.learning_rate, eps=1e-5)
+        self._reward_scale = RewardScale(config.matches, config.gamma)
+        self._collector = Collector(
+            arena, self.network, self.filter, config.rollout_steps, self._action_rng
+        )
+        self.steps = 0
+
+    def learn(self, budget_steps: int, progress: Progress) -> ActorCritic:
+        """Train for as many whole rollouts as the budget of environment steps allows.
+
+        Raises:
+            Misuse: the budget is less than one rollout.
+            TrainingDiverged: a loss is not finite.
+        """
+        total = whole_rollouts(self.config, budget_steps)
+        saved = progress.resume()
+        if saved is None:
+            self.enter(self.arena)
+        else:
+            self._restore(saved)
+        while self.steps < total:
+            progress.report(self.improve(total))
+            if progress.due() and self.steps < total:
+                progress.save(self.checkpoint())
+        return self.network
+
+    def enter(self, arena: Arena) -> None:
+        """Start afresh in an arena (the first one, or another with as many matches)."""
+        self.arena = arena
+        arena.reset(seed=self._arena_seed + self.steps)
+        self._collector.enter(arena)
+
+    def improve(self, total: int) -> CurvePoint:
+        """One rollout and one update of a training that ends at `total` steps."""
+        rollout = self._collector.collect()
+        self.hooks.on_rollout(rollout, self.steps / total)
+        facts = self.update(rollout, remaining=1.0 - self.steps / total)
+        self.steps += rollout.steps
+        diagnostics = {**facts, **self.hooks.diagnostics()}
+        return CurvePoint(steps=self.steps, tally=rollout.tally, diagnostics=diagnostics)
+
+    def update(self, rollout: Rollout, remaining: float) -> dict[str, float]:
+        """Some epochs of minibatch steps on one rollout; returns the update's diagnostics."""
+        config = self.config
+        rewards = rollout.rewards
+        if config.scale_reward:
+            rewards = self._reward_scale.scale(rewards, rollout.ends)
+        advantages, returns = gae(
+            rewards, rollout.values, rollout.ends, rollout.last_value,
+            config.gamma, config.gae_lambda,
+        )  # fmt: skip
+        if config.advantage_norm == "rollout":
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        for group in self._optimiser.param_groups:
+            group["lr"] = config.learning_rate * (remaining if config.anneal else 1.0)
+        clip = config.clip * (remaining if config.anneal_clip else 1.0)
+        table = Table(rollout, advantages, returns)
+        losses = []
+        for _ in range(config.epochs):
+            order = torch.from_numpy(self._shuffle_rng.permutation(rollout.steps))
+            for batch, rows in table.minibatches(order, config.minibatch):
+                losses.append(self._minibatch_step(batch, rows, clip))
+        mean_loss = float(torch.stack(losses).mean())
+        if not np.isfinite(mean_loss):
+            raise TrainingDiverged(
+                f"the loss became {mean_loss} at step {self.steps}; lower the learning rate"
+            )
+        spread = float(np.var(returns))
+        explained = 1.0 - float(np.var(returns - rollout.values)) / spread if spread else 0.0
+        return {
+            "loss": mean_loss,
+            "explained_variance": explained,
+            "log_std": float(self.network.log_std.detach().mean()),
+        }
+
+    def policy(self, card: PolicyCard) -> MLPPolicy:
+        """The policy as it stands."""
+        return self.network.freeze(card, self.filter)
+
+    def _minibatch_step(self, batch: Batch, rows: Tensor, clip: float) -> Tensor:
+        mean = self.network.pi(batch.obs)
+        value = self.network.vf(batch.obs)[:, 0]
+        loss = ppo_loss(self.config, clip, batch, mean, self.network.log_std, value)
+        extra = self.hooks.extra_loss(rows, mean)
+        if extra is not None:
+            loss = loss + extra
+        self._optimiser.zero_grad(set_to_none=False)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.config.max_grad_norm is not None:
+            torch.nn.utils.clip_grad_norm_([self._flat], self.config.max_grad_norm)
+        self._optimiser.step()
+        return loss.detach()
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything, at an update's boundary; the matches in flight included."""
+        made = self.hooks.state()
+        made.put("network", {k: v.numpy() for k, v in self.network.state_dict().items()})
+        made.put("optimiser", optimiser_arrays(self._optimiser))
+        made.put("filter", self.filter.state())
+        made.put("reward_scale", self._reward_scale.state())
+        made.put("arena", self.arena.state())
+        made.facts["steps"] = self.steps
+        made.facts["action_rng"] = generator_facts(self._action_rng)
+        made.facts["shuffle_rng"] = generator_facts(self._shuffle_rng)
+        return made
+
+    def _restore(self, saved: Checkpoint) -> None:
+        tensors = {k: torch.from_numpy(v) for k, v in saved.get("network").items()}
+        self.network.load_state_dict(tensors)
+        restore_optimiser(self._optimiser, saved.get("optimiser"))
+        self.filter.restore(saved.get("filter"))
+        self._reward_scale.restore(saved.get("reward_scale"))
+        self._collector.obs = self.arena.restore(saved.get("arena"))
+        self.hooks.restore(saved)
+        self.steps = int(saved.facts["steps"])
+        restore_generator(self._action_rng, saved.facts["action_rng"])
+        restore_generator(self._shuffle_rng, saved.facts["shuffle_rng"])
+
+
+class Batch(NamedTuple):
+    """Rows of a rollout as torch tensors: obs (B, obs_dim), actions (B, act_dim), the rest (B,)."""
+
+    obs: Tensor
+    actions: Tensor
+    log_probs: Tensor
+    values: Tensor
+    advantages: Tensor
+    returns: Tensor
+
+
+class Table:
+    """A rollout flattened to T * N rows of one matrix, so that an epoch shuffles it in one go."""
+
+    def __init__(self, rollout: Rollout, advantages: Array, returns: Array):
+        flat = rollout.steps
+        columns = (
+            rollout.obs, rollout.actions, rollout.log_probs, rollout.values, advantages, returns,
+        )  # fmt: skip
+        parts = [torch.from_numpy(column.reshape(flat, -1)) for column in columns]
+        self._widths = [part.shape[1] for part in parts]
+        self._rows = torch.cat(parts, dim=1)
+
+    def minibatches(self, order: Tensor, size: int) -> Iterator[tuple[Batch, Tensor]]:
+        """Batches of `size` rows in the given order, each with its rows' indices (B,)."""
+        shuffled = self._rows[order]
+        for rows, part in zip(order.split(size), shuffled.split(size), strict=True):
+            obs, actions, *scalars = part.split(self._widths, dim=1)
+            log_probs, values, advantages, returns = (column[:, 0] for column in scalars)
+            yield Batch(obs, actions, log_probs, values, advantages, returns), rows
+
+
+def ppo_loss(
+    config: PPOConfig,
+    clip: float,
+    batch: Batch,
+    mean: Tensor,
+    log_std: Tensor,
+    value: Tensor,
+) -> Tensor:
+    """Clipped surrogate + value_weight * value loss - entropy * H (Schulman 2017, equation 9).
+
+    mean: (B, act_dim); log_std: (act_dim,); value: (B,), as the network sees the batch now.
+    """
+    z = (batch.actions - mean) * torch.exp(-log_std)
+    log_prob = -0.5 * z.square().sum(1) - (log_std + _HALF_LOG_2PI).sum()
+    ratio = torch.exp(log_prob - batch.log_probs)
+    advantage = batch.advantages
+    if config.advantage_norm == "minibatch" and len(advantage) > 1:
+        advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+    clipped = ratio.clamp(1.0 - clip, 1.0 + clip)
+    surrogate = torch.min(ratio * advantage, clipped * advantage).mean()
+    target = batch.returns
+    if config.clip_value:
+        old = batch.values
+        near = old + (value - old).clamp(-clip, clip)
+        errors = torch.max((value - target).square(), (near - target).square())
+    else:
+        errors = (value - target).square()
+    loss = config.value_weight * errors.mean() - surrogate
+    if config.entropy > 0.0:
+        loss = loss - config.entropy * (log_std + 0.5 + _HALF_LOG_2PI).sum()
+    return loss
+
+
+def optimiser_arrays(optimiser: torch.optim.Optimizer) -> Arrays:
+    """Adam's moments and step counts, by parameter index."""
+    return {
+        f"{index}.{name}": value.detach().numpy()
+        for index, moments in optimiser.state_dict()["state"].items()
+        for name, value in moments.items()
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, arrays: Arrays) -> None:
+    """Continue Adam from `optimiser_arrays`."""
+    state = optimiser.state_dict()
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in arrays.items():
+        index, name = key.split(".", 1)
+        moments.setdefault(int(index), {})[name] = torch.from_numpy(value.copy())
+    state["state"] = moments
+    optimiser.load_state_dict(state)

@@ -1,0 +1,58 @@
+"""What a training tells the outside while it runs, and how it survives being killed."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from benchmark.arena.tally import Tally
+from benchmark.learning.checkpoint import Checkpoint
+
+
+class CurvePoint(BaseModel):
+    """Training matches that ended since the point before, and the method's diagnostics."""
+
+    model_config = ConfigDict(frozen=True)
+
+    steps: int
+    tally: Tally
+    diagnostics: dict[str, float] = {}
+
+
+class Progress(Protocol):
+    """Handed to every training: where to report and where to keep a checkpoint."""
+
+    def report(self, point: CurvePoint) -> None:
+        """Show a point of the learning curve; kept for the record."""
+
+    def resume(self) -> Checkpoint | None:
+        """The checkpoint to continue from, if an earlier run left one."""
+
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint."""
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Store a checkpoint atomically, in place of the one before."""
+
+
+class Quiet:
+    """Reports into a list and keeps no checkpoint: for tests and one-off trainings."""
+
+    def __init__(self) -> None:
+        self.curve: list[CurvePoint] = []
+
+    def report(self, point: CurvePoint) -> None:
+        """Keep the point."""
+        self.curve.append(point)
+
+    def resume(self) -> Checkpoint | None:
+        """There is none."""
+        return None
+
+    def due(self) -> bool:
+        """Never."""
+        return False
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Dropped."""

@@ -1,0 +1,24 @@
+"""One thread count for torch and BLAS: it moves speed and the last bit of results."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from threadpoolctl import threadpool_limits
+
+
+def use_threads(count: int) -> None:
+    """Limit torch and every loaded BLAS or OpenMP library of this process."""
+    torch.set_num_threads(count)
+    threadpool_limits(count)
+
+
+def current_threads() -> int:
+    """What torch is set to, for the record."""
+    return torch.get_num_threads()
+
+
+def available_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

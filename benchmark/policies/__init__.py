@@ -1,0 +1,1 @@
+"""Frozen policies and their artifacts; nothing here knows a game."""

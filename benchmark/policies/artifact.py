@@ -1,0 +1,97 @@
+"""A policy on disk: a folder with `policy.safetensors` and `card.json`. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import safetensors
+import safetensors.numpy
+from pydantic import ValidationError
+
+from benchmark.errors import Misuse
+from benchmark.policies.policy import MLPPolicy, Policy, PolicyCard, RandomPolicy, ZeroPolicy
+
+WEIGHTS, CARD = "policy.safetensors", "card.json"
+MAX_BYTES = 64 * 1024 * 1024
+
+
+class BadArtifact(Misuse):
+    """A folder that is not a policy artifact, or one that was damaged."""
+
+
+def save(policy: Policy, folder: Path) -> PolicyCard:
+    """Write a policy's artifact into `folder` (made if absent); returns the card with its sha256.
+
+    The weights are written first and the card last, so a folder with a card is whole.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    payload = safetensors.numpy.save(policy.tensors())
+    card = policy.card.model_copy(update={"sha256": hashlib.sha256(payload).hexdigest()})
+    write_atomically(folder / WEIGHTS, payload)
+    write_atomically(folder / CARD, (card.model_dump_json(indent=2) + "\n").encode())
+    return card
+
+
+def load(folder: Path) -> Policy:
+    """Read a policy's artifact.
+
+    Raises:
+        BadArtifact: a file is missing or damaged, with its path and what is wrong.
+    """
+    card = load_card(folder)
+    if card.kind == "zero":
+        return ZeroPolicy(card.act_dim)
+    if card.kind == "random":
+        return RandomPolicy(card.act_dim, card.act_bound)
+    path = folder / WEIGHTS
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BadArtifact(f"{path}: larger than {MAX_BYTES >> 20} MiB; not a policy")
+        payload = path.read_bytes()
+        found = hashlib.sha256(payload).hexdigest()
+        if found != card.sha256:
+            raise BadArtifact(
+                f"{path}: sha256 is {found[:12]}.., the card says {card.sha256[:12]}..; "
+                "the artifact was changed or cut short: make or import it again"
+            )
+        return MLPPolicy(card, safetensors.numpy.load(payload))
+    except OSError as error:
+        raise BadArtifact(f"{path}: cannot be read ({error.strerror})") from error
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise BadArtifact(f"{path}: {error}") from error
+
+
+def load_card(folder: Path) -> PolicyCard:
+    """Read only the card of an artifact; raises BadArtifact."""
+    path = folder / CARD
+    try:
+        return PolicyCard.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise BadArtifact(f"{folder}: no {CARD} in it; expected a policy's folder") from error
+    except OSError as error:
+        raise BadArtifact(f"{path}: cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        raise BadArtifact(f"{path}: not a policy card ({first_problem(error)})") from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing wrong, as 'field: what', for a one-line message."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else problem["msg"]
+
+
+def write_atomically(path: Path, payload: bytes) -> None:
+    """Write a file so that a reader or a crash sees the old content or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

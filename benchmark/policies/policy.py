@@ -1,0 +1,206 @@
+"""Policies that play frozen: networks and scripts that map a batch of observations to actions.
+
+Inference is NumPy: the networks are small, and at these sizes it beats torch's dispatch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import ndtri
+
+Array = NDArray[np.float32]
+Activation = Literal["tanh", "relu"]
+ActionMode = Literal["mean", "sampled"]
+ANY = "any"  # a card's game or seat where the policy fits every one
+
+
+class PolicyCard(BaseModel):
+    """What a policy is, where it comes from and how it acts; stored beside its weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Literal["mlp", "random", "zero"]
+    game: str = Field(description="game id, or 'any'")
+    seat: str = Field(description="seat name, or 'any' where the game is symmetric")
+    obs_dim: int = Field(ge=0)
+    act_dim: int = Field(ge=1)
+    act_bound: float = Field(default=1.0, gt=0, description="what the random floor fills")
+    hidden: tuple[int, ...] = ()
+    activation: Activation = "tanh"
+    filter_clip: float | None = Field(
+        default=None, description="observations are standardised and clipped at this; none: raw"
+    )
+    action_mode: ActionMode = Field(default="mean", description="the mode it is ranked in")
+    stochastic: bool = Field(default=False, description="it has a log_std and can be sampled")
+    ranked: bool = Field(default=True, description="false: a replication variant, never ranked")
+    origin: str = Field(description="who made it, and from what")
+    training: dict[str, Any] = Field(default_factory=dict)
+    notes: str = ""
+    sha256: str = Field(default="", description="of policy.safetensors")
+
+
+class Policy(ABC):
+    """A frozen player. `draws` are uniforms in [0, 1), so chance stays with the caller."""
+
+    card: PolicyCard
+
+    @property
+    def needs_draws(self) -> bool:
+        """Whether `act` wants draws (N, act_dim)."""
+        return self.card.action_mode == "sampled"
+
+    def initial_state(self, matches: int) -> Array | None:
+        """Recurrent state (matches, state_dim) at an episode's start; None if there is none."""
+        return None
+
+    @abstractmethod
+    def act(
+        self, obs: Array, state: Array | None = None, draws: NDArray[np.float64] | None = None
+    ) -> tuple[Array, Array | None]:
+        """Actions (N, act_dim) float32 for obs (N, obs_dim), unclipped, and the next state."""
+
+    def tensors(self) -> dict[str, Array]:
+        """The weights under the names that an artifact stores."""
+        return {}
+
+
+class MLPPolicy(Policy):
+    """Dense layers with tanh or ReLU between, linear at the end, an optional observation filter.
+
+    Tensors: `layer<i>.weight` (in, out), `layer<i>.bias` (out,), `log_std` (act_dim,) where the
+    policy can be sampled, `filter.mean` and `filter.std` (obs_dim,) where it standardises.
+    """
+
+    def __init__(self, card: PolicyCard, tensors: dict[str, Array]):
+        """Raises ValueError where the tensors are not those that the card describes."""
+        self.card = card
+        self._tensors = {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in tensors.items()}
+        check_tensors(card, self._tensors)
+        count = len(card.hidden) + 1
+        self._layers = [
+            (self._tensors[f"layer{i}.weight"], self._tensors[f"layer{i}.bias"])
+            for i in range(count)
+        ]
+        if card.stochastic:
+            self._std = np.exp(self._tensors["log_std"])
+
+    def act(
+        self, obs: Array, state: Array | None = None, draws: NDArray[np.float64] | None = None
+    ) -> tuple[Array, Array | None]:
+        mean = self.mean(obs)
+        if self.card.action_mode == "mean":
+            return mean, state
+        if draws is None:
+            raise ValueError(f"policy '{self.card.name}' is sampled: act() needs draws")
+        normal = ndtri(draws + 2.0**-54).astype(np.float32)  # the shift keeps 0 finite
+        return mean + self._std * normal, state
+
+    def mean(self, obs: Array) -> Array:
+        """The network's output (N, act_dim) for raw observations (N, obs_dim)."""
+        hidden = self._filtered(obs)
+        for i, (weight, bias) in enumerate(self._layers):
+            hidden = hidden @ weight
+            hidden += bias
+            if i < len(self._layers) - 1:
+                activate(hidden, self.card.activation)
+        return hidden
+
+    def tensors(self) -> dict[str, Array]:
+        return dict(self._tensors)
+
+    def in_mode(self, mode: ActionMode) -> MLPPolicy:
+        """The same network acting by its mean or sampled; ValueError where it cannot."""
+        return MLPPolicy(self.card.model_copy(update={"action_mode": mode}), self._tensors)
+
+    def _filtered(self, obs: Array) -> Array:
+        if self.card.filter_clip is None:
+            return obs
+        clip = np.float32(self.card.filter_clip)
+        z = (obs - self._tensors["filter.mean"]) / self._tensors["filter.std"]
+        return np.clip(z, -clip, clip, dtype=np.float32)
+
+
+class RandomPolicy(Policy):
+    """Uniform over the action box on every step: the random floor."""
+
+    def __init__(self, act_dim: int, bound: float):
+        self.card = floor_card("random", act_dim, bound)
+
+    @property
+    def needs_draws(self) -> bool:
+        return True
+
+    def act(
+        self, obs: Array, state: Array | None = None, draws: NDArray[np.float64] | None = None
+    ) -> tuple[Array, Array | None]:
+        if draws is None:
+            raise ValueError("the random policy needs draws")
+        return ((2.0 * draws - 1.0) * self.card.act_bound).astype(np.float32), state
+
+
+class ZeroPolicy(Policy):
+    """No action at all: the floor of a motionless player."""
+
+    def __init__(self, act_dim: int):
+        self.card = floor_card("zero", act_dim)
+
+    def act(
+        self, obs: Array, state: Array | None = None, draws: NDArray[np.float64] | None = None
+    ) -> tuple[Array, Array | None]:
+        return np.zeros((len(obs), self.card.act_dim), dtype=np.float32), state
+
+
+def floor_card(
+    kind: Literal["random", "zero"], act_dim: int, act_bound: float = 1.0
+) -> PolicyCard:
+    """The card of a scripted floor, which fits any game and seat."""
+    return PolicyCard(
+        name=kind, kind=kind, game=ANY, seat=ANY, obs_dim=0,
+        act_dim=act_dim, act_bound=act_bound, origin="scripted",
+    )  # fmt: skip
+
+
+def activate(hidden: Array, activation: Activation) -> None:
+    """Apply the nonlinearity in place."""
+    if activation == "tanh":
+        np.tanh(hidden, out=hidden)
+    else:
+        np.maximum(hidden, 0.0, out=hidden)
+
+
+def expected_shapes(card: PolicyCard) -> dict[str, tuple[int, ...]]:
+    """Name to shape of every tensor that an MLP of this card has."""
+    widths = (card.obs_dim, *card.hidden, card.act_dim)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for i, (rows, columns) in enumerate(zip(widths, widths[1:], strict=False)):
+        shapes[f"layer{i}.weight"] = (rows, columns)
+        shapes[f"layer{i}.bias"] = (columns,)
+    if card.filter_clip is not None:
+        shapes["filter.mean"] = shapes["filter.std"] = (card.obs_dim,)
+    if card.stochastic:
+        shapes["log_std"] = (card.act_dim,)
+    return shapes
+
+
+def check_tensors(card: PolicyCard, tensors: dict[str, Array]) -> None:
+    """Raise ValueError unless the tensors are exactly those of the card, finite and usable."""
+    expected = expected_shapes(card)
+    missing, surplus = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
+    if missing or surplus:
+        raise ValueError(f"tensors missing: {missing or 'none'}, unexpected: {surplus or 'none'}")
+    if card.action_mode == "sampled" and not card.stochastic:
+        raise ValueError("the card asks for sampled actions of a policy without log_std")
+    for name, tensor in tensors.items():
+        shape = expected[name]
+        if tensor.shape != shape:
+            raise ValueError(f"tensor {name}: expected shape {shape}, got {tensor.shape}")
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"tensor {name} holds NaN or infinity")
+    if "filter.std" in tensors and not (tensors["filter.std"] > 0).all():
+        raise ValueError("tensor filter.std must be positive everywhere")

@@ -1,0 +1,1 @@
+"""What happened, as JSON that is validated when read and written atomically."""

@@ -1,0 +1,177 @@
+"""The record of a cell: its resolved configuration, its counts, where they come from.
+
+Counts are stored, never rates. Everything but `timings` and `provenance` is a function of the
+cell: the same cell on the same kind of machine gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from benchmark.arena.tally import Tally
+from benchmark.errors import Misuse
+from benchmark.evaluation.matches import PROTOCOL
+from benchmark.games.game import Tier
+from benchmark.learning.progress import CurvePoint
+from benchmark.policies.artifact import first_problem
+from benchmark.policies.policy import ActionMode
+
+SCHEMA = 1
+MAX_BYTES = 16 * 1024 * 1024
+Role = Literal[
+    "attack", "floor", "regular", "transfer", "stored", "held-out", "fresh"
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PlayerRef(_Frozen):
+    """Who played: a name for people and the sha256 of the weights ('' for a scripted floor)."""
+
+    name: str
+    sha256: str
+
+
+class MatchSet(_Frozen):
+    """Matches of one pairing. The tallies are from the adversary's side."""
+
+    role: Role
+    adversary: PlayerRef
+    victim: PlayerRef
+    victim_mode: ActionMode
+    ranked_mode: bool = Field(description="the victim acted in the mode that its card ranks")
+    even: Tally
+    odd: Tally
+
+    @property
+    def tally(self) -> Tally:
+        """Both halves of the episode list together."""
+        return Tally.sum((self.even, self.odd))
+
+
+class MethodRef(_Frozen):
+    """An attack or a defense with everything that was set."""
+
+    name: str
+    version: int
+    config: dict[str, Any]
+
+
+class Cell(_Frozen):
+    """What was asked: the key of a record."""
+
+    game: str
+    game_options: dict[str, Any]
+    seat: str = Field(description="the adversary's")
+    victim: PlayerRef
+    others: list[PlayerRef] = Field(
+        description="the game's other victims at hand: regular opponents and transfer targets"
+    )
+    attack: MethodRef
+    track: Literal["black-box", "white-box", "none"]
+    defense: MethodRef | None
+    seed: int
+    tier: Tier
+    budget_steps: int = Field(ge=0)
+    episodes: int = Field(ge=1)
+    protocol: int
+
+    @property
+    def id(self) -> str:
+        """A content hash that names the record's file."""
+        return content_hash(self.model_dump(mode="json"))[:16]
+
+
+class Isolation(_Frozen):
+    """Where the method's code ran."""
+
+    kind: Literal["process", "container"]
+    image: str | None = None
+
+
+class Record(_Frozen):
+    """Everything about one cell."""
+
+    schema_version: Literal[1] = SCHEMA
+    id: str
+    cell: Cell
+    matches: list[MatchSet]
+    curves: dict[str, list[CurvePoint]] = Field(
+        description="training matches of 'attack', 'hardening' and 'fresh'"
+    )
+    steps: dict[str, int] = Field(description="environment steps used by each training")
+    artifacts: dict[str, str] = Field(description="sha256 of the policies that were made")
+    isolation: Isolation
+    flags: list[str]
+    level: int = Field(ge=0, le=3)
+    command: str = Field(description="what reproduces this record")
+    provenance: dict[str, Any]
+    timings: dict[str, dict[str, float]]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Record:
+        if self.id != self.cell.id:
+            raise ValueError(f"id is {self.id}, its cell hashes to {self.cell.id}")
+        for played in self.matches:
+            if played.tally.episodes != self.cell.episodes:
+                raise ValueError(
+                    f"'{played.role}' of {played.adversary.name} against {played.victim.name} "
+                    f"counts {played.tally.episodes} episodes, the cell says {self.cell.episodes}"
+                )
+        return self
+
+    def of_role(self, role: Role) -> list[MatchSet]:
+        """The match sets of a role in the ranked mode."""
+        return [m for m in self.matches if m.role == role and m.ranked_mode]
+
+    def without_timings(self) -> dict[str, Any]:
+        """What must be equal between two runs of the same cell."""
+        return self.model_dump(mode="json", exclude={"timings", "provenance", "command"})
+
+
+class BadRecord(Misuse):
+    """A record file that is damaged, foreign or impossible."""
+
+
+def to_json(record: Record) -> bytes:
+    """The record as the bytes of its file."""
+    return (record.model_dump_json(indent=1) + "\n").encode()
+
+
+def read(path: Path) -> Record:
+    """Read and check a record.
+
+    Raises:
+        BadRecord: with the path and what is wrong.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BadRecord(f"{path}: larger than {MAX_BYTES >> 20} MiB; not a record")
+        payload = json.loads(path.read_bytes())
+    except OSError as error:
+        raise BadRecord(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise BadRecord(f"{path}: not JSON ({error})") from error
+    version = payload.get("schema_version") if isinstance(payload, dict) else None
+    if version != SCHEMA:
+        raise BadRecord(f"{path}: schema version {version!r}, this program reads {SCHEMA}")
+    try:
+        record = Record.model_validate(payload)
+    except ValidationError as error:
+        raise BadRecord(f"{path}: {first_problem(error)}") from error
+    if record.cell.protocol != PROTOCOL:
+        raise BadRecord(f"{path}: protocol {record.cell.protocol}, this program's is {PROTOCOL}")
+    return record
+
+
+def content_hash(value: Any) -> str:
+    """sha256 of a JSON value in its canonical form."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

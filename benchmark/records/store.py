@@ -1,0 +1,134 @@
+"""Artifacts and records on disk, by content hash. Finished work is renamed into place, whole.
+
+    artifacts/<key>/   what a finished job made: job.json, result.json, a policy's two files
+    work/<key>/        the checkpoint of a job that is under way
+    records/<id>.json  one record a cell
+    victims/<name>/    imported victims
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import InfrastructureError
+from benchmark.policies import artifact
+from benchmark.policies.policy import Policy
+from benchmark.records.record import Record, read, to_json
+
+NEEDED_BYTES = 200 * 1024 * 1024
+"""Free space asked for before a training starts: many times what one leaves behind."""
+
+
+class Store:
+    """A folder of finished and unfinished work. Several runs may share one."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    @property
+    def victims(self) -> Path:
+        """Where imported victims lie."""
+        return self.root / "victims"
+
+    def prepare(self) -> None:
+        """Make the folders, and find out now whether work could be kept.
+
+        Raises:
+            InfrastructureError: the store cannot be written, or its disk is almost full.
+        """
+        with storage_errors(self.root):
+            for name in ("artifacts", "work", "records"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".probe.{os.getpid()}"
+            probe.write_bytes(b"can this store be written?")
+            probe.unlink()
+            free = shutil.disk_usage(self.root).free
+        if free < NEEDED_BYTES:
+            raise InfrastructureError(
+                f"store {self.root}: {free >> 20} MiB free, {NEEDED_BYTES >> 20} MiB wanted "
+                "before training; make room or choose another --store"
+            )
+
+    def has(self, key: str) -> bool:
+        """Whether a job is finished."""
+        return (self.root / "artifacts" / key / "result.json").is_file()
+
+    def folder(self, key: str) -> Path:
+        """Where a finished job's artifact lies."""
+        return self.root / "artifacts" / key
+
+    def result(self, key: str) -> dict[str, Any]:
+        """What a finished job measured; raises BadArtifact where it is damaged."""
+        path = self.folder(key) / "result.json"
+        try:
+            loaded: dict[str, Any] = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise artifact.BadArtifact(
+                f"{path}: damaged ({error}); delete its folder to run the job again"
+            ) from error
+        return loaded
+
+    def policy(self, key: str) -> Policy:
+        """The policy that a finished job made; raises BadArtifact where it is damaged."""
+        return artifact.load(self.folder(key))
+
+    def commit(
+        self, key: str, job: dict[str, Any], result: dict[str, Any], policy: Policy | None
+    ) -> None:
+        """File a finished job; a crash leaves either all of it or nothing.
+
+        Raises:
+            InfrastructureError: the disk is full or the store cannot be written.
+        """
+        staging = self.root / "artifacts" / f".{key}.{os.getpid()}.tmp"
+        with storage_errors(self.root):
+            try:
+                staging.mkdir(parents=True)
+                if policy is not None:
+                    artifact.save(policy, staging)
+                for name, content in (("job.json", job), ("result.json", result)):
+                    payload = json.dumps(content, indent=1, sort_keys=True) + "\n"
+                    artifact.write_atomically(staging / name, payload.encode())
+                with contextlib.suppress(FileExistsError):
+                    staging.rename(self.folder(key))
+            except OSError as error:
+                if not self.has(key):  # else another run finished the same job first
+                    raise error
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+                shutil.rmtree(self.root / "work" / key, ignore_errors=True)
+
+    def checkpoint(self, key: str) -> Path:
+        """Where an unfinished job keeps its checkpoint."""
+        folder = self.root / "work" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / "checkpoint.safetensors"
+
+    def write_record(self, record: Record) -> Path:
+        """File a record; one of the same cell is replaced."""
+        path = self.root / "records" / f"{record.id}.json"
+        with storage_errors(self.root):
+            artifact.write_atomically(path, to_json(record))
+        return path
+
+    def records(self) -> list[Record]:
+        """All records of the store, by id; raises BadRecord at the first bad one."""
+        return [read(path) for path in sorted((self.root / "records").glob("*.json"))]
+
+
+@contextlib.contextmanager
+def storage_errors(root: Path) -> Iterator[None]:
+    """Turn an OSError under the store into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        raise InfrastructureError(
+            f"store {root}: {error.strerror or error}; finished jobs are kept, free the disk or "
+            "mend the permissions and run the same command again"
+        ) from error

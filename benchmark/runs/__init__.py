@@ -1,0 +1,1 @@
+"""From a specification to jobs, and from jobs to records."""

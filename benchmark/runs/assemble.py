@@ -1,0 +1,93 @@
+"""From finished jobs to records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmark.arena.tally import Tally
+from benchmark.evaluation.statistics import wilson
+from benchmark.learning.progress import CurvePoint
+from benchmark.policies import artifact
+from benchmark.records import provenance
+from benchmark.records.record import Isolation, MatchSet, PlayerRef, Record
+from benchmark.records.store import Store
+from benchmark.registry import Victims
+from benchmark.runs.plan import Job, Plan, PlannedCell, PlannedMatch, Player
+
+
+def records_of(plan: Plan, store: Store, victims: Victims, command: str) -> list[Record]:
+    """The records of all cells whose jobs are finished, filed in the store."""
+    host = provenance.collect()
+    made = [
+        _record(cell, store, victims, command, host)
+        for cell in plan.cells
+        if all(store.has(job.key) for job in jobs_of(cell))
+    ]
+    for record in made:
+        store.write_record(record)
+    return made
+
+
+def jobs_of(cell: PlannedCell) -> list[Job]:
+    """Every job that a cell's record reads."""
+    return [*cell.trainings.values(), *(match.job for match in cell.matches)]
+
+
+def _record(
+    cell: PlannedCell, store: Store, victims: Victims, command: str, host: dict[str, Any]
+) -> Record:
+    results = {name: store.result(job.key) for name, job in cell.trainings.items()}
+    matches = [_match_set(match, store, victims) for match in cell.matches]
+    return Record(
+        id=cell.cell.id,
+        cell=cell.cell,
+        matches=matches,
+        curves={
+            name: [CurvePoint.model_validate(point) for point in result["curve"]]
+            for name, result in results.items()
+        },
+        steps={name: result["steps"] for name, result in results.items()},
+        artifacts={
+            name: artifact.load_card(store.folder(job.key)).sha256
+            for name, job in cell.trainings.items()
+        },
+        isolation=Isolation(kind="process"),
+        flags=flags_of(matches, overrun=any(result["overrun"] for result in results.values())),
+        level=0,
+        command=command,
+        provenance=host,
+        timings={name: result["timings"] for name, result in results.items()},
+    )
+
+
+def _match_set(match: PlannedMatch, store: Store, victims: Victims) -> MatchSet:
+    job, result = match.job, store.result(match.job.key)
+    return MatchSet(
+        role=match.role,
+        adversary=_reference(job.adversaries[0], store),
+        victim=_reference(job.victim, store),
+        victim_mode=job.victim_mode,
+        ranked_mode=match.ranked_mode,
+        even=Tally.model_validate(result["even"]),
+        odd=Tally.model_validate(result["odd"]),
+    )
+
+
+def _reference(player: Player, store: Store) -> PlayerRef:
+    if player.source == "job":
+        sha256 = artifact.load_card(store.folder(player.ref)).sha256
+        return PlayerRef(name=player.name, sha256=sha256)
+    return PlayerRef(name=player.name, sha256=player.ref)
+
+
+def flags_of(matches: list[MatchSet], *, overrun: bool) -> list[str]:
+    """The protocol's automatic flags that can be read off a record."""
+    flags = ["budget overrun"] if overrun else []
+    main = [m.tally for m in matches if m.role == "attack" and m.ranked_mode]
+    floors = [m.tally for m in matches if m.role == "floor" and m.adversary.name == "random"]
+    for tally in main:
+        if tally.ties > 0.5 * tally.episodes:
+            flags.append("ties above 50 %")
+        if any(wilson(tally.wins, tally.episodes)[0] <= floor.win_rate for floor in floors):
+            flags.append("no better than random")
+    return flags

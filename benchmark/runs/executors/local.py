@@ -1,0 +1,49 @@
+"""All jobs in this process, one after the other."""
+
+from __future__ import annotations
+
+from benchmark.errors import BenchError, InfrastructureError
+from benchmark.runs.executors.executor import Display, Failure
+from benchmark.runs.jobs import Worker
+from benchmark.runs.plan import Job
+
+
+class LocalExecutor:
+    """Does what the store lacks. A failed job fails those that need it, and no others."""
+
+    def __init__(self, worker: Worker):
+        self.worker = worker
+
+    def run(self, jobs: list[Job], display: Display) -> list[Failure]:
+        """See `Executor`. An InfrastructureError ends the run: nothing could be kept."""
+        failures: dict[str, Failure] = {}
+        for job in jobs:
+            blocked = next((failures[key] for key in job.needs if key in failures), None)
+            if self.worker.store.has(job.key):
+                display.finish(job, None)
+            elif blocked is not None:
+                failures[job.key] = _failure(job, "blocked", f"needs '{blocked.label}'")
+                display.finish(job, failures[job.key])
+            else:
+                failure = self._attempt(job, display)
+                if failure is not None:
+                    failures[job.key] = failure
+        return list(failures.values())
+
+    def _attempt(self, job: Job, display: Display) -> Failure | None:
+        display.start(job)
+        failure = None
+        try:
+            self.worker.run(job, lambda steps, tally: display.step(job, steps, tally))
+        except InfrastructureError:
+            raise
+        except BenchError as error:
+            failure = _failure(job, type(error).__name__, str(error))
+        except Exception as error:  # a method is anybody's code; its crash is one cell's failure
+            failure = _failure(job, "crashed", f"{type(error).__name__}: {error}")
+        display.finish(job, failure)
+        return failure
+
+
+def _failure(job: Job, kind: str, message: str) -> Failure:
+    return Failure(job=job.key, label=job.label, kind=kind, message=message)

@@ -1,0 +1,201 @@
+"""What each job does: train an adversary, harden a victim, play matches."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmark.arena.arena import Arena
+from benchmark.arena.mixture import Mixture, check_fits
+from benchmark.arena.tally import Tally
+from benchmark.errors import CheckFailed
+from benchmark.evaluation.matches import episode_list, play
+from benchmark.games.game import Game
+from benchmark.learning import checkpoint as checkpoints
+from benchmark.learning.checkpoint import Checkpoint
+from benchmark.learning.progress import CurvePoint
+from benchmark.policies.policy import MLPPolicy, Policy
+from benchmark.records.record import MethodRef
+from benchmark.records.store import Store, storage_errors
+from benchmark.registry import Victims, attacks, defenses, floors, game
+from benchmark.runs.plan import Job, Player
+from benchmark.seeding import derive
+
+CHECKPOINT_S = 10.0
+CURVE_POINTS = 200
+
+Watch = Callable[[int, Tally], None]
+"""Told (steps so far, matches since the last call) while a training runs."""
+
+
+class Worker:
+    """Does jobs one by one, reading and filing artifacts in a store."""
+
+    def __init__(self, store: Store, victims: Victims):
+        self.store, self.victims = store, victims
+
+    def run(self, job: Job, watch: Watch) -> None:
+        """Do a job and file what it made. A checkpoint of an earlier try is continued.
+
+        Raises:
+            Misuse: the job cannot work; CheckFailed: its training failed.
+            InfrastructureError: the store cannot keep the result.
+        """
+        started, cpu = time.perf_counter(), time.process_time()
+        if job.kind == "play":
+            policy, result = None, self._play(job)
+        else:
+            policy, result = self._train(job, watch)
+        result["timings"] = {
+            "wall_s": round(time.perf_counter() - started, 3),
+            "cpu_s": round(time.process_time() - cpu, 3),
+        }
+        self.store.commit(job.key, job.model_dump(mode="json"), result, policy)
+
+    def policy(self, player: Player, job: Job) -> Policy:
+        """The policy that a player stands for, checked to be the one that was planned."""
+        if player.source == "floor":
+            return floors(game(job.game), _options(job))[player.name]
+        if player.source == "job":
+            return self.store.policy(player.ref)
+        loaded = self.victims.load(player.name)
+        if loaded.card.sha256 != player.ref:
+            raise CheckFailed(f"victim '{player.name}' changed since the run was planned")
+        return loaded
+
+    def check_players(self, job: Job) -> None:
+        """Raise Misuse unless the known policies of a job fit their seats, before any training."""
+        card = game(job.game).describe(_options(job))
+        sides = [(job.victim, _other_seat(job, card))]
+        sides += [(player, job.seat) for player in (*job.adversaries, *job.opponents)]
+        for player, seat in sides:
+            if player.source != "job":
+                check_fits(self.policy(player, job), card, seat)
+
+    def _train(self, job: Job, watch: Watch) -> tuple[Policy, dict[str, Any]]:
+        method = job.method
+        assert method is not None
+        progress = JobProgress(self.store, job, watch)
+        rng = np.random.default_rng(derive(job.kind, job.seed, job.game, method.name))
+        victim = self.policy(job.victim, job)
+        train = self._attack if job.kind == "attack" else self._harden
+        policy = train(job, method, victim, rng, progress)
+        steps = progress.curve[-1].steps if progress.curve else 0
+        curve = [point.model_dump(mode="json") for point in condensed(progress.curve)]
+        return policy, {"curve": curve, "steps": steps, "overrun": steps > job.budget_steps}
+
+    def _attack(
+        self, job: Job, method: MethodRef, victim: Policy, rng: np.random.Generator,
+        progress: JobProgress,
+    ) -> Policy:  # fmt: skip
+        kind = attacks.load(method.name)
+        attack = kind(kind.configure(_card(job), method.config))
+        arena = _arena(job, job.seat, Mixture.of(victim), attack.matches)
+        policy: Policy = attack.train(arena, job.budget_steps, rng, progress)
+        check_fits(policy, arena.game.card, job.seat)
+        return policy
+
+    def _harden(
+        self, job: Job, method: MethodRef, victim: Policy, rng: np.random.Generator,
+        progress: JobProgress,
+    ) -> Policy:  # fmt: skip
+        kind = defenses.load(method.name)
+        defense = kind(kind.configure(_card(job), method.config))
+        seat = _other_seat(job, _card(job))
+        policy: Policy = defense.harden(
+            victim,
+            lambda mixture, matches: _arena(job, seat, mixture, matches),
+            [self.policy(player, job) for player in job.adversaries],
+            [self.policy(player, job) for player in job.opponents],
+            job.budget_steps,
+            rng,
+            progress,
+        )
+        check_fits(policy, _card(job), seat)
+        return policy
+
+    def _play(self, job: Job) -> dict[str, Any]:
+        batch = _game(job, min(job.parallel, job.episodes))
+        adversary, victim = self.policy(job.adversaries[0], job), self.policy(job.victim, job)
+        if isinstance(victim, MLPPolicy):
+            victim = victim.in_mode(job.victim_mode)
+        seats = (adversary, victim)
+        if batch.card.seat_index(job.seat) == 1:
+            seats = (victim, adversary)
+        halves = play(batch, seats, job.seat, episode_list(batch.card.id, job.episodes))
+        return {"even": halves.even.model_dump(), "odd": halves.odd.model_dump()}
+
+
+class JobProgress:
+    """A training's `Progress`: curve, live display, checkpoint in the store."""
+
+    def __init__(self, store: Store, job: Job, watch: Watch):
+        self.curve: list[CurvePoint] = []
+        self._store, self._watch = store, watch
+        self._key = job.key
+        self._saved_at = time.monotonic()
+
+    def report(self, point: CurvePoint) -> None:
+        """Keep the point and show it."""
+        self.curve.append(point)
+        self._watch(point.steps, point.tally)
+
+    def resume(self) -> Checkpoint | None:
+        """The checkpoint that an interrupted run of this very job left behind."""
+        with storage_errors(self._store.root):
+            found = checkpoints.read(self._store.checkpoint(self._key))
+        if found is not None:
+            points = json.loads(found.facts["curve"])
+            self.curve = [CurvePoint.model_validate(point) for point in points]
+            self._watch(self.curve[-1].steps, Tally())
+        return found
+
+    def due(self) -> bool:
+        """Every CHECKPOINT_S seconds; when does not move the result."""
+        return time.monotonic() - self._saved_at > CHECKPOINT_S
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Store it with the curve so far."""
+        checkpoint.facts["curve"] = json.dumps([p.model_dump(mode="json") for p in self.curve])
+        with storage_errors(self._store.root):
+            checkpoints.write(checkpoint, self._store.checkpoint(self._key))
+        self._saved_at = time.monotonic()
+
+
+def condensed(curve: list[CurvePoint]) -> list[CurvePoint]:
+    """The curve in at most CURVE_POINTS windows; counts add up, diagnostics are the last ones."""
+    width = -(-len(curve) // CURVE_POINTS) or 1
+    windows = [curve[i : i + width] for i in range(0, len(curve), width)]
+    return [
+        CurvePoint(
+            steps=window[-1].steps,
+            tally=Tally.sum(point.tally for point in window),
+            diagnostics={k: round(v, 6) for k, v in window[-1].diagnostics.items()},
+        )
+        for window in windows
+    ]
+
+
+def _options(job: Job) -> Any:
+    return game(job.game).Options.model_validate(job.game_options)
+
+
+def _card(job: Job) -> Any:
+    return game(job.game).describe(_options(job))
+
+
+def _game(job: Job, matches: int) -> Game:
+    return game(job.game)(matches, _options(job))
+
+
+def _other_seat(job: Job, card: Any) -> str:
+    seat: str = card.seats[1 - card.seat_index(job.seat)].name
+    return seat
+
+
+def _arena(job: Job, seat: str, mixture: Mixture, matches: int) -> Arena:
+    return Arena(_game(job, matches), seat, mixture, seed=0)

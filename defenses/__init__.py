@@ -1,0 +1,1 @@
+"""Defenses: methods that harden a victim. One method, one file."""

@@ -1,0 +1,57 @@
+"""What a defense is. A new one is a subclass in a file of its own, named in pyproject.toml."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel
+
+from benchmark.arena.arena import Arena
+from benchmark.arena.mixture import Mixture
+from benchmark.games.game import GameCard
+from benchmark.learning.progress import Progress
+from benchmark.policies.policy import Policy
+from benchmark.settings import Settings
+
+MakeArena = Callable[[Mixture, int], Arena]
+"""(who sits opposite, matches in parallel) -> the arena seen from the victim's seat."""
+
+
+class Defense(ABC):
+    """Hardens a victim; it may hold the victim's weights and play stored adversaries."""
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Raised whenever the same config and seed may give another result."""
+    citation: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def configure(cls, game: GameCard, settings: Settings) -> Any:
+        """The resolved config (a frozen pydantic model); raises Misuse."""
+
+    def __init__(self, config: Any):
+        self.config: BaseModel = config
+
+    @abstractmethod
+    def harden(
+        self,
+        victim: Policy,
+        make_arena: MakeArena,
+        adversaries: Sequence[Policy],
+        opponents: Sequence[Policy],
+        budget_steps: int,
+        rng: np.random.Generator,
+        progress: Progress,
+    ) -> Policy:
+        """The hardened victim after at most `budget_steps` environment steps.
+
+        adversaries are the stored ones, trained on the undefended victim; opponents are the
+        regular players that it was made to meet. Held-out adversaries are never shown.
+
+        Raises:
+            Misuse: the victim or the lists cannot be used by this defense.
+        """
