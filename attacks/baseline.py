@@ -50,7 +50,8 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "rollout_steps": 128,
         "minibatch": 2048,
         "epochs": 4,
-        "learning_rate": 1e-3,
+        "learning_rate": 2e-3,
+        "activation": "relu",  # against may1 at 4 M steps: relu .90, tanh .73 of points
         "gamma": 0.997,  # a point lasts hundreds of steps; .99 sees a third of one
         "log_std": -0.5,
         "obs_clip": None,  # Pong's observations are scaled by the game

@@ -124,9 +124,7 @@ class Ours(Baseline):
 
     def hooks(self, arena: Arena, rng: np.random.Generator) -> Hooks:
         seats = arena.game.card.seats
-        return Deviations(
-            self.config, seats[arena.seat_index], seats[1 - arena.seat_index], rng
-        )
+        return Deviations(self.config, seats[arena.seat_index], seats[1 - arena.seat_index], rng)
 
 
 class Models:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -34,8 +34,7 @@ _TO_UNIT = 1.0 / (1 << 53)
 
 def jit(function: F) -> F:
     """`numba.njit` with a disk cache, keeping the function's type for mypy."""
-    compiled: F = numba.njit(cache=True, error_model="numpy")(function)
-    return compiled
+    return cast(F, numba.njit(cache=True, error_model="numpy")(function))
 
 
 @jit
@@ -70,9 +69,9 @@ def uniforms(
     Counter c takes the draws c * count .. c * count + count - 1 of its stream.
     """
     with np.errstate(over="ignore"):
-        key = mix_many(seeds ^ mix_many(np.asarray(stream)))[:, None]
+        key = mix_many(seeds ^ mix_many(np.array([stream], np.uint64)))[:, None]
         first = np.broadcast_to(np.asarray(counters, np.uint64), seeds.shape)[:, None]
-        index = first * np.uint64(count) + np.arange(count, dtype=np.uint64)
+        index: Seeds = first * np.uint64(count) + np.arange(count, dtype=np.uint64)
         bits = mix_many(key + index)
     return np.asarray((bits >> _S11).astype(np.float64) * _TO_UNIT)
 

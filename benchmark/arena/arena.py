@@ -15,10 +15,8 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from benchmark.arena.mixture import Mixture, Players
-from benchmark.games.game import Array, Game, Outcome
+from benchmark.games.game import Array, Game, Outcome, result_for
 from benchmark.seeding import EpisodeSeeds
-
-_WIN_FOR = (int(Outcome.SEAT_0), int(Outcome.SEAT_1))
 
 
 class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
@@ -79,7 +77,7 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
         if len(step.finished):
             self.players.start(step.finished)
         terminated = step.outcome != Outcome.RUNNING
-        result = self._result(step.outcome)
+        result = result_for(me, step.outcome)
         info = {
             "other_obs": other_obs,
             "other_action": other_action,
@@ -121,10 +119,6 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
         self._obs = self.game.restore(part("game"), self._seeds)
         self.players.restore(part("players"))
         return self._obs[self.seat_index]
-
-    def _result(self, outcome: NDArray[np.int8]) -> NDArray[np.int8]:
-        won = (outcome == _WIN_FOR[self.seat_index]).astype(np.int8)
-        return won - (outcome == _WIN_FOR[1 - self.seat_index]).astype(np.int8)
 
     def _final_obs(self, rows: NDArray[np.intp], final: Array) -> Array:
         full = np.zeros((self.num_envs, final.shape[1]), dtype=np.float32)

@@ -101,7 +101,7 @@ class Players:
                 (self.member == i)[:, None], actions, chosen
             )  # fmt: skip
         assert chosen is not None
-        return np.clip(chosen, -self._bound, self._bound, dtype=np.float32)
+        return np.asarray(np.clip(chosen, -self._bound, self._bound), dtype=np.float32)
 
     def _draws(self, policy: Policy) -> NDArray[np.float64] | None:
         if not policy.needs_draws:

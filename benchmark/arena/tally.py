@@ -54,9 +54,7 @@ class Tally(BaseModel):
         pairs = Counter(zip(results.tolist(), endings.tolist(), strict=True))
         breakdown = {f"{_WORDS[r]}:{names[e]}": n for (r, e), n in sorted(pairs.items())}
         totals = {r: sum(n for (s, _), n in pairs.items() if s == r) for r in _WORDS}
-        return cls(
-            wins=totals[WIN], ties=totals[TIE], losses=totals[LOSS], breakdown=breakdown
-        )
+        return cls(wins=totals[WIN], ties=totals[TIE], losses=totals[LOSS], breakdown=breakdown)
 
     @classmethod
     def sum(cls, tallies: Iterable[Tally]) -> Tally:

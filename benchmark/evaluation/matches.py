@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark.arena.mixture import Mixture, Players
 from benchmark.arena.tally import Tally
-from benchmark.games.game import Game, Outcome
+from benchmark.games.game import Game, result_for
 from benchmark.policies.policy import Policy
 from benchmark.seeding import EpisodeSeeds, derive
 
@@ -68,18 +68,10 @@ def play(game: Game, seats: tuple[Policy, Policy], view: str, seeds: Sequence[in
             continue
         counted = step.finished[played[step.finished] < quota[step.finished]]
         position = counted + played[counted] * game.matches
-        results[position] = _result(step.outcome[counted], me)
+        results[position] = result_for(me, step.outcome[counted])
         endings[position] = step.ending[counted]
         played[step.finished] += 1
         for player in players:
             player.start(step.finished)
-    even, odd = (
-        Tally.count(results[k::2], endings[k::2], game.card.endings) for k in (0, 1)
-    )
+    even, odd = (Tally.count(results[k::2], endings[k::2], game.card.endings) for k in (0, 1))
     return Halves(even, odd)
-
-
-def _result(outcome: np.ndarray, me: int) -> np.ndarray:
-    mine, theirs = ((Outcome.SEAT_0, Outcome.SEAT_1)[k] for k in (me, 1 - me))
-    won: np.ndarray = (outcome == mine).astype(np.int8)
-    return won - (outcome == theirs).astype(np.int8)

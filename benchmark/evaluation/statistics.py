@@ -54,8 +54,7 @@ def stratified_interval(
     """
     rng = np.random.default_rng(seed)
     drawn = [
-        rng.choice(np.asarray(stratum), size=(BOOTSTRAP_DRAWS, len(stratum)))
-        for stratum in strata
+        rng.choice(np.asarray(stratum), size=(BOOTSTRAP_DRAWS, len(stratum))) for stratum in strata
     ]
     ordered = np.sort(np.concatenate(drawn, axis=1), axis=1)
     cut = ordered.shape[1] // 4

@@ -26,6 +26,14 @@ class Outcome(IntEnum):
     TIE = 3
 
 
+def result_for(seat: int, outcome: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Outcomes (K,) from a seat's view: +1 it won, -1 it lost, 0 a tie or still running."""
+    mine, theirs = (
+        (Outcome.SEAT_0, Outcome.SEAT_1) if seat == 0 else (Outcome.SEAT_1, Outcome.SEAT_0)
+    )
+    return np.asarray(np.subtract(outcome == mine, outcome == theirs, dtype=np.int8))
+
+
 class SeatCard(BaseModel):
     """One side of a game."""
 

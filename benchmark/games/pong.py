@@ -10,6 +10,7 @@ ball y: bats in metres from their own centres, the ball in metres from the middl
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -67,6 +68,20 @@ def _clip(value: float, low: float, high: float) -> float:
 
 
 @jit
+def _contact(dx: float, dy: float) -> tuple[float, float, float]:
+    """Normal (x, y) from bat to ball and depth of their overlap, for the ball at (dx, dy)."""
+    nx = dx - _clip(dx, -CORE_X, CORE_X)
+    ny = dy - _clip(dy, -CORE_Y, CORE_Y)
+    distance = math.sqrt(nx * nx + ny * ny)
+    if distance > 0.0:
+        return nx / distance, ny / distance, TOUCH - distance
+    deep_x, deep_y = CORE_X - abs(dx), CORE_Y - abs(dy)
+    if deep_x <= deep_y:  # the ball's centre is inside the bat: out by the nearer face
+        return (1.0 if dx >= 0.0 else -1.0), 0.0, TOUCH + deep_x
+    return 0.0, (1.0 if dy >= 0.0 else -1.0), TOUCH + deep_y
+
+
+@jit
 def _solve(bat: Any, ball: Any, want_x: float, want_y: float, centre: float) -> tuple[float, ...]:
     """Velocities of bat and ball after motors, range limits and contact, by impulse sweeps.
 
@@ -81,18 +96,7 @@ def _solve(bat: Any, ball: Any, want_x: float, want_y: float, centre: float) -> 
         ux += _clip(want_x - ux, -MOTOR_STEP, MOTOR_STEP)
         uy += _clip(want_y - uy, -MOTOR_STEP, MOTOR_STEP)
         return ux, uy, vx, vy
-    nx = dx - _clip(dx, -CORE_X, CORE_X)
-    ny = dy - _clip(dy, -CORE_Y, CORE_Y)
-    distance = np.sqrt(nx * nx + ny * ny)
-    depth = TOUCH - distance
-    if distance > 0.0:
-        nx, ny = nx / distance, ny / distance
-    elif CORE_X - abs(dx) <= CORE_Y - abs(dy):  # centre inside the bat: out by the nearer face
-        depth += CORE_X - abs(dx)
-        nx, ny = (1.0 if dx >= 0.0 else -1.0), 0.0
-    else:
-        depth += CORE_Y - abs(dy)
-        nx, ny = 0.0, (1.0 if dy >= 0.0 else -1.0)
+    nx, ny, depth = _contact(dx, dy)
     approach = (ux - vx) * nx + (uy - vy) * ny
     leave = RESTITUTION * max(approach, 0.0) + PUSH_OUT * depth / DT
     side_x = 1.0 if px > 0.0 else -1.0
@@ -135,7 +139,7 @@ def _solve(bat: Any, ball: Any, want_x: float, want_y: float, centre: float) -> 
 
 @jit
 def _damp(v: float, w: float) -> float:
-    return 1.0 - DT * DAMPING * (1.0 + np.sqrt(v * v + w * w))
+    return 1.0 - DT * DAMPING * (1.0 + math.sqrt(v * v + w * w))
 
 
 @jit
@@ -239,16 +243,16 @@ def advance(
     state = np.array(state, dtype=np.float64, order="C")
     rows = len(state)
     _expect("state", state, (rows, 12))
-    counters = [np.array(c, dtype=np.int64) for c in (timeout, timeout_dir, bounces)]
-    for name, counter in zip(("timeout", "timeout_dir", "bounces"), counters, strict=True):
+    clock, way, hits = (np.array(c, dtype=np.int64) for c in (timeout, timeout_dir, bounces))
+    for name, counter in (("timeout", clock), ("timeout_dir", way), ("bounces", hits)):
         _expect(name, counter, (rows,))
     left = np.ascontiguousarray(left_action, dtype=np.float64)
     right = np.ascontiguousarray(right_action, dtype=np.float64)
     _expect("left_action", left, (rows, 2))
     _expect("right_action", right, (rows, 2))
     event = np.zeros(rows, dtype=np.int64)
-    _advance_all(state, *counters, left, right, event)
-    return Advanced(state, *counters, event)
+    _advance_all(state, clock, way, hits, left, right, event)
+    return Advanced(state, clock, way, hits, event)
 
 
 def _expect(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
@@ -411,7 +415,7 @@ class Pong(Game):
         self._next_seed = seeds.next(everyone)
         self.episode_step[:] = self._bounces[:] = 0
         self._timeout[:] = RALLY_TIMEOUT
-        for i in everyone:
+        for i in range(self.matches):
             self._direction[i] = _serve(self._state, i, self.episode_seed[i])
         return self._observe_all()
 

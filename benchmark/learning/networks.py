@@ -6,7 +6,8 @@ Torch holds the weights and differentiates; rollouts read the same memory throug
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,15 +27,14 @@ class Tower(nn.Module):
     def __init__(self, widths: Sequence[int], activation: Activation):
         super().__init__()
         self.activation = activation
-        self.layers = nn.ModuleList(
-            nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.dense = tuple(nn.Linear(a, b) for a, b in pairwise(widths))
+        self._registered = nn.ModuleList(self.dense)
         self._views: list[tuple[Array, Array]] = []
 
     def initialise(self, rng: np.random.Generator, last_gain: float) -> None:
         """Orthogonal weights (gain sqrt 2, the last layer `last_gain`), zero biases."""
-        for i, layer in enumerate(self.layers):
-            gain = last_gain if i == len(self.layers) - 1 else np.sqrt(2.0)
+        for i, layer in enumerate(self.dense):
+            gain = last_gain if i == len(self.dense) - 1 else np.sqrt(2.0)
             weight = orthogonal(layer.weight.shape, gain, rng)
             with torch.no_grad():
                 layer.weight.copy_(torch.from_numpy(weight))
@@ -42,29 +42,26 @@ class Tower(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         function = torch.tanh if self.activation == "tanh" else torch.relu
-        for layer in self.layers[:-1]:
+        for layer in self.dense[:-1]:
             x = function(layer(x))
-        out: Tensor = self.layers[-1](x)
-        return out
+        return cast(Tensor, self.dense[-1](x))
 
     def infer(self, x: Array) -> Array:
         """The same map without gradients, on NumPy arrays."""
         if not self._views:
             self._views = [
                 (layer.weight.detach().numpy().T, layer.bias.detach().numpy())
-                for layer in self.layers
+                for layer in self.dense
             ]
         for i, (weight, bias) in enumerate(self._views):
-            x = x @ weight
+            x = np.matmul(x, weight)
             x += bias
             if i < len(self._views) - 1:
                 activate(x, self.activation)
         return x
 
 
-def orthogonal(
-    shape: Sequence[int], gain: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def orthogonal(shape: Sequence[int], gain: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """A matrix (rows, columns) with orthonormal rows or columns, times gain (Saxe et al. 2014)."""
     rows, columns = shape
     flat = rng.standard_normal((max(rows, columns), min(rows, columns)))
@@ -95,7 +92,7 @@ class ObsFilter:
         if self.clip is None:
             return obs
         z = (obs - self._mean) / self._std
-        return np.clip(z, -self.clip, self.clip, dtype=np.float32)
+        return np.asarray(np.clip(z, -self.clip, self.clip), dtype=np.float32)
 
     def update(self, obs: Array) -> None:
         """Take in raw observations (K, obs_dim), unless frozen or absent."""
@@ -156,7 +153,7 @@ class ActorCritic(nn.Module):
             hidden=card.hidden, activation=card.activation, log_std=log_std, rng=rng,
         )  # fmt: skip
         with torch.no_grad():
-            for i, layer in enumerate(made.pi.layers):
+            for i, layer in enumerate(made.pi.dense):
                 layer.weight.copy_(torch.from_numpy(tensors[f"layer{i}.weight"].T.copy()))
                 layer.bias.copy_(torch.from_numpy(tensors[f"layer{i}.bias"].copy()))
             if "log_std" in tensors:
@@ -166,10 +163,10 @@ class ActorCritic(nn.Module):
     def freeze(self, card: PolicyCard, obs_filter: ObsFilter) -> MLPPolicy:
         """The policy as it stands; the card gets the network's own shape and filter."""
         tensors = {"log_std": self.log_std.detach().numpy().copy(), **obs_filter.tensors()}
-        for i, layer in enumerate(self.pi.layers):
+        for i, layer in enumerate(self.pi.dense):
             tensors[f"layer{i}.weight"] = layer.weight.detach().numpy().T.copy()
             tensors[f"layer{i}.bias"] = layer.bias.detach().numpy().copy()
-        widths = [layer.out_features for layer in self.pi.layers]
+        widths = [layer.out_features for layer in self.pi.dense]
         card = card.model_copy(
             update={
                 "hidden": tuple(widths[:-1]),

@@ -112,8 +112,8 @@ class PPO:
         self.arena, self.config, self.hooks = arena, config, hooks or Hooks()
         init_rng, self._action_rng, self._shuffle_rng = rng.spawn(3)
         self._arena_seed = int(rng.integers(2**62))
-        obs_dim = arena.single_observation_space.shape[0]
-        act_dim = arena.single_action_space.shape[0]
+        seat = arena.game.card.seats[arena.seat_index]
+        obs_dim, act_dim = seat.obs_dim, seat.act_dim
         if start is None:
             self.network = ActorCritic(
                 obs_dim, act_dim, hidden=config.hidden, activation=config.activation,
@@ -269,8 +269,8 @@ class Table:
     def minibatches(self, order: Tensor, size: int) -> Iterator[tuple[Batch, Tensor]]:
         """Batches of `size` rows in the given order, each with its rows' indices (B,)."""
         shuffled = self._rows[order]
-        for rows, part in zip(order.split(size), shuffled.split(size), strict=True):
-            obs, actions, *scalars = part.split(self._widths, dim=1)
+        for rows, part in zip(torch.split(order, size), torch.split(shuffled, size), strict=True):
+            obs, actions, *scalars = torch.split(part, self._widths, dim=1)
             log_probs, values, advantages, returns = (column[:, 0] for column in scalars)
             yield Batch(obs, actions, log_probs, values, advantages, returns), rows
 

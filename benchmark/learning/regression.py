@@ -60,7 +60,8 @@ class Regressor:
         order = torch.from_numpy(self._rng.permutation(len(x))[:rows])
         inputs, targets = torch.from_numpy(x)[order], torch.from_numpy(y)[order]
         self.network.requires_grad_(True)
-        for part, target in zip(inputs.split(minibatch), targets.split(minibatch), strict=True):
+        parts = zip(torch.split(inputs, minibatch), torch.split(targets, minibatch), strict=True)
+        for part, target in parts:
             error = self.network(part) - target
             if self._dead_zone > 0:
                 error = (error.abs() - self._dead_zone).clamp_min(0.0)

@@ -6,6 +6,7 @@ Inference is NumPy: the networks are small, and at these sizes it beats torch's 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -99,13 +100,13 @@ class MLPPolicy(Policy):
         if draws is None:
             raise ValueError(f"policy '{self.card.name}' is sampled: act() needs draws")
         normal = ndtri(draws + 2.0**-54).astype(np.float32)  # the shift keeps 0 finite
-        return mean + self._std * normal, state
+        return np.asarray(mean + self._std * normal, dtype=np.float32), state
 
     def mean(self, obs: Array) -> Array:
         """The network's output (N, act_dim) for raw observations (N, obs_dim)."""
-        hidden = self._filtered(obs)
+        hidden: Array = self._filtered(obs)
         for i, (weight, bias) in enumerate(self._layers):
-            hidden = hidden @ weight
+            hidden = np.matmul(hidden, weight)
             hidden += bias
             if i < len(self._layers) - 1:
                 activate(hidden, self.card.activation)
@@ -123,7 +124,7 @@ class MLPPolicy(Policy):
             return obs
         clip = np.float32(self.card.filter_clip)
         z = (obs - self._tensors["filter.mean"]) / self._tensors["filter.std"]
-        return np.clip(z, -clip, clip, dtype=np.float32)
+        return np.asarray(np.clip(z, -clip, clip), dtype=np.float32)
 
 
 class RandomPolicy(Policy):
@@ -156,9 +157,7 @@ class ZeroPolicy(Policy):
         return np.zeros((len(obs), self.card.act_dim), dtype=np.float32), state
 
 
-def floor_card(
-    kind: Literal["random", "zero"], act_dim: int, act_bound: float = 1.0
-) -> PolicyCard:
+def floor_card(kind: Literal["random", "zero"], act_dim: int, act_bound: float = 1.0) -> PolicyCard:
     """The card of a scripted floor, which fits any game and seat."""
     return PolicyCard(
         name=kind, kind=kind, game=ANY, seat=ANY, obs_dim=0,
@@ -178,7 +177,7 @@ def expected_shapes(card: PolicyCard) -> dict[str, tuple[int, ...]]:
     """Name to shape of every tensor that an MLP of this card has."""
     widths = (card.obs_dim, *card.hidden, card.act_dim)
     shapes: dict[str, tuple[int, ...]] = {}
-    for i, (rows, columns) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (rows, columns) in enumerate(pairwise(widths)):
         shapes[f"layer{i}.weight"] = (rows, columns)
         shapes[f"layer{i}.bias"] = (columns,)
     if card.filter_clip is not None:

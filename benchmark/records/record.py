@@ -23,9 +23,7 @@ from benchmark.policies.policy import ActionMode
 
 SCHEMA = 1
 MAX_BYTES = 16 * 1024 * 1024
-Role = Literal[
-    "attack", "floor", "regular", "transfer", "stored", "held-out", "fresh"
-]
+Role = Literal["attack", "floor", "regular", "transfer", "stored", "held-out", "fresh"]
 
 
 class _Frozen(BaseModel):
@@ -61,7 +59,13 @@ class MethodRef(_Frozen):
 
     name: str
     version: int
-    config: dict[str, Any]
+    settings: dict[str, Any] = Field(description="what was set by hand, on top of the defaults")
+    config: dict[str, Any] = Field(description="all of it, resolved")
+
+    @property
+    def label(self) -> str:
+        """The method's name and what was set by hand: one entry of a leaderboard."""
+        return " ".join([self.name, *(f"{k}={v}" for k, v in sorted(self.settings.items()))])
 
 
 class Cell(_Frozen):
@@ -99,7 +103,7 @@ class Isolation(_Frozen):
 class Record(_Frozen):
     """Everything about one cell."""
 
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[1] = 1
     id: str
     cell: Cell
     matches: list[MatchSet]

@@ -1,9 +1,9 @@
 """Artifacts and records on disk, by content hash. Finished work is renamed into place, whole.
 
-    artifacts/<key>/   what a finished job made: job.json, result.json, a policy's two files
-    work/<key>/        the checkpoint of a job that is under way
-    records/<id>.json  one record a cell
-    victims/<name>/    imported victims
+artifacts/<key>/   what a finished job made: job.json, result.json, a policy's two files
+work/<key>/        the checkpoint of a job that is under way
+records/<id>.json  one record a cell
+victims/<name>/    imported victims
 """
 
 from __future__ import annotations

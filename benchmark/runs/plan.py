@@ -136,9 +136,9 @@ class _Planner:
         cell = PlannedCell(self._cell(name, card, attack, None, seed), {"attack": training})
         self._play(cell, "attack", training.made(), victim, card)
         self._everyone_else(cell, victim, card, name)
-        for other, other_card in self.spec.others.items():
+        for other, its_card in self.spec.others.items():
             if other != name:
-                self._play(cell, "transfer", training.made(), _victim(other, other_card), other_card)
+                self._play(cell, "transfer", training.made(), _victim(other, its_card), its_card)
         self.cells.append(cell)
         return cell
 

@@ -95,12 +95,8 @@ def resolve_run(
         game_options=options.model_dump(mode="json"),
         victims={name: known[name] for name in dict.fromkeys(chosen)},
         others=known,
-        attacks=tuple(
-            _attack(name, card, settings) for name in dict.fromkeys(attack_names)
-        ),
-        defenses=tuple(
-            _defense(name, card, settings) for name in dict.fromkeys(defense_names)
-        ),
+        attacks=tuple(_attack(name, card, settings) for name in dict.fromkeys(attack_names)),
+        defenses=tuple(_defense(name, card, settings) for name in dict.fromkeys(defense_names)),
         seeds=tuple(range(count)),
         tier=tier,
         budget_steps=steps,
@@ -111,16 +107,23 @@ def resolve_run(
 
 def _attack(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> AttackPlan:
     kind = attacks.load(name)
-    # A setting belongs to every attack of the run that has it; floors have none.
-    config = kind.configure(card, settings.get("attack", {}) if kind.track != "none" else {})
-    reference = MethodRef(
-        name=name, version=kind.version, config=config.model_dump(mode="json")
+    # A floor has nothing to set; beside a real attack it must not refuse that one's settings.
+    given = settings.get("attack", {}) if kind.track != "none" else {}
+    config = kind.configure(card, given)
+    return AttackPlan(
+        method=_method(name, kind, config, given),
+        track=kind.track,
+        matches=kind(config).matches,
     )
-    return AttackPlan(method=reference, track=kind.track, matches=kind(config).matches)
 
 
 def _defense(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> MethodRef:
     kind = defenses.load(name)
-    given = dict(settings.get("defense", {}))
-    config = kind.configure(card, given)
-    return MethodRef(name=name, version=kind.version, config=config.model_dump(mode="json"))
+    given = settings.get("defense", {})
+    return _method(name, kind, kind.configure(card, given), given)
+
+
+def _method(name: str, kind: Any, config: BaseModel, given: dict[str, Any]) -> MethodRef:
+    return MethodRef(
+        name=name, version=kind.version, settings=given, config=config.model_dump(mode="json")
+    )

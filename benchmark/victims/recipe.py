@@ -8,17 +8,19 @@ beating both. A small part of the game's own dense reward, annealed to 0, starts
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import rich.progress
 from pydantic import BaseModel, ConfigDict, Field
+from rich.console import Console
 
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.errors import Misuse
 from benchmark.games.game import Game
 from benchmark.learning.ppo import PPO, Hooks, PPOConfig, whole_rollouts
-from benchmark.learning.progress import CurvePoint, Progress
+from benchmark.learning.progress import CurvePoint
 from benchmark.learning.rollout import Rollout
 from benchmark.policies.policy import ANY, MLPPolicy, Policy, PolicyCard, RandomPolicy, ZeroPolicy
 from benchmark.settings import hint
@@ -91,7 +93,14 @@ class DenseStart(Hooks):
         rollout.rewards = rollout.rewards + np.float32(self._recipe.dense * left) * rollout.dense
 
 
-def train(recipe: Recipe, game: Game, name: str, progress: Progress) -> MLPPolicy:
+class Watcher(Protocol):
+    """Told the points of the learning curve."""
+
+    def report(self, point: CurvePoint) -> None:
+        """A rollout and an update are done."""
+
+
+def train(recipe: Recipe, game: Game, name: str, watch: Watcher) -> MLPPolicy:
     """Train a house victim by self-play; deterministic in the recipe."""
     rng = np.random.default_rng(recipe.seed)
     seat = game.card.seats[0]
@@ -119,7 +128,7 @@ def train(recipe: Recipe, game: Game, name: str, progress: Progress) -> MLPPolic
     for mark in marks:
         learner.enter(Arena(game, seat.name, opponents(pool, recipe.newest), recipe.seed))
         while learner.steps < mark:
-            progress.report(learner.improve(total))
+            watch.report(learner.improve(total))
         pool.append(learner.policy(card))
     return learner.policy(card)
 
@@ -136,4 +145,25 @@ def opponents(pool: list[Policy], newest: float) -> Mixture:
     return Mixture([(pool[-1], newest), *((older[i], rest) for i in spread)])
 
 
-__all__ = ["RECIPES", "CurvePoint", "Recipe", "named", "opponents", "train"]
+class Bar:
+    """Shows a recipe's training; it keeps no checkpoint, a recipe runs through in minutes."""
+
+    def __init__(self, console: Console, recipe: Recipe):
+        self._progress = rich.progress.Progress(console=console)
+        self._task = self._progress.add_task("self-play", total=recipe.steps)
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def report(self, point: CurvePoint) -> None:
+        """Advance the bar."""
+        length = point.tally.episodes
+        self._progress.update(
+            self._task,
+            completed=point.steps,
+            description=f"self-play, {100 * point.tally.win_rate:.0f} % of {length} matches won",
+        )

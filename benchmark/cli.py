@@ -1,0 +1,337 @@
+"""The `bench` command: parse, call, print. Everything it does is a function elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Optional
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmark import registry
+from benchmark.display import Live, Silent, show_failures, show_plan
+from benchmark.errors import BenchError, CheckFailed, Misuse
+from benchmark.evaluation.matches import EVALUATION_MATCHES, episode_list, play
+from benchmark.evaluation.statistics import wilson
+from benchmark.games.game import GameCard, Tier
+from benchmark.leaderboard import board
+from benchmark.leaderboard.table import tables, to_rich
+from benchmark.learning.threads import use_threads
+from benchmark.policies import artifact, zoo
+from benchmark.policies.policy import Policy
+from benchmark.records.store import Store
+from benchmark.registry import Victims
+from benchmark.runs.executors.executor import Display
+from benchmark.runs.run import Outcome, execute, preview
+from benchmark.runs.spec import RunSpec, resolve_run
+from benchmark.settings import hint, parse, resolve
+from benchmark.victims import recipe as recipes
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Attacks and defenses for two-player competitive deep RL, under one protocol.",
+)  # fmt: skip
+victims_app = typer.Typer(no_args_is_help=True, help="The policies under attack.")
+app.add_typer(victims_app, name="victims")
+
+StoreOption = Annotated[
+    Path, typer.Option("--store", envvar="BENCH_STORE", help="Folder of artifacts and records.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")]
+SetOption = Annotated[
+    Optional[list[str]],  # noqa: UP045 - typer reads this form
+    typer.Option("--set", help="PART.FIELD=VALUE; PART is game, attack or defense. Repeatable."),
+]
+STORE = Path("store")
+INTERRUPTED = 130
+
+console = Console()
+
+
+@app.command()
+def run(
+    game: Annotated[str, typer.Option(help="Game id.")] = "pong-v1",
+    victim: Annotated[
+        Optional[list[str]], typer.Option(help="Victim's name. Repeatable.")  # noqa: UP045
+    ] = None,
+    attack: Annotated[
+        Optional[list[str]], typer.Option(help="Attack's name. Repeatable.")  # noqa: UP045
+    ] = None,
+    defense: Annotated[
+        Optional[list[str]], typer.Option(help="Defense's name. Repeatable.")  # noqa: UP045
+    ] = None,
+    seeds: Annotated[Optional[int], typer.Option(help="Training seeds.")] = None,  # noqa: UP045
+    tier: Annotated[str, typer.Option(help="smoke, lite or full.")] = "smoke",
+    budget: Annotated[
+        Optional[int], typer.Option(help="Environment steps of each training.")  # noqa: UP045
+    ] = None,
+    settings: SetOption = None,
+    store: StoreOption = STORE,
+    threads: Annotated[int, typer.Option(help="Threads of torch and BLAS.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Train attacks on victims, harden victims with defenses, play, and print the scores."""
+    use_threads(threads)
+    victims = Victims(Store(store).victims)
+    spec = resolve_run(
+        victims=victims,
+        game_name=game,
+        victim_names=victim or [],
+        attack_names=attack or ["ours"],
+        defense_names=defense or [],
+        seeds=seeds,
+        tier=_tier(tier),
+        budget=budget,
+        settings=parse(settings or []),
+        command=shlex.join(["bench", *sys.argv[1:]]),
+    )
+    outcome = _run(spec, Store(store), victims, as_json)
+    if as_json:
+        print_json([record.model_dump(mode="json") for record in outcome.records])
+    else:
+        for table in tables(outcome.records):
+            console.print(to_rich(table))
+        console.print(f"records: {store / 'records'}")
+    if outcome.failures:
+        show_failures(Console(stderr=True), outcome.failures)
+        raise CheckFailed(f"{len(outcome.failures)} job(s) failed; the others are in {store}")
+
+
+def _run(spec: RunSpec, store: Store, victims: Victims, as_json: bool) -> Outcome:
+    ahead = preview(spec, store)
+    if as_json:
+        return execute(spec, ahead.plan, store, victims, Silent)
+    show_plan(console, spec, ahead)
+    with contextlib.ExitStack() as stack:
+
+        def live() -> Display:
+            return stack.enter_context(Live(console, ahead.plan.jobs))
+
+        return execute(spec, ahead.plan, store, victims, live)
+
+
+@app.command("play")
+def play_command(
+    adversary: Annotated[str, typer.Option(help="Victim's or floor's name, or a folder.")],
+    victim: Annotated[str, typer.Option(help="Victim's or floor's name, or a folder.")],
+    game: Annotated[str, typer.Option(help="Game id.")] = "pong-v1",
+    episodes: Annotated[int, typer.Option(help="Matches to play.", min=1)] = 200,
+    seed: Annotated[int, typer.Option(help="Of the episode list.")] = 0,
+    settings: SetOption = None,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Play two policies against each other and count wins, ties and losses of the adversary."""
+    use_threads(1)
+    kind = registry.game(game)
+    options = resolve(kind.Options, {}, parse(settings or []).get("game", {}), f"game '{game}'")
+    victims = Victims(Store(store).victims)
+    batch = kind(min(EVALUATION_MATCHES, episodes), options)
+    players = [_policy(name, victims, kind, options) for name in (adversary, victim)]
+    me = batch.card.seat_index(batch.card.adversary_seat)
+    seats = (players[0], players[1]) if me == 0 else (players[1], players[0])
+    halves = play(
+        batch, seats, batch.card.adversary_seat, episode_list(batch.card.id, episodes, seed)
+    )
+    tally = halves.total
+    if as_json:
+        print_json(
+            {
+                "game": batch.card.id,
+                "adversary": adversary,
+                "victim": victim,
+                "seed": seed,
+                "wins": tally.wins,
+                "ties": tally.ties,
+                "losses": tally.losses,
+                "episodes": tally.episodes,
+                "breakdown": tally.breakdown,
+            }
+        )
+        return
+    low, high = wilson(tally.wins, tally.episodes)
+    console.print(
+        f"{adversary} against {victim}: {tally.wins} won, {tally.ties} tied, {tally.losses} lost "
+        f"of {tally.episodes}; win rate {tally.win_rate:.3f} (95 %: {low:.3f}-{high:.3f})"
+    )
+    for how, count in tally.breakdown.items():
+        console.print(f"  {how:<20} {count}")
+
+
+def _policy(name: str, victims: Victims, game: Any, options: Any) -> Policy:
+    floors = registry.floors(game, options)
+    if name in floors:
+        return floors[name]
+    folder = Path(name)
+    if folder.is_dir() and name not in victims.folders():
+        return artifact.load(folder)
+    known = [*victims.folders(), *floors]
+    if name not in known:
+        raise Misuse(f"no policy '{name}' (a victim, a floor or a folder); {hint(name, known)}")
+    return victims.load(name)
+
+
+Listing = Literal["games", "victims", "attacks", "defenses"]
+
+
+@app.command("list")
+def list_command(
+    what: Annotated[str, typer.Argument(help="games, victims, attacks or defenses.")] = "",
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """What is there: games, victims, attacks and defenses."""
+    listings: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "games": _games,
+        "victims": lambda: _victims(Victims(Store(store).victims)),
+        "attacks": lambda: _methods(registry.attacks),
+        "defenses": lambda: _methods(registry.defenses),
+    }
+    if what and what not in listings:
+        raise Misuse(f"nothing is listed as '{what}'; {hint(what, listings)}")
+    found = {name: make() for name, make in listings.items() if what in ("", name)}
+    if as_json:
+        print_json(found[what] if what else found)
+        return
+    for name, rows in found.items():
+        table = Table(title=name, title_justify="left", box=None, padding=(0, 2, 0, 0))
+        for column in rows[0] if rows else ():
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*(str(value) for value in row.values()))
+        console.print(table)
+        console.print()
+
+
+def _games() -> list[dict[str, Any]]:
+    cards: list[GameCard] = [registry.game(name).describe() for name in registry.games.names()]
+    return [{"name": c.id, "title": c.title, "rules": c.rules} for c in cards]
+
+
+def _victims(victims: Victims) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "game": c.game, "seat": c.seat, "ranked": c.ranked, "origin": c.origin}
+        for name, c in victims.cards().items()
+    ]
+
+
+def _methods(group: registry.Registry) -> list[dict[str, Any]]:
+    rows = []
+    for name in group.names():
+        kind = group.load(name)
+        track = {"track": kind.track} if hasattr(kind, "track") else {}
+        idea = (kind.__doc__ or "").strip().splitlines()[0]
+        rows.append({"name": name, **track, "version": kind.version, "idea": idea,
+                     "citation": kind.citation})  # fmt: skip
+    return rows
+
+
+@victims_app.command("list")
+def victims_list(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+    """Shipped and imported victims."""
+    list_command("victims", store, as_json)
+
+
+@victims_app.command("show")
+def victims_show(name: str, store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+    """A victim's card."""
+    card = Victims(Store(store).victims).load(name).card.model_dump(mode="json")
+    if as_json:
+        print_json(card)
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for field, value in card.items():
+        table.add_row(field, json.dumps(value) if isinstance(value, dict) else str(value))
+    console.print(table)
+
+
+@victims_app.command("import")
+def victims_import(path: Path, store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+    """Import published policies from a file or folder into the store."""
+    policies = zoo.import_path(path)  # all are read before any is filed
+    home = Store(store)
+    home.prepare()
+    cards = [artifact.save(policy, home.victims / policy.card.name) for policy in policies]
+    if as_json:
+        print_json([card.model_dump(mode="json") for card in cards])
+        return
+    for card in cards:
+        console.print(f"imported [bold]{card.name}[/bold] ({card.game}) into {home.victims}")
+
+
+@victims_app.command("train")
+def victims_train(
+    recipe: Annotated[str, typer.Option(help="Recipe's name.")],
+    out: Annotated[Path, typer.Option(help="Folder for the artifact.")],
+) -> None:
+    """Train a house victim by self-play, as its recipe says."""
+    chosen = recipes.named(recipe)
+    use_threads(1)
+    if (out / artifact.CARD).exists():
+        raise Misuse(f"{out} holds a policy already; choose another --out")
+    console.print(f"{recipe}: self-play on {chosen.game}, {chosen.steps / 1e6:g} M steps")
+    batch = registry.game(chosen.game)(chosen.ppo.matches)
+    with recipes.Bar(console, chosen) as bar:
+        policy = recipes.train(chosen, batch, recipe, bar)
+    card = artifact.save(policy, out)
+    console.print(f"{out}: sha256 {card.sha256[:12]}..")
+
+
+@app.command()
+def leaderboard(
+    results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="The file to write or check.")] = Path("leaderboard.md"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Fail if the file is not current.")
+    ] = False,
+) -> None:
+    """Render leaderboard.md from the records under results/ and nothing else."""
+    if check:
+        count = board.check(results, out)
+        console.print(f"{out}: {count} records, current")
+        return
+    found, problems = board.read_results(results)
+    for problem in problems:
+        Console(stderr=True).print(f"[red]refused[/red] {problem}", soft_wrap=True)
+    artifact.write_atomically(out, board.render(found, out).encode())
+    for table in tables(list(found.values())):
+        console.print(to_rich(table))
+    console.print(f"{out}: {len(found)} records")
+    if problems:
+        raise CheckFailed(f"{len(problems)} record(s) refused")
+
+
+def print_json(value: Any) -> None:
+    """JSON and nothing else on standard output."""
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")
+
+
+def _tier(name: str) -> Tier:
+    tiers: dict[str, Tier] = {"smoke": "smoke", "lite": "lite", "full": "full"}
+    if name not in tiers:
+        raise Misuse(f"no tier '{name}'; {hint(name, tiers)}")
+    return tiers[name]
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except BenchError as error:
+        Console(stderr=True).print(f"[red]bench:[/red] {error}", soft_wrap=True, highlight=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped; the same command continues from the last checkpoint")
+        sys.exit(INTERRUPTED)
+
+
+def main() -> None:
+    """The console script."""
+    with _one_line_errors():
+        app(standalone_mode=True)

@@ -1,0 +1,1 @@
+"""Scores and tables, made from records and from nothing else."""

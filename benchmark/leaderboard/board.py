@@ -1,0 +1,55 @@
+"""leaderboard.md from a folder of records: read, render, check."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from benchmark.errors import CheckFailed
+from benchmark.leaderboard.table import tables, to_markdown
+from benchmark.records.record import BadRecord, Record, read
+
+
+def read_results(folder: Path) -> tuple[dict[Path, Record], list[str]]:
+    """Every record under a folder by path, and one line for each file that is refused."""
+    found: dict[Path, Record] = {}
+    problems: list[str] = []
+    seen: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            record = read(path)
+        except BadRecord as error:
+            problems.append(str(error))
+            continue
+        if record.id in seen:
+            problems.append(f"{path}: the same cell as {seen[record.id]}; keep one of them")
+            continue
+        seen[record.id] = path
+        found[path] = record
+    return found, problems
+
+
+def render(found: dict[Path, Record], board: Path) -> str:
+    """The text of leaderboard.md, its links relative to where it lies."""
+    links = {
+        record.id: os.path.relpath(path, board.parent).replace(os.sep, "/")
+        for path, record in found.items()
+    }
+    return to_markdown(tables(list(found.values()), links))
+
+
+def check(results: Path, board: Path) -> int:
+    """How many records the committed board renders from.
+
+    Raises:
+        CheckFailed: a record is refused, or the file is not what the records render to.
+    """
+    found, problems = read_results(results)
+    if problems:
+        raise CheckFailed("; ".join(problems))
+    committed = board.read_text(encoding="utf-8") if board.is_file() else ""
+    if committed != render(found, board):
+        raise CheckFailed(
+            f"{board} is not what {results} renders to; run `bench leaderboard` and commit it"
+        )
+    return len(found)

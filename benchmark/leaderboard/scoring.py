@@ -1,0 +1,145 @@
+"""Scores of the protocol, as pure functions of records."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
+
+from benchmark.arena.tally import Tally
+from benchmark.evaluation.statistics import iqm, stratified_interval
+from benchmark.records.record import MatchSet, Record, Role
+
+BOOTSTRAP_SEED = 20210811  # fixed, so that a table renders alike every time
+Group = TypeVar("Group", bound=Hashable)
+
+
+class Score(NamedTuple):
+    """A score in [0, 100] with its 95 % bootstrap interval over seeds."""
+
+    value: float
+    low: float
+    high: float
+
+
+class DefenseParts(NamedTuple):
+    """One defended cell. Robustness R and clean play C lie in [0, 1]; None: not played.
+
+    score: 100 x C x R, R being 1 - the win rate of the worst attack, which is chosen on the even
+    half of the episode list and reported on the odd one.
+    """
+
+    score: float
+    stored: float | None
+    held_out: float | None
+    fresh: float | None
+    clean: float
+
+
+def group(records: Iterable[Record], key: Callable[[Record], Group]) -> dict[Group, list[Record]]:
+    """Records by key, in the order of the keys' text; within a group by id."""
+    groups: dict[Group, list[Record]] = defaultdict(list)
+    for record in sorted(records, key=lambda r: r.id):
+        groups[key(record)].append(record)
+    return dict(sorted(groups.items(), key=lambda item: str(item[0])))
+
+
+def win_rate(record: Record) -> float:
+    """The adversary's win rate against its victim in the ranked mode."""
+    return Tally.sum(m.tally for m in record.of_role("attack")).win_rate
+
+
+def aggregate(records: Sequence[Record], value: Callable[[Record], float]) -> Score:
+    """100 x IQM over victims x seeds, with the bootstrap over seeds within victims."""
+    strata = [
+        [value(record) for record in cells]
+        for cells in group(records, lambda r: r.cell.victim.name).values()
+    ]
+    low, high = stratified_interval(strata, seed=BOOTSTRAP_SEED)
+    return Score(100 * iqm([v for s in strata for v in s]), 100 * low, 100 * high)
+
+
+def attack_score(records: Sequence[Record]) -> Score:
+    """The protocol's AS of one attack on one game."""
+    return aggregate(records, win_rate)
+
+
+def defense_score(records: Sequence[Record]) -> Score:
+    """The protocol's DS of one defense against one attack on one game."""
+    return aggregate(records, lambda record: defense_parts(record).score / 100)
+
+
+def pooled(records: Iterable[Record], role: Role, name: str | None = None) -> Tally:
+    """All matches of a role (of the adversary `name`) in the ranked mode, pooled."""
+    return Tally.sum(
+        m.tally
+        for record in records
+        for m in record.of_role(role)
+        if name is None or m.adversary.name == name
+    )
+
+
+def defense_parts(record: Record) -> DefenseParts:
+    """Robustness, clean play and score of a defended cell."""
+    hits: list[MatchSet] = [
+        m for role in ("stored", "held-out", "fresh") for m in record.of_role(role)
+    ]
+    if not hits:
+        raise ValueError(f"record {record.id} has no match against a defended victim")
+    worst = max(hits, key=lambda m: m.even.win_rate)
+    clean = clean_play(record)
+    return DefenseParts(
+        score=100 * clean * (1.0 - worst.odd.win_rate),
+        stored=_robustness(record, "stored"),
+        held_out=_robustness(record, "held-out"),
+        fresh=_robustness(record, "fresh"),
+        clean=clean,
+    )
+
+
+def _robustness(record: Record, role: Role) -> float | None:
+    rates = [m.tally.win_rate for m in record.of_role(role)]
+    return 1.0 - max(rates) if rates else None
+
+
+def clean_play(record: Record) -> float:
+    """C: the defended victim's non-loss rate against regular opponents over the undefended one's.
+
+    At most 1; 1 where the undefended victim never avoided a loss, so nothing could be lost.
+    """
+    before: list[Tally] = []
+    after: list[Tally] = []
+    for m in record.of_role("regular"):
+        undefended = m.victim.sha256 == record.cell.victim.sha256
+        (before if undefended else after).append(m.tally)
+    old, new = (1.0 - Tally.sum(part).win_rate for part in (before, after))
+    return min(1.0, new / old) if old > 0 else 1.0
+
+
+class Transfer(NamedTuple):
+    """Win rates of adversaries (by the victim they were trained on) against every victim."""
+
+    sources: list[str]
+    targets: list[str]
+    tallies: dict[tuple[str, str], Tally]
+
+    @property
+    def ratio(self) -> float | None:
+        """Mean off-diagonal over mean diagonal win rate; None where it is undefined."""
+        own = [t.win_rate for (i, j), t in self.tallies.items() if i == j]
+        foreign = [t.win_rate for (i, j), t in self.tallies.items() if i != j]
+        if not own or not foreign or sum(own) == 0:
+            return None
+        return (sum(foreign) / len(foreign)) / (sum(own) / len(own))
+
+
+def transfer(records: Sequence[Record]) -> Transfer:
+    """The transfer matrix of one attack over undefended victims, seeds pooled."""
+    tallies: dict[tuple[str, str], list[Tally]] = defaultdict(list)
+    for record in records:
+        source = record.cell.victim.name
+        for m in (*record.of_role("attack"), *record.of_role("transfer")):
+            tallies[source, m.victim.name].append(m.tally)
+    sources = sorted({i for i, _ in tallies})
+    targets = sorted({j for _, j in tallies}, key=lambda name: (name not in sources, name))
+    return Transfer(sources, targets, {k: Tally.sum(v) for k, v in sorted(tallies.items())})

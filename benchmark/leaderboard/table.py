@@ -1,0 +1,229 @@
+"""Tables of records: the same columns in the terminal (rich) and in leaderboard.md (tabulate)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import rich.table
+from rich import box
+from tabulate import tabulate
+
+from benchmark.arena.tally import Tally
+from benchmark.evaluation.matches import PROTOCOL
+from benchmark.evaluation.statistics import wilson
+from benchmark.leaderboard import scoring
+from benchmark.records.record import Record
+
+HEADER = """# Leaderboard
+
+Rendered from the records under `results/` by `bench leaderboard`; nothing here is typed by hand.
+Protocol v{protocol}. Win rates are the adversary's, in percent, with 95 % intervals: Wilson's for
+a single pairing, a bootstrap over training seeds within victims for scores. Bootstrap intervals
+over 3 seeds cover .79-.87 instead of .95, over 5 seeds .86-.91: read them as too narrow. A score
+from a single seed has no interval. Tiers *smoke* and *lite* are never ranked. *process* records
+are self-reported (level 0).
+"""
+
+
+@dataclass
+class Table:
+    """Rows of text under columns; the first `words` columns are words, the rest are numbers."""
+
+    title: str
+    columns: list[str]
+    words: int
+    rows: list[list[str]] = field(default_factory=list)
+    note: str = ""
+
+
+def tables(records: Sequence[Record], links: dict[str, str] | None = None) -> list[Table]:
+    """All tables of these records; links: record id to where its file is, for the last column."""
+    made = []
+    keyed = scoring.group(records, lambda r: (r.cell.game, _options(r), r.cell.tier))
+    for (game, options, tier), part in keyed.items():
+        title = f"{game}{options}, tier {tier}"
+        undefended = [r for r in part if r.cell.defense is None]
+        defended = [r for r in part if r.cell.defense is not None]
+        if undefended:
+            made += [_attacks(title, undefended, links), _victims(title, undefended)]
+            made += _transfers(title, undefended)
+        if defended:
+            made.append(_defenses(title, defended, links))
+    return made
+
+
+def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
+    table = Table(
+        f"Attacks on {title}",
+        ["attack", "victim", "track", "seeds", "steps", "score", "95 %", "non-loss",
+         "slow balls", "transfer", "flags"],
+        words=3,
+        note="score: 100 x interquartile mean of the win rate over seeds. slow balls: share of "
+        "matches won because the victim let the ball go slow. transfer: mean win rate against "
+        "the other victims over the one against its own.",
+    )  # fmt: skip
+    rows = []
+    for (attack, victim, track, budget), cells in scoring.group(
+        records,
+        lambda r: (r.cell.attack.label, r.cell.victim.name, r.cell.track, r.cell.budget_steps),
+    ).items():
+        score = scoring.attack_score(cells)
+        tally = scoring.pooled(cells, "attack")
+        ratio = scoring.transfer(cells).ratio
+        flags = sorted({flag for cell in cells for flag in cell.flags})
+        row = [
+            attack, victim, track, str(len(cells)), steps(budget), f"{score.value:.1f}",
+            _interval(score, cells), _percent(tally.non_loss_rate),
+            _percent(tally.breakdown.get("win:slow_ball", 0) / max(1, tally.episodes)),
+            "-" if ratio is None else f"{ratio:.2f}", ", ".join(flags) or "-",
+        ]  # fmt: skip
+        rows.append((victim, -score.value, _linked(row, cells, links)))
+    table.rows = [row for *_, row in sorted(rows, key=lambda item: item[:2])]
+    return _with_links(table, links)
+
+
+def _victims(title: str, records: Sequence[Record]) -> Table:
+    table = Table(
+        f"Victims of {title}: the scale",
+        ["victim", "random wins", "zero wins", "regular opponents win"],
+        words=1,
+        note="win rate of scripted floors and of regular opponents in the adversary's seat.",
+    )
+    for victim, cells in scoring.group(records, lambda r: r.cell.victim.name).items():
+        one = cells[:1]  # floors and regular opponents are the same in every cell of a victim
+        table.rows.append(
+            [
+                victim,
+                _rate(scoring.pooled(one, "floor", "random")),
+                _rate(scoring.pooled(one, "floor", "zero")),
+                _rate(scoring.pooled(one, "regular")),
+            ]
+        )
+    return table
+
+
+def _transfers(title: str, records: Sequence[Record]) -> list[Table]:
+    made = []
+    learned = [r for r in records if r.cell.track != "none"]
+    for attack, cells in scoring.group(learned, lambda r: r.cell.attack.label).items():
+        matrix = scoring.transfer(cells)
+        table = Table(
+            f"Transfer of {attack} on {title}",
+            ["trained on", *(f"against {name}" for name in matrix.targets)],
+            words=1,
+        )
+        for source in matrix.sources:
+            row = [matrix.tallies.get((source, target)) for target in matrix.targets]
+            table.rows.append([source, *("-" if t is None else _rate(t) for t in row)])
+        if len(matrix.targets) > 1:
+            made.append(table)
+    return made
+
+
+def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
+    table = Table(
+        f"Defenses on {title}",
+        ["defense", "attack", "victim", "seeds", "steps", "score", "95 %",
+         "R stored", "R held-out", "R fresh", "C"],
+        words=3,
+        note="R: 1 - the adversary's win rate (stored: the one trained on the undefended victim; "
+        "held-out: other seeds and attacks; fresh: the attack run again on the defended victim). "
+        "C: clean play kept against regular opponents. score: 100 x C x R of the worst attack, "
+        "chosen on one half of the episodes and reported on the other.",
+    )  # fmt: skip
+    for (defense, attack, victim, budget), cells in scoring.group(
+        records,
+        lambda r: (
+            r.cell.defense.label if r.cell.defense else "",
+            r.cell.attack.label,
+            r.cell.victim.name,
+            r.cell.budget_steps,
+        ),
+    ).items():
+        score = scoring.defense_score(cells)
+        parts = [scoring.defense_parts(cell) for cell in cells]
+        row = [
+            defense, attack, victim, str(len(cells)), steps(budget), f"{score.value:.1f}",
+            _interval(score, cells), _mean([p.stored for p in parts]),
+            _mean([p.held_out for p in parts]), _mean([p.fresh for p in parts]),
+            _mean([p.clean for p in parts]),
+        ]  # fmt: skip
+        table.rows.append(_linked(row, cells, links))
+    return _with_links(table, links)
+
+
+def to_markdown(made: Sequence[Table]) -> str:
+    """leaderboard.md, whole."""
+    parts = [HEADER.format(protocol=PROTOCOL)]
+    for table in made:
+        align = ["left"] * table.words + ["right"] * (len(table.columns) - table.words)
+        if table.columns[-1] == "records":
+            align[-1] = "left"
+        body = tabulate(
+            table.rows, table.columns, tablefmt="github", colalign=align, disable_numparse=True
+        )
+        parts.append(f"## {table.title}\n\n{body}\n" + (f"\n{table.note}\n" if table.note else ""))
+    if not made:
+        parts.append("No records yet.\n")
+    return "\n".join(parts)
+
+
+def to_rich(table: Table) -> rich.table.Table:
+    """The same table for a terminal."""
+    drawn = rich.table.Table(
+        title=table.title, caption=table.note or None, box=box.SIMPLE_HEAD,
+        title_style="bold", title_justify="left", caption_justify="left",
+    )  # fmt: skip
+    for i, column in enumerate(table.columns):
+        drawn.add_column(column, justify="left" if i < table.words else "right")
+    for row in table.rows:
+        drawn.add_row(*row)
+    return drawn
+
+
+def steps(count: int) -> str:
+    """8000000 as '8 M'."""
+    if count >= 1_000_000:
+        return f"{count / 1e6:.3g} M"
+    return f"{count / 1e3:.3g} k" if count >= 1000 else str(count)
+
+
+def _options(record: Record) -> str:
+    options = {k: v for k, v in record.cell.game_options.items() if k != "slow_ball" or v != "loss"}
+    return "".join(f" {k}={v}" for k, v in sorted(options.items()))
+
+
+def _interval(score: scoring.Score, cells: Sequence[Record]) -> str:
+    if len(cells) == len({cell.cell.victim.name for cell in cells}):
+        return "one seed"
+    return f"{score.low:.1f}-{score.high:.1f}"
+
+
+def _rate(tally: Tally) -> str:
+    if not tally.episodes:
+        return "-"
+    low, high = wilson(tally.wins, tally.episodes)
+    return f"{_percent(tally.win_rate)} ({100 * low:.1f}-{100 * high:.1f})"
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.1f}"
+
+
+def _mean(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{sum(known) / len(known):.2f}" if known else "-"
+
+
+def _linked(row: list[str], cells: Sequence[Record], links: dict[str, str] | None) -> list[str]:
+    if links is None:
+        return row
+    seeds = sorted(cells, key=lambda c: (c.cell.seed, c.id))
+    return [*row, " ".join(f"[{c.cell.seed}]({links[c.id]})" for c in seeds)]
+
+
+def _with_links(table: Table, links: dict[str, str] | None) -> Table:
+    if links is not None:
+        table.columns = [*table.columns, "records"]
+    return table

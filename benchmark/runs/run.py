@@ -1,0 +1,60 @@
+"""`bench run`, without the terminal: plan, check, execute, assemble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmark.records.record import Record
+from benchmark.records.store import Store
+from benchmark.registry import Victims
+from benchmark.runs.assemble import records_of
+from benchmark.runs.executors.executor import Display, Failure
+from benchmark.runs.executors.local import LocalExecutor
+from benchmark.runs.jobs import Worker
+from benchmark.runs.plan import Plan, make_plan
+from benchmark.runs.spec import RunSpec
+
+EVALUATION_S = 0.8  # one play job of 200 episodes, to estimate a run's time
+
+
+@dataclass
+class Outcome:
+    """What a run left behind."""
+
+    records: list[Record]
+    failures: list[Failure]
+
+
+@dataclass
+class Preview:
+    """What a run will do, told before it starts."""
+
+    plan: Plan
+    done: int
+    seconds: float
+
+
+def preview(spec: RunSpec, store: Store) -> Preview:
+    """The plan, how much of it the store already holds, and about how long the rest takes."""
+    plan = make_plan(spec)
+    missing = [job for job in plan.jobs if not store.has(job.key)]
+    training = sum(job.budget_steps for job in missing) / spec.game.training_speed
+    playing = sum(EVALUATION_S * job.episodes / 200 for job in missing if job.kind == "play")
+    return Preview(plan, len(plan.jobs) - len(missing), training + playing)
+
+
+def execute(
+    spec: RunSpec, plan: Plan, store: Store, victims: Victims, show: Callable[[], Display]
+) -> Outcome:
+    """Do the plan's jobs and file the records of every cell that is complete.
+
+    Raises:
+        Misuse: a policy does not fit its seat; InfrastructureError: the store is unusable.
+    """
+    store.prepare()
+    worker = Worker(store, victims)
+    for job in plan.jobs:
+        worker.check_players(job)
+    failures = LocalExecutor(worker).run(plan.jobs, show())
+    return Outcome(records_of(plan, store, victims, spec.command), failures)
