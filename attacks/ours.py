@@ -248,10 +248,26 @@ class Deviations(Hooks):
         else:
             self._weights = torch.ones(rollout.steps)
         self._facts["mean_weight"] = float(self._weights.mean())
-        if self._config.mode == "reward":
+        if self._config.mode == "loss":
+            self._prepare_targets()
+        else:
             left = max(0.0, 1.0 - progress / self._config.anneal_until)
             bonus = self._config.weight * left * self._bonus().reshape(rollout.rewards.shape)
             rollout.rewards = rollout.rewards + bonus.astype(np.float32)
+
+    def _prepare_targets(self) -> None:
+        """All that the loss needs of a row side by side, so that a minibatch gathers once."""
+        seen = self._seen
+        parts = [
+            seen.view,
+            seen.victim_action,
+            seen.next_view,
+            seen.next_victim_action,
+            self._weights[:, None],
+            seen.valid[:, None].float(),
+        ]
+        self._widths = [part.shape[1] for part in parts]
+        self._targets = torch.cat(parts, dim=1)
 
     def _bonus(self) -> Array:
         """Both deviations as one standardised reward (B,), clipped at +-3.
@@ -288,13 +304,13 @@ class Deviations(Hooks):
         """
         if self._config.mode != "loss":
             return None
-        seen = self._seen
-        valid = seen.valid[rows].float()
-        predicted = self.models.next_view(seen.view[rows], mean, seen.victim_action[rows])
-        action = self._norm(self.models.surrogate(predicted) - seen.next_victim_action[rows])
-        observation = self._norm(predicted - seen.next_view[rows])
-        gain = self._weights[rows] * action - self._config.eta * observation
-        return -self._config.weight * (gain * valid).mean()
+        parts = torch.split(self._targets[rows], self._widths, dim=1)
+        view, a_v, next_view, next_a_v, weight, valid = parts
+        predicted = self.models.next_view(view, mean, a_v)
+        action = self._norm(self.models.surrogate(predicted) - next_a_v)
+        observation = self._norm(predicted - next_view)
+        gain = weight[:, 0] * action - self._config.eta * observation
+        return -self._config.weight * (gain * valid[:, 0]).mean()
 
     def diagnostics(self) -> dict[str, float]:
         return dict(self._facts)

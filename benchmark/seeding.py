@@ -69,10 +69,10 @@ def uniforms(
     Counter c takes the draws c * count .. c * count + count - 1 of its stream.
     """
     with np.errstate(over="ignore"):
-        key = mix_many(seeds ^ mix_many(np.array([stream], np.uint64)))[:, None]
-        first = np.broadcast_to(np.asarray(counters, np.uint64), seeds.shape)[:, None]
-        index: Seeds = first * np.uint64(count) + np.arange(count, dtype=np.uint64)
-        bits = mix_many(key + index)
+        key = mix_many(np.bitwise_xor(seeds, mix_many(np.array([stream], np.uint64))))
+        first: Seeds = np.multiply(np.broadcast_to(counters, seeds.shape), np.uint64(count))
+        place: Seeds = np.add.outer(np.add(key, first), np.arange(count, dtype=np.uint64))
+        bits = mix_many(place)
     return np.asarray((bits >> _S11).astype(np.float64) * _TO_UNIT)
 
 

@@ -1,0 +1,115 @@
+# Set-up, checks and the image. Everything is installed into $(VENV), nothing outside it.
+#
+#   PYTHON=python3.11    the interpreter that the environment is made from
+#   VENV=.venv           where the environment lies
+#   TORCH_INDEX=URL      a further index for torch alone. On Linux, PyPI's torch brings several GB
+#                        of CUDA libraries that nothing here needs; PyTorch's own CPU wheels:
+#                        make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
+#   ARGS="..."           handed on to bench run (make run) or to pytest (make test, make perf)
+#   IMAGE=NAME, IMAGE_FLAGS="..."   name of the image, further flags of docker build
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+ARGS ?=
+IMAGE ?= competitive-rl-bench
+IMAGE_FLAGS ?=
+DOCKER ?= docker
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+STAMP := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run test lint perf leaderboard lock image clean
+
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## Make the virtual environment, if it is not there and current
+
+run: $(STAMP) ## Train the attack "ours", harden the victim by retraining, print the scores
+	$(BIN)/bench run --attack ours --defense retrain $(ARGS)
+
+test: $(STAMP) ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) ## Check style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+
+perf: $(STAMP) ## Run the speed tests; numbers go to build/perf.json
+	@mkdir -p build
+	$(BIN)/python -m pytest tests/perf -o addopts= --benchmark-only \
+	  --benchmark-json build/perf.json $(ARGS)
+
+leaderboard: $(STAMP) ## Render leaderboard.md from the records under results/
+	$(BIN)/bench leaderboard
+
+image: ## Build the container image (needs Docker with BuildKit)
+	DOCKER_BUILDKIT=1 $(DOCKER) build $(IMAGE_FLAGS) --tag $(IMAGE) .
+
+clean: ## Remove caches and build outputs; keeps the store, the next make sets up again
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -f $(STAMP)
+	find benchmark attacks defenses tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: Python 3.11 or newer is needed, $(PYTHON) is" \
+	    "$$($(PYTHON) --version 2>&1); name another: make PYTHON=python3.11" >&2; exit 1; }
+	@echo "setup: virtual environment in $(VENV), $$($(PYTHON) --version)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); \
+	    echo "make: $(PYTHON) cannot make one; on Debian: apt install python3-venv" >&2; exit 1; }
+	@echo "setup: torch, pinned in requirements.lock (the largest download)"
+	@$(PIP) install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+	  "$$(grep '^torch==' requirements.lock)"
+	@echo "setup: the other $$(grep -c '^[^#]*==' requirements.lock) pins of requirements.lock"
+	@$(PIP) install --quiet --requirement requirements.lock
+	@echo "setup: this project, editable"
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Two resolutions, without installing: all that is needed, and what a run needs of it.
+define RENDER_LOCK
+import json, sys
+
+def pins(report):
+    with open(report) as file:
+        found = [item["metadata"] for item in json.load(file)["install"]]
+    return {
+        m["name"].lower(): m["name"] + "==" + m["version"].partition("+")[0]
+        for m in found if m["name"] != "competitive-rl-bench"
+    }
+
+needed, run = pins("build/lock/test.json"), pins("build/lock/run.json")
+if not run.items() <= needed.items():
+    sys.exit(f"lock: the two resolutions differ: {sorted(run.items() - needed.items())}")
+print(f"""# Every direct and transitive dependency, exactly. Made by `make lock` with Python
+# {sys.version_info[0]}.{sys.version_info[1]} on {sys.platform}; do not edit. A raised version can move results: replay the records after it.
+# Without hashes, because torch's wheel differs by registry: its pin is satisfied by PyPI's build
+# and by the CPU build (+cpu). PyPI's build for Linux also brings CUDA packages; torch pins those
+# itself, so they are not listed. setuptools is required by torch, and builds this project.
+""")
+print("# --- what a run needs")
+print("\n".join(run[name] for name in sorted(run)))
+print("# --- what the tests need besides (the image leaves out all below this line)")
+print("\n".join(needed[name] for name in sorted(needed.keys() - run.keys())))
+endef
+
+lock: export RENDER_LOCK := $(value RENDER_LOCK)
+lock: ## Resolve all dependencies anew into requirements.lock
+	@rm -rf build/lock && mkdir -p build/lock
+	@echo "lock: resolving anew with $$($(PYTHON) --version), nothing is installed"
+	@$(PYTHON) -m venv build/lock/venv
+	@build/lock/venv/bin/pip install --quiet --dry-run --ignore-installed \
+	  --report build/lock/test.json '.[test]'
+	@build/lock/venv/bin/pip install --quiet --dry-run --ignore-installed \
+	  --report build/lock/run.json .
+	@build/lock/venv/bin/python -c "$$RENDER_LOCK" > build/lock/requirements.lock
+	@mv build/lock/requirements.lock requirements.lock
+	@echo "lock: $$(grep -c '^[^#]*==' requirements.lock) pins in requirements.lock"

@@ -1,0 +1,115 @@
+"""What every registered attack must do, on every registered game."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from benchmark import registry
+from benchmark.arena.arena import Arena
+from benchmark.arena.mixture import Mixture, check_fits
+from benchmark.errors import Misuse
+from benchmark.learning.checkpoint import Checkpoint, read, write
+from benchmark.learning.progress import CurvePoint, Quiet
+from benchmark.policies.policy import MLPPolicy, Policy
+from tests.attacks.conftest import BUDGET, SMALL, scribble
+
+PAIRS = [(g, a) for g in registry.games.names() for a in registry.attacks.names()]
+each = pytest.mark.parametrize(("game", "attack"), PAIRS)
+
+
+class Killed(Exception):
+    """Stands in for kill -9."""
+
+
+class Mortal(Quiet):
+    """Checkpoints on every update, and dies at the third."""
+
+    def __init__(self, path, lives: bool):  # type: ignore[no-untyped-def]
+        super().__init__()
+        self.path, self.lives = path, lives
+
+    def resume(self) -> Checkpoint | None:
+        return read(self.path)
+
+    def due(self) -> bool:
+        return True
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        write(checkpoint, self.path)
+
+    def report(self, point: CurvePoint) -> None:
+        super().report(point)
+        if len(self.curve) == 3 and not self.lives:
+            raise Killed
+
+
+def _train(game: str, attack: str, progress: Quiet | None = None) -> Policy:
+    kind, batch = registry.attacks.load(attack), registry.game(game)
+    card = batch.describe()
+    made = kind(kind.configure(card, SMALL if kind.track != "none" else {}))
+    other = card.seats[1 - card.seat_index(card.adversary_seat)].name
+    mixture = Mixture.of(scribble(card, other))
+    arena = Arena(batch(made.matches), card.adversary_seat, mixture, seed=0)
+    trained: Policy = made.train(arena, BUDGET, np.random.default_rng(3), progress or Quiet())
+    return trained
+
+
+@each
+def test_it_returns_a_policy_that_fits_the_seat(game: str, attack: str) -> None:
+    card = registry.game(game).describe()
+    check_fits(_train(game, attack), card, card.adversary_seat)
+
+
+@each
+def test_the_same_seed_gives_the_same_policy(game: str, attack: str) -> None:
+    first, second = (_train(game, attack).tensors() for _ in range(2))
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        np.testing.assert_array_equal(tensor, second[name])
+
+
+@each
+def test_a_killed_training_ends_as_if_it_had_not_been(game, attack, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "checkpoint.safetensors"
+    whole = _train(game, attack)
+    with contextlib.suppress(Killed):
+        _train(game, attack, Mortal(path, lives=False))
+    resumed = _train(game, attack, Mortal(path, lives=True))
+    for name, tensor in whole.tensors().items():
+        np.testing.assert_array_equal(tensor, resumed.tensors()[name])
+
+
+@each
+def test_it_stays_within_its_budget(game: str, attack: str) -> None:
+    progress = Quiet()
+    policy = _train(game, attack, progress)
+    assert all(point.steps <= BUDGET for point in progress.curve)
+    if isinstance(policy, MLPPolicy):
+        assert progress.curve
+
+
+@each
+def test_an_unknown_setting_is_refused_by_name(game: str, attack: str) -> None:
+    kind = registry.attacks.load(attack)
+    with pytest.raises(Misuse, match=f"attack '{attack}' has no setting 'moonshine'"):
+        kind.configure(registry.game(game).describe(), {"moonshine": 1})
+
+
+@each
+def test_its_config_survives_json(game: str, attack: str) -> None:
+    """A job's key and a record hold the config as JSON, and it comes back as it was."""
+    kind, card = registry.attacks.load(attack), registry.game(game).describe()
+    config = kind.configure(card, {})
+    assert kind.configure(card, config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize("attack", registry.attacks.names())
+def test_it_says_what_it_is(attack: str) -> None:
+    kind = registry.attacks.load(attack)
+    assert kind.name == attack
+    assert kind.citation
+    assert kind.track in ("black-box", "white-box", "none")
+    assert kind.__doc__
