@@ -20,13 +20,16 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 COPY requirements.lock ./
+# Removed at the end: C++ headers, test programs and a viewer, 240 MB that nothing here loads.
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /opt/venv \
     && sed '/^# --- what the tests need/,$d' requirements.lock > run.lock \
     && pip="python -m pip --python /opt/venv/bin/python install --quiet --find-links /wheels" \
     && $pip ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} "$(grep '^torch==' run.lock)" \
-    && $pip --requirement run.lock
+    && $pip --requirement run.lock \
+    && cd /opt/venv/lib/python3*/site-packages \
+    && rm -rf torch/test torch/bin/test_* torch/include mujoco/experimental
 COPY . ./
 RUN python -m pip --python /opt/venv/bin/python install --quiet --no-deps --no-build-isolation .
 

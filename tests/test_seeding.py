@@ -74,7 +74,7 @@ def test_streams_and_counters_are_independent():
 def test_derive_is_the_same_on_every_machine():
     digest = hashlib.sha256(b"pong-v1\x1f7").digest()
     assert derive("pong-v1", 7) == int.from_bytes(digest[:8], "big") // 2
-    assert derive("pong-v1", 7) == 4640862889155424926
+    assert derive("pong-v1", 7) == 4147432240181446250
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\x1f")), min_size=1, max_size=3))

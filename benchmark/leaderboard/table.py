@@ -35,6 +35,16 @@ class Table:
     words: int
     rows: list[list[str]] = field(default_factory=list)
     note: str = ""
+    flags: list[str] = field(default_factory=list)
+
+    @property
+    def footer(self) -> str:
+        """What stands below: the note, and the automatic flags of its records."""
+        flagged = f"Flagged: {'; '.join(self.flags)}." if self.flags else ""
+        return " ".join(part for part in (self.note, flagged) if part)
+
+
+TRACKS = {"black-box": "", "white-box": " (white-box)", "none": " (floor)"}
 
 
 def tables(records: Sequence[Record], links: dict[str, str] | None = None) -> list[Table]:
@@ -56,13 +66,12 @@ def tables(records: Sequence[Record], links: dict[str, str] | None = None) -> li
 def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
     table = Table(
         f"Attacks on {title}",
-        ["attack", "victim", "track", "seeds", "steps", "score", "95 %", "non-loss",
-         "slow balls", "transfer", "flags"],
-        words=3,
-        note="score: 100 x interquartile mean of the win rate over seeds. slow balls: share of "
-        "matches won because the victim let the ball go slow. transfer: mean win rate against "
-        "the other victims over the one against its own.",
-    )  # fmt: skip
+        ["attack", "victim", "runs", "score (95 %)", "non-loss", "slow", "transfer"],
+        words=2,
+        note="runs: training seeds x steps. score: 100 x interquartile mean of the adversary's "
+        "win rate over seeds. slow: share of matches won because the victim let the ball go slow. "
+        "transfer: mean win rate against the other victims over the one against its own.",
+    )
     rows = []
     for (attack, victim, track, budget), cells in scoring.group(
         records,
@@ -71,14 +80,15 @@ def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None
         score = scoring.attack_score(cells)
         tally = scoring.pooled(cells, "attack")
         ratio = scoring.transfer(cells).ratio
-        flags = sorted({flag for cell in cells for flag in cell.flags})
         row = [
-            attack, victim, track, str(len(cells)), steps(budget), f"{score.value:.1f}",
-            _interval(score, cells), _percent(tally.non_loss_rate),
+            attack + TRACKS[track], victim, _runs(cells, budget), _score(score, cells),
+            _percent(tally.non_loss_rate),
             _percent(tally.breakdown.get("win:slow_ball", 0) / max(1, tally.episodes)),
-            "-" if ratio is None else f"{ratio:.2f}", ", ".join(flags) or "-",
+            "-" if ratio is None else f"{ratio:.2f}",
         ]  # fmt: skip
         rows.append((victim, -score.value, _linked(row, cells, links)))
+        for flag in sorted({flag for cell in cells for flag in cell.flags}):
+            table.flags.append(f"{attack} on {victim}: {flag}")
     table.rows = [row for *_, row in sorted(rows, key=lambda item: item[:2])]
     return _with_links(table, links)
 
@@ -124,13 +134,13 @@ def _transfers(title: str, records: Sequence[Record]) -> list[Table]:
 def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
     table = Table(
         f"Defenses on {title}",
-        ["defense", "attack", "victim", "seeds", "steps", "score", "95 %",
-         "R stored", "R held-out", "R fresh", "C"],
+        ["defense", "attack", "victim", "score (95 %)", "stored", "held", "fresh", "clean", "runs"],
         words=3,
-        note="R: 1 - the adversary's win rate (stored: the one trained on the undefended victim; "
-        "held-out: other seeds and attacks; fresh: the attack run again on the defended victim). "
-        "C: clean play kept against regular opponents. score: 100 x C x R of the worst attack, "
-        "chosen on one half of the episodes and reported on the other.",
+        note="Robustness, 1 - the adversary's win rate, against stored adversaries (trained on "
+        "the undefended victim), held-out ones (other seeds and attacks) and fresh ones (the "
+        "attack run again on the defended victim). clean: play kept against regular opponents. "
+        "score: 100 x clean x robustness to the worst attack, which is chosen on one half of the "
+        "episodes and reported on the other.",
     )  # fmt: skip
     for (defense, attack, victim, budget), cells in scoring.group(
         records,
@@ -144,10 +154,10 @@ def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | Non
         score = scoring.defense_score(cells)
         parts = [scoring.defense_parts(cell) for cell in cells]
         row = [
-            defense, attack, victim, str(len(cells)), steps(budget), f"{score.value:.1f}",
-            _interval(score, cells), _mean([p.stored for p in parts]),
+            defense, attack, victim, _score(score, cells),
+            _mean([p.stored for p in parts]),
             _mean([p.held_out for p in parts]), _mean([p.fresh for p in parts]),
-            _mean([p.clean for p in parts]),
+            _mean([p.clean for p in parts]), _runs(cells, budget),
         ]  # fmt: skip
         table.rows.append(_linked(row, cells, links))
     return _with_links(table, links)
@@ -163,7 +173,9 @@ def to_markdown(made: Sequence[Table]) -> str:
         body = tabulate(
             table.rows, table.columns, tablefmt="github", colalign=align, disable_numparse=True
         )
-        parts.append(f"## {table.title}\n\n{body}\n" + (f"\n{table.note}\n" if table.note else ""))
+        parts.append(
+            f"## {table.title}\n\n{body}\n" + (f"\n{table.footer}\n" if table.footer else "")
+        )
     if not made:
         parts.append("No records yet.\n")
     return "\n".join(parts)
@@ -172,11 +184,14 @@ def to_markdown(made: Sequence[Table]) -> str:
 def to_rich(table: Table) -> rich.table.Table:
     """The same table for a terminal."""
     drawn = rich.table.Table(
-        title=table.title, caption=table.note or None, box=box.SIMPLE_HEAD,
-        title_style="bold", title_justify="left", caption_justify="left",
+        title=table.title, caption=table.footer or None, box=box.SIMPLE_HEAD,
+        title_style="bold", title_justify="left", caption_justify="left", padding=(0, 1, 0, 0),
     )  # fmt: skip
     for i, column in enumerate(table.columns):
-        drawn.add_column(column, justify="left" if i < table.words else "right")
+        if i < table.words:
+            drawn.add_column(column, overflow="fold")
+        else:
+            drawn.add_column(column, justify="right", no_wrap=True)
     for row in table.rows:
         drawn.add_row(*row)
     return drawn
@@ -194,10 +209,14 @@ def _options(record: Record) -> str:
     return "".join(f" {k}={v}" for k, v in sorted(options.items()))
 
 
-def _interval(score: scoring.Score, cells: Sequence[Record]) -> str:
+def _runs(cells: Sequence[Record], budget: int) -> str:
+    return f"{len(cells)} x {steps(budget)}"
+
+
+def _score(score: scoring.Score, cells: Sequence[Record]) -> str:
     if len(cells) == len({cell.cell.victim.name for cell in cells}):
-        return "one seed"
-    return f"{score.low:.1f}-{score.high:.1f}"
+        return f"{score.value:.1f} (1 seed)"
+    return f"{score.value:.1f} ({score.low:.1f}-{score.high:.1f})"
 
 
 def _rate(tally: Tally) -> str:

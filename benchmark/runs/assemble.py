@@ -52,7 +52,11 @@ def _record(
             for name, job in cell.trainings.items()
         },
         isolation=Isolation(kind="process"),
-        flags=flags_of(matches, overrun=any(result["overrun"] for result in results.values())),
+        flags=flags_of(
+            matches,
+            overrun=any(result["overrun"] for result in results.values()),
+            learned=cell.cell.track != "none",
+        ),
         level=0,
         command=command,
         provenance=host,
@@ -80,14 +84,16 @@ def _reference(player: Player, store: Store) -> PlayerRef:
     return PlayerRef(name=player.name, sha256=player.ref)
 
 
-def flags_of(matches: list[MatchSet], *, overrun: bool) -> list[str]:
-    """The protocol's automatic flags that can be read off a record."""
+def flags_of(matches: list[MatchSet], *, overrun: bool, learned: bool) -> list[str]:
+    """The protocol's automatic flags that can be read off a record; floors are not compared."""
     flags = ["budget overrun"] if overrun else []
     main = [m.tally for m in matches if m.role == "attack" and m.ranked_mode]
     floors = [m.tally for m in matches if m.role == "floor" and m.adversary.name == "random"]
     for tally in main:
         if tally.ties > 0.5 * tally.episodes:
             flags.append("ties above 50 %")
-        if any(wilson(tally.wins, tally.episodes)[0] <= floor.win_rate for floor in floors):
+        if learned and any(
+            wilson(tally.wins, tally.episodes)[0] <= floor.win_rate for floor in floors
+        ):
             flags.append("no better than random")
     return flags

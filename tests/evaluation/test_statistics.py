@@ -1,0 +1,154 @@
+"""Intervals and aggregates against scipy and against what they must satisfy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest, trim_mean
+
+from benchmark.evaluation.statistics import iqm, stratified_interval, wilson
+
+RATES = st.floats(0, 1, allow_subnormal=False)
+SAMPLES = st.lists(RATES, min_size=1, max_size=40)
+STRATA = st.lists(st.lists(RATES, min_size=1, max_size=5), min_size=1, max_size=4)
+
+
+@st.composite
+def counts(draw: st.DrawFn) -> tuple[int, int]:
+    """(wins, episodes) that can be."""
+    episodes = draw(st.integers(1, 1_000_000))
+    return draw(st.integers(0, episodes)), episodes
+
+
+@given(counts(), st.sampled_from([0.5, 0.9, 0.95, 0.999]))
+def test_wilson_is_scipys(pair: tuple[int, int], level: float) -> None:
+    """An independent implementation gives the same interval at every level."""
+    wins, episodes = pair
+    expected = binomtest(wins, episodes).proportion_ci(level, method="wilson")
+    assert wilson(wins, episodes, level) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+@given(counts())
+def test_wilson_lies_in_the_unit_interval_around_the_rate(pair: tuple[int, int]) -> None:
+    """0 <= low <= rate <= high <= 1, with width."""
+    wins, episodes = pair
+    low, high = wilson(wins, episodes)
+    assert 0 <= low <= wins / episodes <= high <= 1
+    assert low < high
+
+
+@given(counts())
+def test_wilson_rises_with_the_wins(pair: tuple[int, int]) -> None:
+    """One more win moves both ends up."""
+    wins, episodes = pair
+    if wins < episodes:
+        before, after = wilson(wins, episodes), wilson(wins + 1, episodes)
+        assert after[0] > before[0]
+        assert after[1] > before[1] or wins + 1 == episodes
+
+
+@given(counts())
+def test_wilson_is_symmetric(pair: tuple[int, int]) -> None:
+    """Exchanging wins and losses mirrors the interval."""
+    wins, episodes = pair
+    low, high = wilson(wins, episodes)
+    assert wilson(episodes - wins, episodes) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
+def test_wilson_of_nothing_is_everything() -> None:
+    """No episode, no knowledge."""
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("wins", "episodes"), [(-1, 5), (6, 5), (1, 0), (0, -1)])
+def test_wilson_refuses_impossible_counts(wins: int, episodes: int) -> None:
+    """The error names them."""
+    with pytest.raises(ValueError, match=f"{wins} of {episodes}"):
+        wilson(wins, episodes)
+
+
+@given(SAMPLES)
+def test_iqm_is_scipys_trimmed_mean(values: list[float]) -> None:
+    """A quarter cut off at either end."""
+    assert iqm(values) == pytest.approx(trim_mean(values, 0.25), abs=1e-12)
+
+
+@given(SAMPLES, st.randoms(use_true_random=False))
+def test_iqm_ignores_order(values: list[float], random: object) -> None:
+    """Exactly, to the last bit."""
+    shuffled = list(values)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert iqm(shuffled) == iqm(values)
+
+
+@given(SAMPLES, st.integers(0, 39), RATES)
+def test_iqm_is_monotone_and_within_range(values: list[float], at: int, more: float) -> None:
+    """Raising one value never lowers it."""
+    raised = list(values)
+    raised[at % len(values)] += more
+    assert iqm(raised) >= iqm(values) - 1e-12
+    assert min(values) - 1e-12 <= iqm(values) <= max(values) + 1e-12
+
+
+def test_iqm_leaves_out_the_extremes() -> None:
+    """The middle half counts and nothing else."""
+    assert iqm([-1e9, 0.25, 0.75, 1e9]) == 0.5
+    assert iqm([0.0, 0.0, 1.0]) == pytest.approx(1 / 3)  # too few to cut off any
+    with pytest.raises(ValueError, match="undefined"):
+        iqm([])
+
+
+@settings(max_examples=15, deadline=None)
+@given(STRATA, st.integers(0, 2**32))
+def test_interval_is_told_by_its_seed(strata: list[list[float]], seed: int) -> None:
+    """Twice the same; ordered; within the values."""
+    low, high = stratified_interval(strata, seed=seed)
+    assert (low, high) == stratified_interval(strata, seed=seed)
+    values = [value for stratum in strata for value in stratum]
+    assert min(values) - 1e-12 <= low <= high <= max(values) + 1e-12
+
+
+@settings(max_examples=10, deadline=None)
+@given(RATES, st.lists(st.integers(1, 5), min_size=1, max_size=4))
+def test_interval_of_constants_is_the_constant(value: float, sizes: list[int]) -> None:
+    """Nothing varies, so there is no width."""
+    interval = stratified_interval([[value] * size for size in sizes], seed=1)
+    assert interval == pytest.approx((value, value), abs=1e-12)
+
+
+@settings(max_examples=10, deadline=None)
+@given(STRATA, st.floats(-1, 1), st.floats(0.1, 3))
+def test_interval_moves_and_stretches_with_its_values(
+    strata: list[list[float]], shift: float, scale: float
+) -> None:
+    """Percentiles of means are equivariant."""
+    low, high = stratified_interval(strata, seed=2)
+    moved = [[scale * value + shift for value in stratum] for stratum in strata]
+    expected = scale * low + shift, scale * high + shift
+    assert stratified_interval(moved, seed=2) == pytest.approx(expected, abs=1e-9)
+
+
+def test_interval_resamples_within_victims_only() -> None:
+    """Victims that differ from each other add no width; seeds that differ do."""
+    point = stratified_interval([[0.1], [0.2], [0.7], [0.9]], seed=3)
+    assert point == pytest.approx((0.45, 0.45))
+    between = stratified_interval([[0.1] * 5, [0.9] * 5], seed=3)
+    assert between == pytest.approx((0.5, 0.5))
+    low, high = stratified_interval([[0.1, 0.9] * 3, [0.1, 0.9] * 3], seed=3)
+    assert low < 0.3
+    assert high > 0.7
+
+
+def test_interval_narrows_with_the_level_and_with_seeds() -> None:
+    """A lower level and more seeds both mean less width."""
+    rng = np.random.default_rng(4)
+    few, many = rng.uniform(size=5).tolist(), rng.uniform(size=50).tolist()
+
+    def width(stratum: list[float], level: float) -> float:
+        low, high = stratified_interval([stratum], seed=5, level=level)
+        return high - low
+
+    assert width(few, 0.5) < width(few, 0.95)
+    assert width(many, 0.95) < width(few, 0.95)

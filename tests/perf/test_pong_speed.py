@@ -1,0 +1,137 @@
+"""Pong: the environment alone, PPO training, stable-baselines3's PPO in the same arena, `ours`.
+
+    make perf
+
+Every figure is in `extra_info` as steps per second; ratios hold within one run.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from stable_baselines3 import PPO as SB3PPO
+from stable_baselines3.common.vec_env import VecEnv
+
+from attacks.baseline import Baseline
+from attacks.ours import Ours
+from benchmark import registry
+from benchmark.arena.arena import Arena
+from benchmark.arena.mixture import Mixture
+from benchmark.games.pong import Pong
+from benchmark.learning.progress import Quiet
+from benchmark.seeding import EpisodeSeeds
+
+CARD = registry.game("pong-v1").describe()
+TRAINED_STEPS = 4 * 512 * 128
+SB3_STEPS = 512 * 128
+
+
+class ArenaForSB3(VecEnv):
+    """The arena as stable-baselines3 wants it: lists of infos, the last observation in them."""
+
+    def __init__(self, arena: Arena):
+        super().__init__(arena.num_envs, arena.single_observation_space, arena.single_action_space)
+        self._arena = arena
+        self._quiet: list[dict[str, Any]] = [{} for _ in range(arena.num_envs)]
+
+    def reset(self) -> Any:
+        return self._arena.reset()[0]
+
+    def step_async(self, actions: Any) -> None:
+        self._actions = actions
+
+    def step_wait(self) -> Any:
+        obs, reward, ended, _, info = self._arena.step(self._actions)
+        infos = self._quiet.copy()
+        for row in np.flatnonzero(ended):
+            infos[row] = {"terminal_observation": info["final_obs"][row]}
+        return obs, reward, ended, infos
+
+    def close(self) -> None:
+        pass
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        return [None] * self.num_envs
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        raise NotImplementedError
+
+    def env_method(self, method_name: str, *_: Any, **__: Any) -> list[Any]:
+        raise NotImplementedError
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        return [False] * self.num_envs
+
+
+def _arena(matches: int) -> Arena:
+    victims = registry.Victims()
+    name = next(iter(victims.cards("pong-v1")))
+    return Arena(Pong(matches), "left", Mixture.of(victims.load(name)), seed=0)
+
+
+def _record(benchmark: Any, steps: int, **facts: object) -> None:
+    benchmark.extra_info["steps_per_s"] = round(steps / benchmark.stats.stats.min)
+    benchmark.extra_info.update(facts)
+
+
+@pytest.mark.parametrize("matches", [64, 1024])
+def test_environment_alone(benchmark: Any, matches: int) -> None:
+    game = Pong(matches)
+    game.reset(EpisodeSeeds(0, matches))
+    rng = np.random.default_rng(0)
+    actions = rng.uniform(-1, 1, (64, 2, matches, 2)).astype(np.float32)
+
+    def play() -> None:
+        for left, right in actions:
+            game.step((left, right))
+
+    for _ in range(10):
+        play()
+    benchmark.pedantic(play, rounds=20, iterations=5)
+    _record(benchmark, 64 * matches, matches=matches)
+
+
+def _train(kind: type[Baseline], steps: int, **settings: object) -> float:
+    attack = kind(kind.configure(CARD, settings))
+    started = time.process_time()
+    progress = Quiet()
+    attack.train(_arena(attack.matches), steps, np.random.default_rng(0), progress)
+    return time.process_time() - started
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (Baseline, {}),
+        (Ours, {}),
+        (Ours, {"norm": "l2"}),
+        (Ours, {"norm": "linf"}),
+        (Ours, {"mode": "reward", "eta": 1.0, "saliency": "gradient"}),
+        (Ours, {"mode": "loss", "eta": 0.2, "saliency": "gradient"}),
+    ],
+    ids=["baseline", "ours", "ours-l2", "ours-linf", "ours-all-terms", "ours-loss"],
+)
+def test_training(benchmark: Any, kind: type[Baseline], settings: dict[str, object]) -> None:
+    benchmark.pedantic(lambda: _train(kind, TRAINED_STEPS, **settings), rounds=3, warmup_rounds=1)
+    _record(benchmark, TRAINED_STEPS, attack=kind.name, settings=settings)
+
+
+@pytest.mark.parametrize("setting", ["ours", "defaults"])
+def test_stable_baselines_in_the_same_arena(benchmark: Any, setting: str) -> None:
+    """With our tuned batch, minibatch, epochs and network, and with its own defaults."""
+    config = Baseline.configure(CARD, {})
+    alike: dict[str, Any] = {
+        "n_steps": config.rollout_steps, "batch_size": config.minibatch,
+        "n_epochs": config.epochs,
+    }  # fmt: skip
+    matches = config.matches if setting == "ours" else 8
+    steps = SB3_STEPS if setting == "ours" else 8 * 2048
+    model = SB3PPO(
+        "MlpPolicy", ArenaForSB3(_arena(matches)), device="cpu", seed=0,
+        **(alike if setting == "ours" else {}),
+    )  # fmt: skip
+    benchmark.pedantic(lambda: model.learn(steps), rounds=2)
+    _record(benchmark, steps, peer="stable-baselines3", setting=setting, matches=matches)

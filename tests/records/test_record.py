@@ -1,0 +1,308 @@
+"""Records: what is written is read again, and nothing that cannot be is believed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from benchmark.errors import Misuse
+from benchmark.leaderboard import board
+from benchmark.records.record import BadRecord, Cell, Record, content_hash, read, to_json
+from tests.factories import attacked, defended, make_record, match, method
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def write(folder: Path, payload: Any, name: str = "record.json") -> Path:
+    """A file of this JSON (NaN included)."""
+    path = folder / name
+    path.write_text(json.dumps(payload), encoding="utf-8")
+    return path
+
+
+def payload_of(record: Record) -> dict[str, Any]:
+    """The record's JSON."""
+    loaded: dict[str, Any] = json.loads(to_json(record))
+    return loaded
+
+
+def rehash(payload: dict[str, Any]) -> None:
+    """Give a changed cell the id that belongs to it, as a forger would."""
+    payload["id"] = content_hash(payload["cell"])[:16]
+
+
+@pytest.mark.parametrize("record", [attacked(50, others=["b"]), defended(20, 10, 30)])
+def test_round_trip(tmp_path: Path, record: Record) -> None:
+    """Reading gives an equal record, and writing that gives the same bytes."""
+    path = tmp_path / "record.json"
+    path.write_bytes(to_json(record))
+    again = read(path)
+    assert again == record
+    assert to_json(again) == to_json(record)
+
+
+def _set(*where: Any, to: Any, forge: bool = False) -> Change:
+    def change(payload: dict[str, Any]) -> None:
+        target: Any = payload
+        for step in where[:-1]:
+            target = target[step]
+        target[where[-1]] = to
+        if forge:
+            rehash(payload)
+
+    return change
+
+
+def _drop(field: str) -> Change:
+    def change(payload: dict[str, Any]) -> None:
+        del payload[field]
+
+    return change
+
+
+EVEN = ("matches", 0, "even")
+BAD: dict[str, tuple[Change, str]] = {
+    "negative count": (_set(*EVEN, "wins", to=-1), "matches.0.even.wins"),
+    "negative part": (_set(*EVEN, "breakdown", "win:point", to=-5), "win:point"),
+    "fraction": (_set(*EVEN, "wins", to=25.5), "matches.0.even.wins"),
+    "count as text": (_set(*EVEN, "wins", to="many"), "matches.0.even.wins"),
+    "breakdown": (_set(*EVEN, "breakdown", "win:point", to=24), "adds to 24, the count is 25"),
+    "one win more": (_set(*EVEN, "wins", to=26), "adds to 25, the count is 26"),
+    "unknown ending": (_set(*EVEN, "breakdown", "draw:x", to=99), "draw:x"),
+    "too few episodes": (_set(*EVEN, to={"wins": 3}), "counts 103 episodes, the cell says 200"),
+    "NaN in timings": (_set("timings", "attack", "wall_s", to=float("nan")), "timings.attack"),
+    "infinite time": (_set("timings", "attack", "wall_s", to=float("inf")), "timings.attack"),
+    "NaN in the curve": (
+        _set("curves", "attack", 0, "diagnostics", "loss", to=float("nan")), "curves.attack.0",
+    ),
+    "NaN in the cell": (_set("cell", "budget_steps", to=float("nan")), "cell.budget_steps"),
+    "NaN in the config": (_set("cell", "attack", "config", "rate", to=float("nan")), ""),
+    "no schema": (_drop("schema_version"), "schema version None"),
+    "later schema": (_set("schema_version", to=2), "schema version 2, this program reads 1"),
+    "schema as text": (_set("schema_version", to="1"), "schema version '1'"),
+    "wrong id": (_set("id", to="0" * 16), "id is 0000000000000000, its cell hashes to"),
+    "another cell's id": (_set("cell", "seed", to=7), "its cell hashes to"),
+    "another protocol": (
+        _set("cell", "protocol", to=2, forge=True), "protocol 2, this program's is 1",
+    ),
+    "unknown role": (_set("matches", 0, "role", to="friendly"), "matches.0.role"),
+    "unknown tier": (_set("cell", "tier", to="huge", forge=True), "cell.tier"),
+    "unknown track": (_set("cell", "track", to="grey-box", forge=True), "cell.track"),
+    "no episodes": (_set("cell", "episodes", to=0, forge=True), "cell.episodes"),
+    "negative budget": (_set("cell", "budget_steps", to=-1, forge=True), "cell.budget_steps"),
+    "level above 3": (_set("level", to=4), "level"),
+    "extra field": (_set("bonus", to=1), "bonus"),
+    "extra count": (_set(*EVEN, "draws", to=1), "matches.0.even.draws"),
+    "no matches field": (_drop("matches"), "matches"),
+    "no cell": (_drop("cell"), "cell"),
+    "cell of text": (_set("cell", to="pong"), "cell"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "reason"), BAD.values(), ids=BAD.keys())
+def test_an_impossible_record_is_refused(tmp_path: Path, change: Change, reason: str) -> None:
+    """With its path and what is wrong, in one line, as a misuse."""
+    payload = payload_of(attacked(50))
+    read(write(tmp_path, payload))
+    change(payload)
+    path = write(tmp_path, payload)
+    with pytest.raises(BadRecord) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, Misuse)
+
+
+def test_halves_of_unequal_size_are_refused(tmp_path: Path) -> None:
+    """Else an empty odd half would be reported as a victim that is never beaten."""
+    payload = payload_of(defended(50, 50, 50))
+    for played in payload["matches"]:
+        even, odd = played["even"], played["odd"]
+        for name in ("wins", "losses"):
+            even[name] += odd[name]
+        even["breakdown"] = {"win:point": even["wins"], "loss:point": even["losses"]}
+        played["odd"] = {"wins": 0, "ties": 0, "losses": 0, "breakdown": {}}
+    with pytest.raises(BadRecord, match="half|halves|even|odd"):
+        read(write(tmp_path, payload))
+
+
+@pytest.mark.parametrize("kind", ["attack", "defense"])
+def test_a_record_without_the_matches_that_it_is_about_is_refused(
+    tmp_path: Path, kind: str
+) -> None:
+    """No score can be read off it, so it is refused where it is read, with its path."""
+    regular = match("regular", 50, adversary="rival")
+    payload = payload_of(make_record([regular], defense="retrain" if kind == "defense" else None))
+    path = write(tmp_path, payload)
+    with pytest.raises(BadRecord, match=re.escape(str(path))):
+        read(path)
+
+
+DAMAGED: dict[str, bytes] = {
+    "empty": b"",
+    "truncated": to_json(attacked(50))[:-40],
+    "half": to_json(attacked(50))[:700],
+    "not JSON": b"wins: 50\n",
+    "not text": bytes(range(256)),
+    "zeros": bytes(4096),
+    "two values": b"{}{}",
+    "deep": b"[" * 200_000,
+}
+FOREIGN: dict[str, bytes] = {"list": b"[]", "number": b"7", "null": b"null", "object": b"{}"}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
+def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Truncation, garbage, bombs: the path and 'not JSON'."""
+    path = tmp_path / "record.json"
+    path.write_bytes(content)
+    with pytest.raises(BadRecord, match=re.escape(f"{path}: not JSON")):
+        read(path)
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN.keys())
+def test_foreign_json_is_refused(tmp_path: Path, content: bytes) -> None:
+    """JSON, but of something else."""
+    path = tmp_path / "record.json"
+    path.write_bytes(content)
+    with pytest.raises(BadRecord, match=re.escape(f"{path}: schema version None")):
+        read(path)
+
+
+def test_a_missing_file_a_folder_and_a_huge_file_are_refused(tmp_path: Path) -> None:
+    """Whatever lies at the path, the answer is a BadRecord that names it."""
+    huge = tmp_path / "huge.json"
+    huge.touch()
+    os.truncate(huge, 64 * 1024 * 1024)
+    folder = tmp_path / "folder.json"
+    folder.mkdir()
+    for path, reason in (
+        (tmp_path / "missing.json", "cannot be read"),
+        (folder, "cannot be read"),
+        (huge, "larger than"),
+    ):
+        with pytest.raises(BadRecord, match=f"{re.escape(str(path))}: .*{reason}"):
+            read(path)
+
+
+def test_the_same_cell_twice_is_refused(tmp_path: Path) -> None:
+    """Both files are named; the first one is kept."""
+    first = write(tmp_path, payload_of(attacked(50)), "a.json")
+    second = write(tmp_path, payload_of(attacked(60)), "b.json")
+    found, problems = board.read_results(tmp_path)
+    assert list(found) == [first]
+    assert [str(first) in p and str(second) in p for p in problems] == [True]
+
+
+COUNTS = re.compile(r'"(?:wins|ties|losses|[a-z]+:[a-z_]+)": ?(\d+)')
+
+
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_a_changed_digit_of_a_count_is_refused(tmp_path: Path, data: st.DataObject) -> None:
+    """Every count of the matches is held by another number."""
+    text = to_json(attacked(50, others=["b"])).decode()
+    start, end = text.index('"matches"'), text.index('"curves"')
+    places = [i for m in COUNTS.finditer(text, start, end) for i in range(m.start(1), m.end(1))]
+    place = data.draw(st.sampled_from(places))
+    digit = data.draw(st.sampled_from([d for d in "0123456789" if d != text[place]]))
+    path = tmp_path / "record.json"
+    path.write_text(text[:place] + digit + text[place + 1 :], encoding="utf-8")
+    with pytest.raises(BadRecord, match=re.escape(str(path))):
+        read(path)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_a_changed_digit_of_the_cell_is_refused(tmp_path: Path, data: st.DataObject) -> None:
+    """Budget, seed, setting: all of it is in the id."""
+    text = to_json(attacked(50, others=["b"])).decode()
+    start, end = text.index('"id"'), text.index('"matches"')
+    place = data.draw(st.sampled_from([i for i in range(start, end) if text[i].isdigit()]))
+    digit = data.draw(st.sampled_from([d for d in "123456789" if d != text[place]]))
+    path = tmp_path / "record.json"
+    path.write_text(text[:place] + digit + text[place + 1 :], encoding="utf-8")
+    with pytest.raises(BadRecord, match=re.escape(str(path))):
+        read(path)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 99), st.integers(1, 100))
+def test_a_forged_win_that_adds_up_changes_the_board(wins: int, more: int) -> None:
+    """What no check can see is at least visible."""
+    after = min(100, wins + more)
+    boards = [
+        board.render({Path("r.json"): attacked(2 * count)}, Path("b.md")) for count in (wins, after)
+    ]
+    assert boards[0] != boards[1]
+
+
+CELL = attacked(50).cell
+CHANGES: dict[str, Any] = {
+    "game": "pong-v2",
+    "game_options": {"slow_ball": "tie"},
+    "seat": "right",
+    "victim": {"name": "house", "sha256": "another"},
+    "others": [{"name": "b", "sha256": "b"}],
+    "attack": method("ours", norm="l2").model_dump(),
+    "track": "white-box",
+    "defense": method("retrain").model_dump(),
+    "seed": 1,
+    "tier": "lite",
+    "budget_steps": 1001,
+    "episodes": 201,
+    "protocol": 2,
+}
+
+
+def test_the_id_depends_on_every_field_of_the_cell() -> None:
+    """Each changes it, none is forgotten, and all the ids differ."""
+    assert set(CHANGES) == set(Cell.model_fields)
+    base = CELL.model_dump()
+    ids = [Cell.model_validate({**base, name: value}).id for name, value in CHANGES.items()]
+    assert len({CELL.id, *ids}) == 1 + len(CHANGES)
+
+
+def test_content_hash_is_of_the_value_and_not_of_its_order() -> None:
+    """Canonical JSON; NaN has none. Pinned, since stores outlive programs."""
+    assert content_hash({"a": 1, "b": [1, 2]}) == content_hash({"b": [1, 2], "a": 1})
+    assert content_hash({"a": 1}) != content_hash({"a": "1"})
+    assert content_hash([1, 2]) != content_hash([2, 1])
+    assert content_hash({"a": 1}).startswith("015abd7f5cc57a2d")
+    with pytest.raises(ValueError, match="JSON"):
+        content_hash(float("nan"))
+
+
+def test_without_timings_leaves_out_what_differs_between_machines() -> None:
+    """And nothing else."""
+    record = attacked(50)
+    elsewhere = record.model_copy(update={"timings": {}, "provenance": {}, "command": "x"})
+    assert elsewhere.without_timings() == record.without_timings()
+    for name, value in {"flags": ["x"], "steps": {}, "level": 1}.items():
+        other = record.model_copy(update={name: value})
+        assert other.without_timings() != record.without_timings(), name
+
+
+def test_of_role_gives_the_ranked_mode_only() -> None:
+    """Matches in the other action mode are kept apart."""
+    both = [match("attack", 50), match("attack", 90, ranked=False), match("floor", 3)]
+    assert make_record(both).of_role("attack") == [both[0]]
+
+
+def test_a_label_tells_what_was_set_by_hand() -> None:
+    """Sorted, so that the order on the command line does not matter."""
+    assert method("ours").label == "ours"
+    assert method("ours", weight=1, norm="l2").label == "ours norm=l2 weight=1"
