@@ -91,7 +91,14 @@ def run(
         settings=parse(settings or []),
         command=shlex.join(["bench", *sys.argv[1:]]),
     )
-    outcome = _run(spec, Store(store), victims, as_json)
+    try:
+        outcome = _run(spec, Store(store), victims, as_json)
+    except KeyboardInterrupt:
+        Console(stderr=True).print(
+            f"stopped; finished jobs and the last checkpoint are in {store}: "
+            "the same command goes on from there"
+        )
+        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_json([record.model_dump(mode="json") for record in outcome.records])
     else:
@@ -326,9 +333,6 @@ def _one_line_errors() -> Iterator[None]:
     except BenchError as error:
         Console(stderr=True).print(f"[red]bench:[/red] {error}", soft_wrap=True, highlight=False)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the same command continues from the last checkpoint")
-        sys.exit(INTERRUPTED)
 
 
 def main() -> None:

@@ -51,6 +51,8 @@ def show_failures(console: Console, failures: list[Failure]) -> None:
     """Each job that failed, with its reason."""
     for failure in failures:
         console.print(f"[red]failed[/red] {failure.label}: {failure.message} ({failure.kind})")
+        if failure.trace:
+            console.print(failure.trace, style="dim", markup=False)
 
 
 def _duration(seconds: float) -> str:

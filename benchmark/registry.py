@@ -98,7 +98,10 @@ class Victims:
         """A victim by name; raises Misuse for an unknown one, BadArtifact for a damaged one."""
         folders = self.folders()
         if name not in folders:
-            raise Misuse(f"no victim '{name}'; {hint(name, folders)}")
+            raise Misuse(
+                f"no victim '{name}'; {hint(name, folders)}; "
+                "`bench victims import PATH` adds published ones"
+            )
         loaded = artifact.load(folders[name])
         if not isinstance(loaded, MLPPolicy):
             raise artifact.BadArtifact(f"{folders[name]}: a victim must be a network")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 BOOTSTRAP_DRAWS = 10_000
 
@@ -22,7 +22,7 @@ def wilson(wins: int, episodes: int, level: float = 0.95) -> tuple[float, float]
         raise ValueError(f"wins must lie in 0..episodes, got {wins} of {episodes}")
     if episodes == 0:
         return 0.0, 1.0
-    z = float(norm.ppf(0.5 + level / 2))
+    z = NormalDist().inv_cdf(0.5 + level / 2)
     p = wins / episodes
     shrink = 1.0 + z * z / episodes
     centre = (p + z * z / (2 * episodes)) / shrink

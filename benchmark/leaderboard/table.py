@@ -66,11 +66,13 @@ def tables(records: Sequence[Record], links: dict[str, str] | None = None) -> li
 def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
     table = Table(
         f"Attacks on {title}",
-        ["attack", "victim", "runs", "score (95 %)", "non-loss", "slow", "transfer"],
+        ["attack", "victim", "score (95 %)", "2nd mode", "non-loss", "slow", "transfer", "runs"],
         words=2,
         note="runs: training seeds x steps. score: 100 x interquartile mean of the adversary's "
-        "win rate over seeds. slow: share of matches won because the victim let the ball go slow. "
-        "transfer: mean win rate against the other victims over the one against its own.",
+        "win rate over seeds. 2nd mode: win rate against the same victim acting the other way "
+        "(sampled, where its card ranks the mean action). slow: share of matches won because the "
+        "victim hit the ball too slow. transfer: mean win rate against the other victims over "
+        "the one against its own.",
     )
     rows = []
     for (attack, victim, track, budget), cells in scoring.group(
@@ -81,10 +83,10 @@ def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None
         tally = scoring.pooled(cells, "attack")
         ratio = scoring.transfer(cells).ratio
         row = [
-            attack + TRACKS[track], victim, _runs(cells, budget), _score(score, cells),
+            attack + TRACKS[track], victim, _score(score, cells), _other_mode(cells),
             _percent(tally.non_loss_rate),
             _percent(tally.breakdown.get("win:slow_ball", 0) / max(1, tally.episodes)),
-            "-" if ratio is None else f"{ratio:.2f}",
+            "-" if ratio is None else f"{ratio:.2f}", _runs(cells, budget),
         ]  # fmt: skip
         rows.append((victim, -score.value, _linked(row, cells, links)))
         for flag in sorted({flag for cell in cells for flag in cell.flags}):
@@ -217,6 +219,11 @@ def _score(score: scoring.Score, cells: Sequence[Record]) -> str:
     if len(cells) == len({cell.cell.victim.name for cell in cells}):
         return f"{score.value:.1f} (1 seed)"
     return f"{score.value:.1f} ({score.low:.1f}-{score.high:.1f})"
+
+
+def _other_mode(cells: Sequence[Record]) -> str:
+    played = [m for cell in cells for m in cell.matches if m.role == "attack" and not m.ranked_mode]
+    return _percent(Tally.sum(m.tally for m in played).win_rate) if played else "-"
 
 
 def _rate(tally: Tally) -> str:

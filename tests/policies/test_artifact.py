@@ -183,9 +183,6 @@ WEIGHT_DAMAGE: dict[str, tuple[Damage, str]] = {
     "no hash": (lambda f: edit_card(f, sha256=None), "sha256"),
     "empty, hash matched": (lambda f: put_weights(f, b""), "header"),
     "no safetensors": (lambda f: put_weights(f, b"\x08" + b"\0" * 20), "header"),
-    "NaN": (lambda f: put_tensors(f, log_std=None, **{"log_std": None}), "log_std"),
-}
-WEIGHT_DAMAGE |= {
     "NaN": (lambda f: put_tensors(f, layer1_bias=NAN), "layer1.bias holds NaN"),
     "infinity": (lambda f: put_tensors(f, layer1_bias=INF), "layer1.bias holds NaN"),
     "infinity as a float32": (

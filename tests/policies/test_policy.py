@@ -34,7 +34,7 @@ def random_tensors(card: PolicyCard, seed: int = 0) -> dict[str, np.ndarray]:
     """Usable tensors of a card."""
     rng = np.random.default_rng(seed)
     tensors = {
-        name: rng.normal(size=shape).astype(np.float32)
+        name: (rng.normal(size=shape) / np.sqrt(shape[0])).astype(np.float32)
         for name, shape in expected_shapes(card).items()
     }
     if "filter.std" in tensors:
@@ -84,8 +84,7 @@ def test_forward_equals_torch(obs_dim, hidden, act_dim, activation, seed, rows):
         wanted = as_torch(policy)(torch.from_numpy(obs)).numpy()
     acted, state = policy.act(obs)
     assert (acted.dtype, acted.shape, state) == (np.float32, (rows, act_dim), None)
-    scale = np.maximum(1.0, np.abs(wanted).max())
-    assert np.abs(acted - wanted).max() < 1e-6 * scale * 4
+    assert np.abs(acted - wanted).max() < 1e-6 * max(1.0, np.abs(wanted).max())
 
 
 def test_forward_is_exact_on_small_integers():
@@ -100,7 +99,7 @@ def test_forward_is_exact_on_small_integers():
 
 def test_the_output_is_neither_squashed_nor_clipped():
     policy = network(hidden=())
-    big = 100.0 * observations(50)
+    big = 1000.0 * observations(50)
     assert np.abs(policy.act(big)[0]).max() > 50.0
 
 

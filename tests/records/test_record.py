@@ -77,7 +77,10 @@ BAD: dict[str, tuple[Change, str]] = {
     "breakdown": (_set(*EVEN, "breakdown", "win:point", to=24), "adds to 24, the count is 25"),
     "one win more": (_set(*EVEN, "wins", to=26), "adds to 25, the count is 26"),
     "unknown ending": (_set(*EVEN, "breakdown", "draw:x", to=99), "draw:x"),
-    "too few episodes": (_set(*EVEN, to={"wins": 3}), "counts 103 episodes, the cell says 200"),
+    "too few episodes": (
+        _set(*EVEN, to={"wins": 3, "breakdown": {"win:point": 3}}),
+        "counts 103 episodes, the cell says 200",
+    ),
     "NaN in timings": (_set("timings", "attack", "wall_s", to=float("nan")), "timings.attack"),
     "infinite time": (_set("timings", "attack", "wall_s", to=float("inf")), "timings.attack"),
     "NaN in the curve": (
@@ -131,7 +134,7 @@ def test_halves_of_unequal_size_are_refused(tmp_path: Path) -> None:
             even[name] += odd[name]
         even["breakdown"] = {"win:point": even["wins"], "loss:point": even["losses"]}
         played["odd"] = {"wins": 0, "ties": 0, "losses": 0, "breakdown": {}}
-    with pytest.raises(BadRecord, match="half|halves|even|odd"):
+    with pytest.raises(BadRecord, match=r"half|halves|even|odd"):
         read(write(tmp_path, payload))
 
 

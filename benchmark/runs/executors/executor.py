@@ -19,6 +19,8 @@ class Failure(BaseModel):
     label: str
     kind: str
     message: str
+    trace: str = ""
+    """Where a method's own code crashed."""
 
 
 class Display(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 from benchmark.errors import BenchError, InfrastructureError
 from benchmark.runs.executors.executor import Display, Failure
 from benchmark.runs.jobs import Worker
@@ -40,7 +42,9 @@ class LocalExecutor:
         except BenchError as error:
             failure = _failure(job, type(error).__name__, str(error))
         except Exception as error:  # a method is anybody's code; its crash is one cell's failure
-            failure = _failure(job, "crashed", f"{type(error).__name__}: {error}")
+            failure = _failure(job, "crashed", f"{type(error).__name__}: {error}").model_copy(
+                update={"trace": traceback.format_exc()}
+            )
         display.finish(job, failure)
         return failure
 

@@ -1,0 +1,128 @@
+"""Counting how matches ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from benchmark.arena.tally import LOSS, TIE, WIN, Tally
+
+NAMES = ("point", "serve_miss", "slow_ball")
+MATCHES = st.lists(st.tuples(st.sampled_from([WIN, TIE, LOSS]), st.integers(0, 2)), max_size=60)
+
+
+def tally(matches: list[tuple[int, int]]) -> Tally:
+    """A tally of (result, ending) pairs."""
+    pairs = np.array(matches, dtype=np.int8).reshape(-1, 2)
+    return Tally.count(pairs[:, 0], pairs[:, 1], NAMES)
+
+
+TALLIES = MATCHES.map(tally)
+
+
+def test_a_small_count_by_hand():
+    counted = tally([(WIN, 0), (WIN, 0), (WIN, 2), (TIE, 2), (LOSS, 1)])
+    assert (counted.wins, counted.ties, counted.losses, counted.episodes) == (3, 1, 1, 5)
+    assert counted.breakdown == {
+        "win:point": 2, "win:slow_ball": 1, "tie:slow_ball": 1, "loss:serve_miss": 1,
+    }  # fmt: skip
+    assert counted.win_rate == 0.6
+    assert counted.non_loss_rate == 0.8
+
+
+def test_nothing_played():
+    assert tally([]) == Tally() == Tally.sum([])
+    assert (Tally().episodes, Tally().win_rate, Tally().non_loss_rate) == (0, 0.0, 0.0)
+
+
+@given(MATCHES)
+def test_every_match_is_counted_once(matches):
+    counted = tally(matches)
+    results = [result for result, _ in matches]
+    assert counted.episodes == len(matches) == sum(counted.breakdown.values())
+    assert counted.wins == results.count(WIN)
+    assert counted.ties == results.count(TIE)
+    assert counted.losses == results.count(LOSS)
+    for word, result in (("win", WIN), ("tie", TIE), ("loss", LOSS)):
+        for k, name in enumerate(NAMES):
+            assert counted.breakdown.get(f"{word}:{name}", 0) == matches.count((result, k))
+    assert 0 not in counted.breakdown.values()
+
+
+@given(MATCHES, st.randoms(use_true_random=False))
+def test_the_order_of_matches_is_of_no_matter(matches, random):
+    shuffled = list(matches)
+    random.shuffle(shuffled)
+    assert tally(shuffled).model_dump_json() == tally(matches).model_dump_json()
+
+
+@given(MATCHES)
+def test_rates_are_shares_and_the_other_side_sees_the_rest(matches):
+    counted, other = tally(matches), tally([(-result, ending) for result, ending in matches])
+    assert 0.0 <= counted.win_rate <= counted.non_loss_rate <= 1.0
+    if matches:
+        assert counted.win_rate + other.non_loss_rate == pytest.approx(1.0)
+    assert (counted.wins, counted.ties, counted.losses) == (other.losses, other.ties, other.wins)
+
+
+@given(st.lists(MATCHES, max_size=5))
+def test_a_sum_counts_all_matches_together(parts):
+    together = Tally.sum(tally(part) for part in parts)
+    assert together == tally([match for part in parts for match in part])
+
+
+@given(TALLIES, TALLIES, TALLIES)
+def test_sums_commute_and_associate(a, b, c):
+    assert Tally.sum([a, b]) == Tally.sum([b, a])
+    assert Tally.sum([Tally.sum([a, b]), c]) == Tally.sum([a, Tally.sum([b, c])])
+    assert Tally.sum([a]) == Tally.sum([a, Tally()]) == a
+
+
+@given(TALLIES)
+def test_json_brings_it_back(counted):
+    assert Tally.model_validate_json(counted.model_dump_json()) == counted
+
+
+@given(TALLIES, st.sampled_from(["wins", "ties", "losses"]), st.integers(1, 5))
+def test_a_count_that_its_breakdown_does_not_bear_out_is_refused(counted, field, more):
+    fields = counted.model_dump()
+    if not fields["breakdown"]:
+        return
+    fields[field] += more
+    with pytest.raises(ValidationError, match="adds to"):
+        Tally.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"wins": -1},
+        {"wins": 1.5},
+        {"surplus": 1},
+        {"wins": 1, "breakdown": {"win:point": -1}},
+        {"wins": 1, "breakdown": {"loss:point": 1}},
+    ],
+)
+def test_impossible_tallies_are_refused(fields: dict[str, Any]):
+    with pytest.raises(ValidationError):
+        Tally.model_validate(fields)
+
+
+def test_a_tally_cannot_be_changed():
+    with pytest.raises(ValidationError):
+        Tally(wins=1).wins = 2
+
+
+def test_an_unknown_result_is_an_error():
+    with pytest.raises(KeyError):
+        Tally.count(np.array([2], np.int8), np.array([0], np.int8), NAMES)
+
+
+def test_results_without_endings_are_an_error():
+    with pytest.raises(ValueError, match="zip"):
+        Tally.count(np.array([1, 1], np.int8), np.array([0], np.int8), NAMES)

@@ -1,0 +1,253 @@
+"""Tables: what a reader sees of the records."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmark.arena.tally import Tally
+from benchmark.leaderboard import table as tabling
+from benchmark.leaderboard.table import Table, tables, to_markdown, to_rich
+from benchmark.records.record import Record
+from tests.factories import attacked, defended, make_record, match, method, player, tally
+
+SCORE = "score (95 %)"
+
+
+def titled(made: list[Table], start: str) -> Table:
+    """The one table whose title starts so."""
+    (found,) = [table for table in made if table.title.startswith(start)]
+    return found
+
+
+def row(table: Table, **cells: str) -> dict[str, str]:
+    """The one row that holds these cells, by column."""
+    rows = [dict(zip(table.columns, line, strict=True)) for line in table.rows]
+    (found,) = [r for r in rows if all(r[k] == v for k, v in cells.items())]
+    return found
+
+
+def scores(made: list[Table], start: str) -> list[str]:
+    """The scores in all tables whose titles start so, without their intervals, sorted."""
+    found = [table for table in made if table.title.startswith(start)]
+    cells = [line[table.columns.index(SCORE)] for table in found for line in table.rows]
+    return sorted(cell.split(" (")[0] for cell in cells)
+
+
+def sample() -> list[Record]:
+    """Two attacks, two victims, two seeds, a defense."""
+    attacks = [
+        attacked(wins + 10 * seed, attack=attack, victim=victim, seed=seed, others=[other])
+        for attack, wins in (("ours", 120), ("baseline", 60))
+        for victim, other in (("a", "b"), ("b", "a"))
+        for seed in (0, 1)
+    ]
+    return [*attacks, defended(40, 20, 60), defended(30, 30, 30, seed=1)]
+
+
+def test_attack_row() -> None:
+    """Every number of a row follows from its records."""
+    cells = row(titled(tables(sample()), "Attacks on"), attack="ours", victim="a")
+    assert cells["runs"] == "2 x 1 k"
+    assert cells[SCORE] == "62.5 (60.0-65.0)"
+    assert cells["non-loss"] == "62.5"
+    assert cells["slow"] == "0.0"
+    assert cells["transfer"] == "0.50"
+
+
+def test_attacks_on_a_victim_are_ranked_by_score() -> None:
+    """Best first, victim by victim."""
+    rows = titled(tables(sample()), "Attacks on").rows
+    assert [line[:2] for line in rows] == [
+        ["ours", "a"], ["baseline", "a"], ["ours", "b"], ["baseline", "b"],
+    ]  # fmt: skip
+
+
+def test_one_seed_has_no_interval() -> None:
+    """It says so instead."""
+    cells = row(titled(tables([attacked(50)]), "Attacks"), victim="house")
+    assert cells[SCORE] == "25.0 (1 seed)"
+
+
+def test_ties_and_slow_balls_are_told() -> None:
+    """As shares of all matches."""
+    slow = Tally(
+        wins=50, ties=20, losses=30,
+        breakdown={"win:slow_ball": 30, "win:point": 20, "tie:rally_limit": 20, "loss:x": 30},
+    )  # fmt: skip
+    played = match("attack", 0).model_copy(update={"even": slow, "odd": tally(0, 100)})
+    cells = row(titled(tables([make_record([played])]), "Attacks"), victim="house")
+    assert cells["slow"] == "15.0"
+    assert cells["non-loss"] == "35.0"
+
+
+def test_flags_are_told_with_the_table() -> None:
+    """By attack and victim; those of any of the row's cells, each once."""
+    flagged = [attacked(5, seed=s).model_copy(update={"flags": ["NaN seen"]}) for s in (0, 1)]
+    text = to_markdown(tables([*flagged, attacked(50, seed=2)]))
+    assert text.count("ours on house: NaN seen") == 1
+    assert "Flagged" not in to_markdown(tables([attacked(50)]))
+
+
+def test_defense_row() -> None:
+    """Robustness by role, clean play and the score."""
+    made = tables([defended(40, 20, 60, clean=(100, 120))])
+    cells = row(titled(made, "Defenses"), defense="retrain", attack="ours")
+    assert (cells["stored"], cells["held"], cells["fresh"]) == ("0.80", "0.90", "0.70")
+    assert cells["clean"] == "0.80"
+    assert cells[SCORE] == "56.0 (1 seed)"  # 100 x .8 x .7
+    assert cells["runs"] == "1 x 1 k"
+
+
+def test_victim_row_is_the_scale() -> None:
+    """Floors and regular opponents with Wilson's interval."""
+    cells = row(titled(tables([attacked(50)]), "Victims"), victim="house")
+    assert cells["random wins"].startswith("2.0 (0.8-5.0")
+    assert cells["zero wins"].startswith("1.0 (")
+    assert cells["regular opponents win"].startswith("50.0 (43.1-56.9)")
+
+
+def test_transfer_matrix() -> None:
+    """A row for every source; none where there is but one victim, none for floors."""
+    made = tables(sample())
+    matrix = titled(made, "Transfer of ours")
+    assert matrix.columns == ["trained on", "against a", "against b"]
+    assert row(matrix, **{"trained on": "a"})["against a"].startswith("62.5 (")
+    assert not [t for t in tables([attacked(50)]) if t.title.startswith("Transfer")]
+    floor = attacked(50, attack="random", track="none", others=["b"])
+    assert not [t for t in tables([floor]) if t.title.startswith("Transfer")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tier": "lite"},
+        {"game": "pong-v2"},
+        {"game_options": {"slow_ball": "tie"}},
+    ],
+)
+def test_what_must_not_be_mixed_has_tables_of_its_own(change: dict[str, object]) -> None:
+    """Tiers, games and their options."""
+    other = attacked(150, seed=1, **change)
+    made = tables([attacked(50), other])
+    assert scores(made, "Attacks") == ["25.0", "75.0"]
+    assert len({t.title for t in made}) == len(made)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"attack": "baseline"},
+        {"budget_steps": 2000},
+        {"track": "white-box"},
+        {"victim": "b"},
+    ],
+)
+def test_what_is_another_entry_has_a_row_of_its_own(change: dict[str, object]) -> None:
+    """Attacks, budgets, tracks, victims."""
+    made = tables([attacked(50), attacked(150, seed=1, **change)])
+    assert len(titled(made, "Attacks").rows) == 2
+    assert scores(made, "Attacks") == ["25.0", "75.0"]
+    assert len({tuple(line[:3]) for line in titled(made, "Attacks").rows}) == 2  # told apart
+
+
+def test_settings_make_another_entry() -> None:
+    """What was set by hand is part of the name."""
+    one = attacked(50)
+    cell = one.cell.model_copy(update={"attack": method("ours", norm="l2")})
+    other = one.model_copy(update={"cell": cell, "id": cell.id})
+    rows = titled(tables([one, other]), "Attacks").rows
+    assert sorted(line[0] for line in rows) == ["ours", "ours norm=l2"]
+
+
+def test_a_victim_and_seed_has_one_vote() -> None:
+    """The same cell again beside another victim at hand is no second seed."""
+    table = titled(tables([attacked(50), attacked(150, others=["b"])]), "Attacks")
+    assert all(line[table.columns.index("runs")].startswith("1 x") for line in table.rows)
+
+
+@pytest.mark.parametrize("part", ["victim", "version", "config"])
+def test_what_differs_inside_is_not_pooled(part: str) -> None:
+    """A victim made again under its old name, a method's next version, a changed preset."""
+    one, other = attacked(50), attacked(150, seed=1)
+    update: dict[str, object] = {
+        "victim": {"victim": player("house", "made again")},
+        "version": {"attack": other.cell.attack.model_copy(update={"version": 2})},
+        "config": {"attack": other.cell.attack.model_copy(update={"config": {"rate": 0.1}})},
+    }[part]
+    cell = other.cell.model_copy(update=update)
+    other = other.model_copy(update={"cell": cell, "id": cell.id})
+    assert scores(tables([one, other]), "Attacks") == ["25.0", "75.0"]
+
+
+def test_links_lead_to_the_records() -> None:
+    """One for each seed, in order; without links there is no such column."""
+    records = [attacked(50, seed=seed) for seed in (1, 0)]
+    links = {record.id: f"results/{record.cell.seed}.json" for record in records}
+    table = titled(tables(records, links), "Attacks")
+    assert row(table, victim="house")["records"] == "[0](results/0.json) [1](results/1.json)"
+    assert "records" not in titled(tables(records), "Attacks").columns
+
+
+def test_markdown_holds_every_cell_of_every_table() -> None:
+    """Headings, numbers as they are, the protocol's version, notes."""
+    made = tables(sample())
+    text = to_markdown(made)
+    assert "Protocol v1" in text
+    for table in made:
+        assert f"## {table.title}" in text
+        assert table.footer in text
+        for cell in (*table.columns, *(cell for line in table.rows for cell in line)):
+            assert f" {cell} " in text, cell
+
+
+def test_markdown_tables_are_rectangular() -> None:
+    """As many cells in every line of a table, so that any reader draws it."""
+    blocks = to_markdown(tables(sample())).split("\n\n")
+    drawn = [block.strip().splitlines() for block in blocks if block.strip().startswith("|")]
+    assert len(drawn) >= 4
+    for lines in drawn:
+        assert len({line.count("|") for line in lines}) == 1
+
+
+def test_no_records_is_said() -> None:
+    """Rather than an empty page."""
+    assert "No records yet." in to_markdown([])
+    assert "No records yet." not in to_markdown(tables([attacked(1)]))
+
+
+def test_the_terminal_shows_the_same_cells() -> None:
+    """rich draws the columns and rows of the page."""
+    drawn = io.StringIO()
+    console = Console(file=drawn, width=250)
+    for table in tables(sample()):
+        console.print(to_rich(table))
+        for line in table.rows:
+            assert all(cell in drawn.getvalue() for cell in line)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_tables_do_not_depend_on_the_order_of_records(order: int) -> None:
+    """Byte for byte."""
+    records = sample()
+    rotated = [*records[3:], *records[:3]][::order]
+    assert to_markdown(tables(rotated)) == to_markdown(tables(records))
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0"), (999, "999"), (65_536, "65.5 k"), (8_000_000, "8 M"), (12_345_678, "12.3 M")],
+)
+def test_steps(count: int, text: str) -> None:
+    """Short numbers for people."""
+    assert tabling.steps(count) == text
+
+
+def test_paths_of_links_are_relative_to_the_board(tmp_path: Path) -> None:
+    """So that they work where the page is read."""
+    text = tabling.to_markdown(tables([attacked(50)], {attacked(50).id: "results/x/y.json"}))
+    assert "[0](results/x/y.json)" in text
+    assert str(tmp_path) not in text
