@@ -30,22 +30,8 @@ class BaselineConfig(PPOConfig):
     preset: Preset = Field(description="where the other fields' defaults come from")
 
 
-_COMMON: dict[str, Any] = {
-    "anneal": True,
-    "anneal_clip": False,
-    "gae_lambda": 0.95,
-    "clip": 0.2,
-    "clip_value": False,
-    "entropy": 0.0,
-    "value_weight": 0.5,
-    "max_grad_norm": 0.5,
-    "advantage_norm": "minibatch",
-    "hidden": (64, 64),
-    "activation": "tanh",
-}
 PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     ("pong-v1", "tuned"): {
-        **_COMMON,
         "matches": 512,
         "rollout_steps": 128,
         "minibatch": 2048,
@@ -54,12 +40,9 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "activation": "relu",  # against may1 at 4 M steps: relu .90, tanh .73 of points
         "gamma": 0.997,  # a point lasts hundreds of steps; .99 sees a third of one
         "log_std": -0.5,
-        "obs_clip": None,  # Pong's observations are scaled by the game
-        "scale_reward": False,
     },
     # Released Pong code: PPO1, one environment, everything annealed, no normalisation.
     ("pong-v1", "published"): {
-        **_COMMON,
         "matches": 1,
         "rollout_steps": 1000,
         "minibatch": 64,
@@ -72,8 +55,6 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "max_grad_norm": None,
         "advantage_norm": "rollout",
         "log_std": 0.0,
-        "obs_clip": None,
-        "scale_reward": False,
     },
 }
 

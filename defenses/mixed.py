@@ -37,21 +37,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "minibatch": 2048,
         "epochs": 4,
         "learning_rate": 3e-4,  # the policy is trained already; the published rate
-        "anneal": True,
-        "anneal_clip": False,
         "gamma": 0.997,
-        "gae_lambda": 0.95,
-        "clip": 0.2,
-        "clip_value": False,
-        "entropy": 0.0,
-        "value_weight": 0.5,
-        "max_grad_norm": 0.5,
-        "advantage_norm": "minibatch",
         "log_std": -1.0,  # for a victim published without one
-        "hidden": (64, 64),
-        "activation": "tanh",
-        "obs_clip": None,
-        "scale_reward": False,
     },
 }
 

@@ -77,7 +77,8 @@ def test_derive_is_the_same_on_every_machine():
     assert derive("pong-v1", 7) == 4147432240181446250
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\x1f")), min_size=1, max_size=3))
+@settings(deadline=None)
+@given(st.lists(st.text("ab 1-é\n", max_size=6), min_size=1, max_size=3))
 def test_derive_fits_63_bits_and_keeps_parts_apart(parts):
     seed = derive(*parts)
     assert 0 <= seed < 2**63
@@ -109,6 +110,7 @@ def test_listed_seeds_come_first_then_derived_ones():
         assert len(set(played)) == 6
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**63), st.lists(st.lists(st.integers(0, 3), max_size=4), max_size=8))
 def test_a_match_draws_its_seeds_whatever_others_do(base, calls):
     seeds = EpisodeSeeds(base, 4)

@@ -22,6 +22,8 @@ from benchmark.seeding import EpisodeSeeds
 class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
     """A game seen from `seat` against a mixture of frozen policies.
 
+    Nothing is ever truncated: a time-out is an outcome by the game's rules.
+
     reward: (N,) float32, +1 where the learner has just won, -1 where it lost, 0 otherwise.
     info of a step:
         other_obs (N, D), other_action (N, A): what the other seat saw and did in this step;

@@ -25,14 +25,15 @@ from benchmark.learning.checkpoint import (
 from benchmark.learning.networks import ActorCritic, Array, ObsFilter, flatten_parameters
 from benchmark.learning.normalise import RewardScale
 from benchmark.learning.progress import CurvePoint, Progress
-from benchmark.learning.rollout import Collector, Rollout, gae
+from benchmark.learning.rollout import HALF_LOG_2PI, Collector, Rollout, gae
 from benchmark.policies.policy import Activation, MLPPolicy, PolicyCard
-
-_HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
 
 class PPOConfig(BaseModel):
-    """Everything that moves a training's result, besides the arena and the seed."""
+    """Everything that moves a training's result, besides the arena and the seed.
+
+    Defaults are the usual ones of PPO; what a game wants otherwise stands in a method's presets.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,21 +42,21 @@ class PPOConfig(BaseModel):
     minibatch: int = Field(ge=1)
     epochs: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
-    anneal: bool = Field(description="learning rate linear to 0 over the budget")
+    anneal: bool = Field(default=True, description="learning rate linear to 0 over the budget")
     gamma: float = Field(ge=0, le=1)
-    gae_lambda: float = Field(ge=0, le=1)
-    clip: float = Field(gt=0)
-    anneal_clip: bool = Field(description="the clip range shrinks with the learning rate")
-    clip_value: bool = Field(description="clip the value's step as stable-baselines' PPO2 does")
-    entropy: float = Field(ge=0)
-    value_weight: float = Field(ge=0)
-    max_grad_norm: float | None = Field(gt=0, description="null: gradients are not clipped")
-    advantage_norm: Literal["minibatch", "rollout"]
+    gae_lambda: float = Field(default=0.95, ge=0, le=1)
+    clip: float = Field(default=0.2, gt=0)
+    anneal_clip: bool = Field(default=False, description="the clip shrinks with the rate")
+    clip_value: bool = Field(default=False, description="clip the value's step as PPO2 does")
+    entropy: float = Field(default=0.0, ge=0)
+    value_weight: float = Field(default=0.5, ge=0)
+    max_grad_norm: float | None = Field(default=0.5, gt=0, description="null: no clipping")
+    advantage_norm: Literal["minibatch", "rollout"] = "minibatch"
     log_std: float = Field(description="initial log standard deviation of actions")
-    hidden: tuple[int, ...]
-    activation: Activation
-    obs_clip: float | None = Field(description="standardise observations, clipped; null: raw")
-    scale_reward: bool
+    hidden: tuple[int, ...] = (64, 64)
+    activation: Activation = "tanh"
+    obs_clip: float | None = Field(default=None, description="standardise and clip; null: raw")
+    scale_reward: bool = False
 
 
 class TrainingDiverged(CheckFailed):
@@ -288,7 +289,7 @@ def ppo_loss(
     mean: (B, act_dim); log_std: (act_dim,); value: (B,), as the network sees the batch now.
     """
     z = (batch.actions - mean) * torch.exp(-log_std)
-    log_prob = -0.5 * z.square().sum(1) - (log_std + _HALF_LOG_2PI).sum()
+    log_prob = -0.5 * z.square().sum(1) - (log_std + HALF_LOG_2PI).sum()
     ratio = torch.exp(log_prob - batch.log_probs)
     advantage = batch.advantages
     if config.advantage_norm == "minibatch" and len(advantage) > 1:
@@ -304,7 +305,7 @@ def ppo_loss(
         errors = (value - target).square()
     loss = config.value_weight * errors.mean() - surrogate
     if config.entropy > 0.0:
-        loss = loss - config.entropy * (log_std + 0.5 + _HALF_LOG_2PI).sum()
+        loss = loss - config.entropy * (log_std + 0.5 + HALF_LOG_2PI).sum()
     return loss
 
 

@@ -12,7 +12,7 @@ from benchmark.arena.tally import Tally
 from benchmark.learning.networks import ActorCritic, ObsFilter
 
 Array = NDArray[np.float32]
-_LOG_2PI = float(np.log(2.0 * np.pi))
+HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
 
 @dataclass
@@ -65,48 +65,39 @@ class Collector:
 
     def collect(self) -> Rollout:
         """Play T steps of every match, then evaluate what was seen in one pass."""
-        steps, arena = self._steps, self._arena
-        log_std = self._network.log_std.detach().numpy()
+        arena, network = self._arena, self._network
+        log_std = network.log_std.detach().numpy()
         std = np.exp(log_std)
-        raw, seen, actions, noise, results, endings = [], [], [], [], [], []
-        rewards, ends, other_obs, other_action, dense = [], [], [], [], []
-        for _ in range(steps):
-            z = self._filter.apply(self.obs)
-            draw = self._rng.standard_normal((len(z), len(std)), dtype=np.float32)
-            action = self._network.pi.infer(z) + std * draw
-            raw.append(self.obs)
-            self.obs, reward, terminated, truncated, info = arena.step(action)
-            if truncated.any():
-                raise NotImplementedError("the games end by their own rules, none is truncated")
-            seen.append(z)
-            actions.append(action)
-            noise.append(draw)
-            rewards.append(reward)
-            ends.append(terminated)
-            other_obs.append(info["other_obs"])
-            other_action.append(info["other_action"])
-            dense.append(info["dense"])
-            results.append(info["result"][terminated])
-            endings.append(info["ending"][terminated])
-        observed = np.stack(seen)
-        last = self._network.vf.infer(self._filter.apply(self.obs))[:, 0]
-        values = self._network.vf.infer(observed.reshape(-1, observed.shape[-1]))
-        squares = np.square(np.stack(noise)).sum(axis=-1)
-        self._filter.update(np.concatenate(raw))  # from the next rollout on
+        history = []
+        for _ in range(self._steps):
+            raw, z = self.obs, self._filter.apply(self.obs)
+            noise = self._rng.standard_normal((len(z), len(std)), dtype=np.float32)
+            action = network.pi.infer(z) + std * noise
+            self.obs, reward, ended, _, info = arena.step(action)
+            shown = (
+                info[key] for key in ("other_obs", "other_action", "dense", "result", "ending")
+            )
+            history.append((raw, z, noise, action, reward, ended, *shown))
+        raw, z, noise, actions, rewards, ends, other_obs, other_action, dense, result, ending = (
+            np.stack(column) for column in zip(*history, strict=True)
+        )
+        values = network.vf.infer(z.reshape(-1, z.shape[-1])).reshape(ends.shape)
+        last_value = network.vf.infer(self._filter.apply(self.obs))[:, 0]
+        self._filter.update(raw.reshape(-1, raw.shape[-1]))  # used from the next rollout on
         return Rollout(
-            obs=observed,
-            actions=np.stack(actions),
-            log_probs=-0.5 * squares - (log_std.sum() + 0.5 * len(std) * _LOG_2PI),
-            values=values.reshape(observed.shape[:2]),
-            rewards=np.stack(rewards),
-            ends=np.stack(ends),
-            last_value=last,
-            other_obs=np.stack(other_obs),
-            other_action=np.stack(other_action),
-            dense=np.stack(dense),
-            tally=Tally.count(
-                np.concatenate(results), np.concatenate(endings), arena.game.card.endings
-            ),
+            obs=z,
+            actions=actions,
+            log_probs=-0.5 * np.square(noise).sum(axis=-1)
+            - log_std.sum()
+            - len(std) * HALF_LOG_2PI,
+            values=values,
+            rewards=rewards,
+            ends=ends,
+            last_value=last_value,
+            other_obs=other_obs,
+            other_action=other_action,
+            dense=dense,
+            tally=Tally.count(result[ends], ending[ends], arena.game.card.endings),
         )
 
 

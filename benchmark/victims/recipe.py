@@ -47,19 +47,8 @@ _PONG: dict[str, Any] = {
     "minibatch": 2048,
     "epochs": 8,  # 4 epochs at 512 matches: rallies of 9 hits; 8 at 1024: 29
     "learning_rate": 1e-3,
-    "anneal": True,
-    "anneal_clip": False,
     "gamma": 0.997,
-    "gae_lambda": 0.95,
-    "clip": 0.2,
-    "clip_value": False,
-    "entropy": 0.0,
-    "value_weight": 0.5,
-    "max_grad_norm": 0.5,
-    "advantage_norm": "minibatch",
     "log_std": -0.5,
-    "obs_clip": None,
-    "scale_reward": False,
 }
 RECIPES: dict[str, Recipe] = {
     "house-tanh": Recipe(

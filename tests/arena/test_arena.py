@@ -225,8 +225,9 @@ def test_a_gymnasium_wrapper_counts_its_episodes():
     arena.close()
 
 
-def test_a_finished_match_restarts_in_the_same_step():
-    arena = duel("blocker", matches=6)
+@pytest.mark.parametrize("seat", ["blocker", "runner"])
+def test_a_finished_match_restarts_in_the_same_step(seat):
+    arena = duel(seat, matches=6)
     seen = arena.observation()
     for _ in range(12):
         before = arena.game.episode_seed.copy()

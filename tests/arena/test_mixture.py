@@ -49,6 +49,7 @@ def test_members_play_their_shares_of_the_episodes(shares):
     assert (np.abs(played - wanted) <= 4.0 * np.sqrt(wanted * (1 - wanted) / len(SEEDS))).all()
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(0.0, 1e6), min_size=1, max_size=6).filter(lambda s: sum(s) > 0),
     st.lists(st.integers(0, 2**64 - 1), max_size=20),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -40,6 +40,7 @@ def test_nothing_played():
     assert (Tally().episodes, Tally().win_rate, Tally().non_loss_rate) == (0, 0.0, 0.0)
 
 
+@settings(deadline=None)
 @given(MATCHES)
 def test_every_match_is_counted_once(matches):
     counted = tally(matches)
@@ -54,6 +55,7 @@ def test_every_match_is_counted_once(matches):
     assert 0 not in counted.breakdown.values()
 
 
+@settings(deadline=None)
 @given(MATCHES, st.randoms(use_true_random=False))
 def test_the_order_of_matches_is_of_no_matter(matches, random):
     shuffled = list(matches)
@@ -61,6 +63,7 @@ def test_the_order_of_matches_is_of_no_matter(matches, random):
     assert tally(shuffled).model_dump_json() == tally(matches).model_dump_json()
 
 
+@settings(deadline=None)
 @given(MATCHES)
 def test_rates_are_shares_and_the_other_side_sees_the_rest(matches):
     counted, other = tally(matches), tally([(-result, ending) for result, ending in matches])
@@ -70,12 +73,14 @@ def test_rates_are_shares_and_the_other_side_sees_the_rest(matches):
     assert (counted.wins, counted.ties, counted.losses) == (other.losses, other.ties, other.wins)
 
 
+@settings(deadline=None)
 @given(st.lists(MATCHES, max_size=5))
 def test_a_sum_counts_all_matches_together(parts):
     together = Tally.sum(tally(part) for part in parts)
     assert together == tally([match for part in parts for match in part])
 
 
+@settings(deadline=None)
 @given(TALLIES, TALLIES, TALLIES)
 def test_sums_commute_and_associate(a, b, c):
     assert Tally.sum([a, b]) == Tally.sum([b, a])
@@ -83,11 +88,13 @@ def test_sums_commute_and_associate(a, b, c):
     assert Tally.sum([a]) == Tally.sum([a, Tally()]) == a
 
 
+@settings(deadline=None)
 @given(TALLIES)
 def test_json_brings_it_back(counted):
     assert Tally.model_validate_json(counted.model_dump_json()) == counted
 
 
+@settings(deadline=None)
 @given(TALLIES, st.sampled_from(["wins", "ties", "losses"]), st.integers(1, 5))
 def test_a_count_that_its_breakdown_does_not_bear_out_is_refused(counted, field, more):
     fields = counted.model_dump()

@@ -289,11 +289,14 @@ def test_a_restored_game_continues_exactly(name):
     game.reset(seeds)
     last = play(game, 40)[-1]
     saved, drawn = game.state(), seeds.drawn.copy()
+    at = game.episode_seed.copy(), game.episode_step.copy()
     course = play(game, 120, seed=5)
     resumed, resumed_seeds = make(name), EpisodeSeeds(SEED, MATCHES)
     resumed_seeds.drawn[:] = drawn
     obs = resumed.restore(saved, resumed_seeds)
     assert all(np.array_equal(a, b) for a, b in zip(obs, last.obs, strict=True))
+    assert np.array_equal(resumed.episode_seed, at[0])
+    assert np.array_equal(resumed.episode_step, at[1])
     assert_same(course, play(resumed, 120, seed=5))
     assert np.array_equal(game.episode_seed, resumed.episode_seed)
     assert np.array_equal(game.episode_step, resumed.episode_step)

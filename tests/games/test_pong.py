@@ -267,6 +267,7 @@ ENDED = [
     (PAST_LEFT, {"way": -1, "hits": 1}, Outcome.SEAT_1, "point"),
     (PAST_RIGHT, {"way": 1, "hits": 0}, Outcome.SEAT_0, "serve_miss"),
     (PAST_LEFT, {"way": -1, "hits": 0}, Outcome.SEAT_1, "serve_miss"),
+    (PAST_RIGHT, {"way": -1, "hits": 0}, Outcome.SEAT_0, "point"),  # hit in this very step
     (TO_RIGHT, {"timeout": 1, "way": 1, "hits": 1}, Outcome.SEAT_1, "slow_ball"),
     (TO_LEFT, {"timeout": 1, "way": -1, "hits": 2}, Outcome.SEAT_0, "slow_ball"),
     (TO_RIGHT, {"timeout": 1, "way": 1, "hits": 0}, Outcome.TIE, "slow_ball"),
@@ -348,7 +349,8 @@ def test_serves_fill_their_ranges(kind):
         assert high - 0.01 * (high - low) < values.max() <= high
         assert abs(values.mean() - (low + high) / 2) < 0.05 * (high - low)
     assert abs((vx > 0).mean() - 0.5) < 0.05
-    assert np.abs(np.corrcoef([vx, y, vy]) - np.eye(3)).max() < 0.08
+    draws = [np.sign(vx), np.abs(vx), y, vy]
+    assert np.abs(np.corrcoef(draws) - np.eye(4)).max() < 0.08
 
 
 def test_actions_push_each_bat_its_own_way():
@@ -410,6 +412,8 @@ def test_a_restored_game_continues_exactly(kind):
     resumed_seeds.drawn[:] = drawn
     obs = resumed.restore(saved, resumed_seeds)
     assert_same_bits(obs, (left, right))
+    for name, value in resumed.state().items():
+        assert_same_bits(value, saved[name])
     assert any(outcome.any() for _, _, outcome, _, _, _ in course)
     for before, after in zip(course, play(resumed, obs, 150), strict=True):
         assert_same_bits(before, after)

@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
     hidden=st.lists(st.integers(1, 9), max_size=3).map(tuple),
     activation=st.sampled_from(["tanh", "relu"]),
     filter_clip=st.none() | st.floats(0.1, 100.0), stochastic=st.booleans(),
-    act_bound=st.floats(0.01, 10.0), notes=st.text(max_size=20),
+    act_bound=st.floats(0.01, 10.0), notes=st.text("ab \"é\n{", max_size=20),
 )  # fmt: skip
 def test_what_is_saved_is_what_is_loaded(tmp_path_factory, seed, **fields):
     policy, folder = network(seed, **fields), tmp_path_factory.mktemp("artifact") / "a" / "b"
