@@ -20,7 +20,7 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 COPY requirements.lock ./
-# Removed at the end: C++ headers, test programs and a viewer, 240 MB that nothing here loads.
+# Removed at the end: C++ headers, test programs and a viewer, 200 MB that nothing here loads.
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /opt/venv \

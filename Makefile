@@ -1,23 +1,22 @@
 # Set-up, checks and the image. Everything is installed into $(VENV), nothing outside it.
 #
-#   PYTHON=python3.11    the interpreter that the environment is made from
-#   VENV=.venv           where the environment lies
-#   TORCH_INDEX=URL      a further index for torch alone. On Linux, PyPI's torch brings several GB
-#                        of CUDA libraries that nothing here needs; PyTorch's own CPU wheels:
-#                        make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
-#   ARGS="..."           handed on to bench run (make run) or to pytest (make test, make perf)
-#   IMAGE=NAME, IMAGE_FLAGS="..."   name of the image, further flags of docker build
+#   PYTHON=python3.11               the interpreter that the environment is made from
+#   VENV=.venv                      where the environment lies
+#   ARGS="..."                      handed on to bench run (make run) or pytest (make test, perf)
+#   IMAGE=NAME IMAGE_FLAGS="..."    the image's name, further flags of docker build
+#
+# On Linux, PyPI's torch brings several GB of CUDA libraries that nothing here needs. The CPU build:
+#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make test
 
 PYTHON ?= python3
 VENV ?= .venv
-TORCH_INDEX ?=
 ARGS ?=
 IMAGE ?= competitive-rl-bench
 IMAGE_FLAGS ?=
 DOCKER ?= docker
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+PIP := $(BIN)/python -m pip
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -62,13 +61,10 @@ $(STAMP): requirements.lock pyproject.toml
 	  { echo "make: Python 3.11 or newer is needed, $(PYTHON) is" \
 	    "$$($(PYTHON) --version 2>&1); name another: make PYTHON=python3.11" >&2; exit 1; }
 	@echo "setup: virtual environment in $(VENV), $$($(PYTHON) --version)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
-	  { rm -rf $(VENV); \
-	    echo "make: $(PYTHON) cannot make one; on Debian: apt install python3-venv" >&2; exit 1; }
-	@echo "setup: torch, pinned in requirements.lock (the largest download)"
-	@$(PIP) install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
-	  "$$(grep '^torch==' requirements.lock)"
-	@echo "setup: the other $$(grep -c '^[^#]*==' requirements.lock) pins of requirements.lock"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
+	  { echo "make: $(PYTHON) cannot make one; on Debian: apt install python3-venv" >&2; exit 1; }
+	@echo "setup: $$(grep -c '^[^#]*==' requirements.lock) pins of requirements.lock;" \
+	  "torch alone is a download of hundreds of MB"
 	@$(PIP) install --quiet --requirement requirements.lock
 	@echo "setup: this project, editable"
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .

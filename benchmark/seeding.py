@@ -33,7 +33,11 @@ _TO_UNIT = 1.0 / (1 << 53)
 
 
 def jit(function: F) -> F:
-    """`numba.njit` with a disk cache, keeping the function's type for mypy."""
+    """`numba.njit` with a disk cache, keeping the function's type for mypy.
+
+    The cache of a compiled function knows its own file only. So no compiled function may call
+    one of another file: it would go on using that file's old code.
+    """
     return cast(F, numba.njit(cache=True, error_model="numpy")(function))
 
 
@@ -68,12 +72,17 @@ def uniforms(
 
     Counter c takes the draws c * count .. c * count + count - 1 of its stream.
     """
-    with np.errstate(over="ignore"):
-        key = mix_many(np.bitwise_xor(seeds, mix_many(np.array([stream], np.uint64))))
-        first: Seeds = np.multiply(np.broadcast_to(counters, seeds.shape), np.uint64(count))
-        place: Seeds = np.add.outer(np.add(key, first), np.arange(count, dtype=np.uint64))
-        bits = mix_many(place)
-    return np.asarray((bits >> _S11).astype(np.float64) * _TO_UNIT)
+    out = np.empty((len(seeds), count))
+    _fill(seeds, stream, np.broadcast_to(np.asarray(counters, np.uint64), seeds.shape), out)
+    return out
+
+
+@jit
+def _fill(seeds: Any, stream: np.uint64, counters: Any, out: Any) -> None:
+    count = np.uint64(out.shape[1])
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = unit(seeds[i], stream, counters[i] * count + np.uint64(j))
 
 
 def derive(*parts: object) -> int:
@@ -95,6 +104,8 @@ class EpisodeSeeds:
     """
 
     def __init__(self, base: int, matches: int, listed: Sequence[Sequence[int]] | None = None):
+        if listed is not None and len(listed) != matches:
+            raise ValueError(f"expected episode lists for {matches} matches, got {len(listed)}")
         self.base = np.uint64(base)
         self.listed = [list(seeds) for seeds in listed] if listed is not None else []
         self.drawn = np.zeros(matches, dtype=np.int64)

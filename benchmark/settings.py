@@ -53,7 +53,9 @@ def resolve(model: type[Config], base: Settings, settings: Settings, owner: str)
         return model.model_validate({**base, **settings})
     except ValidationError as error:
         problem = error.errors()[0]
-        field = str(problem["loc"][0]) if problem["loc"] else ""
+        if not problem["loc"]:
+            raise Misuse(f"{owner}: {problem['msg']}") from error
+        field = str(problem["loc"][0])
         wanted = type_name(model, field)
         given = settings.get(field, base.get(field))
         raise Misuse(

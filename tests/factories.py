@@ -89,20 +89,32 @@ def make_record(
         }
     )
     point = CurvePoint(steps=1000, tally=tally(3, 10), diagnostics={"loss": 0.25})
+    artifacts = _artifacts(matches, defense is not None)
     return Record(
         id=cell.id,
         cell=cell,
         matches=list(matches),
-        curves={"attack": [point]},
-        steps={"attack": 1000},
-        artifacts={"attack": "sha of ours (seed 0)"},
+        curves={name: [point] for name in artifacts},
+        steps=dict.fromkeys(artifacts, 1000),
+        artifacts=artifacts,
         isolation=Isolation(kind="process"),
         flags=[],
         level=0,
         command="bench run",
         provenance={"commit": "abc", "cores": 2},
-        timings={"attack": {"wall_s": 1.5, "cpu_s": 1.25}},
+        timings={name: {"wall_s": 1.5, "cpu_s": 1.25} for name in artifacts},
     )
+
+
+def _artifacts(matches: Sequence[MatchSet], hardened: bool) -> dict[str, str]:
+    """What the trainings made: the weights that the matches name."""
+    by_role = {m.role: m for m in matches}
+    own = by_role.get("stored") or by_role.get("attack")
+    made = {"attack": own.adversary.sha256 if own else "sha"}
+    if hardened:
+        made["hardening"] = own.victim.sha256 if own else "sha"
+        made["fresh"] = by_role["fresh"].adversary.sha256 if "fresh" in by_role else "sha"
+    return made
 
 
 def attacked(
@@ -138,7 +150,7 @@ def defended(
     matches = [
         match("stored", stored, victim="house+retrain"),
         match("held-out", held_out, victim="house+retrain", adversary="ours (seed 1000)"),
-        match("fresh", fresh, victim="house+retrain"),
+        match("fresh", fresh, victim="house+retrain", adversary="ours (fresh)"),
         match("regular", clean[1], victim="house+retrain", adversary="rival"),
         match("regular", clean[0], adversary="rival"),
     ]

@@ -15,6 +15,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from benchmark.arena.mixture import Mixture, Players
+from benchmark.errors import Misuse
 from benchmark.games.game import Array, Game, Outcome, result_for
 from benchmark.seeding import EpisodeSeeds
 
@@ -58,8 +59,10 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Array, dict[str, Any]]:
         """Start every match afresh; the same seed gives the same episodes."""
-        if isinstance(seed, int):
-            self._seed = seed
+        if seed is not None:
+            if not isinstance(seed, (int, np.integer)) or seed < 0:
+                raise Misuse(f"an arena's seed is one whole number >= 0, got {seed!r}")
+            self._seed = int(seed)
         self._seeds = EpisodeSeeds(self._seed, self.num_envs)
         self._obs = self.game.reset(self._seeds)
         self.players.start(np.arange(self.num_envs))

@@ -25,6 +25,9 @@ class Tally(BaseModel):
 
     @model_validator(mode="after")
     def _adds_up(self) -> Tally:
+        strange = [key for key in self.breakdown if key.split(":", 1)[0] not in _WORDS.values()]
+        if strange:
+            raise ValueError(f"breakdown knows win:, tie: and loss:, got {strange}")
         for word, count in (("win", self.wins), ("tie", self.ties), ("loss", self.losses)):
             parts = sum(v for k, v in self.breakdown.items() if k.startswith(word + ":"))
             if self.breakdown and parts != count:
@@ -58,10 +61,10 @@ class Tally(BaseModel):
 
     @classmethod
     def sum(cls, tallies: Iterable[Tally]) -> Tally:
-        """All of several tallies together."""
-        parts = list(tallies)
+        """All of several tallies together; without a breakdown where one of them has none."""
+        parts = [tally for tally in tallies if tally.episodes]
         breakdown: Counter[str] = Counter()
-        for part in parts:
+        for part in parts if all(part.breakdown for part in parts) else ():
             breakdown.update(part.breakdown)
         return cls(
             wins=sum(p.wins for p in parts),

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from benchmark.errors import CheckFailed, Misuse
 from benchmark.seeding import EpisodeSeeds
+from benchmark.settings import hint
 
 Array = NDArray[np.float32]
 SeatName = str
@@ -66,8 +68,11 @@ class GameCard(BaseModel):
     training_speed: int = Field(description="env steps/s of PPO on 2 cores, to estimate times")
 
     def seat_index(self, name: SeatName) -> int:
-        """0 or 1 for a seat's name."""
-        return [seat.name for seat in self.seats].index(name)
+        """0 or 1 for a seat's name; raises Misuse for an unknown one."""
+        names = [seat.name for seat in self.seats]
+        if name not in names:
+            raise Misuse(f"{self.id} has no seat '{name}'; {hint(name, names)}")
+        return names.index(name)
 
 
 class Step(NamedTuple):
@@ -87,6 +92,26 @@ class Step(NamedTuple):
     dense: Array
     finished: NDArray[np.intp]
     final_obs: tuple[Array, Array]
+
+
+class BadAction(CheckFailed):
+    """A player acted in a way that the game cannot take: a wrong shape, NaN or infinity."""
+
+
+def check_actions(card: GameCard, matches: int, actions: tuple[Array, Array]) -> None:
+    """Raise BadAction unless both seats' actions are finite and (matches, act_dim).
+
+    NaN must never reach a simulation: in Pong it would switch off the other side's bat.
+    """
+    for seat, action in zip(card.seats, actions, strict=True):
+        expected = (matches, seat.act_dim)
+        if action.shape != expected:
+            raise BadAction(f"seat '{seat.name}': expected actions {expected}, got {action.shape}")
+        if not np.isfinite(action).all():
+            rows = np.flatnonzero(~np.isfinite(action).all(axis=1))
+            raise BadAction(
+                f"seat '{seat.name}' acted with NaN or infinity in {len(rows)} of {matches} matches"
+            )
 
 
 class Game(ABC):
@@ -116,7 +141,10 @@ class Game(ABC):
 
     @abstractmethod
     def step(self, actions: tuple[Array, Array]) -> Step:
-        """Advance every match by one step. actions: per seat (N, act_dim), clipped here."""
+        """Advance every match by one step. actions: per seat (N, act_dim), clipped here.
+
+        Raises BadAction (see `check_actions`).
+        """
 
     @abstractmethod
     def state(self) -> dict[str, NDArray[Any]]:

@@ -17,8 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchmark.games.game import Array, Game, GameCard, Outcome, SeatCard, Step
-from benchmark.seeding import STREAM_SERVE, EpisodeSeeds, jit, unit
+from benchmark.games.game import (
+    Array,
+    Game,
+    GameCard,
+    Outcome,
+    SeatCard,
+    Step,
+    check_actions,
+)
+from benchmark.seeding import STREAM_SERVE, EpisodeSeeds, Seeds, jit, uniforms
 
 Float = NDArray[np.float64]
 
@@ -261,14 +269,17 @@ def _expect(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
 
 
 @jit
-def _serve(s: Any, i: int, seed: np.uint64) -> int:
-    """Start match i from its seed: bats at their centres, ball in the middle; returns its way."""
+def _serve(s: Any, i: int, draws: Any) -> int:
+    """Start match i: bats at their centres, ball in the middle; returns its way.
+
+    draws: (N, 4) uniforms in [0, 1): direction, speed along x, place and speed along y.
+    """
     for j in range(12):
         s[i, j] = 0.0
-    direction = 1 if unit(seed, STREAM_SERVE, np.uint64(0)) < 0.5 else -1
-    s[i, 9] = direction * (2.0 + 0.5 * unit(seed, STREAM_SERVE, np.uint64(1)))
-    s[i, 10] = -0.9 + 1.8 * unit(seed, STREAM_SERVE, np.uint64(2))
-    s[i, 11] = -2.0 + 4.0 * unit(seed, STREAM_SERVE, np.uint64(3))
+    direction = 1 if draws[i, 0] < 0.5 else -1
+    s[i, 9] = direction * (2.0 + 0.5 * draws[i, 1])
+    s[i, 10] = -0.9 + 1.8 * draws[i, 2]
+    s[i, 11] = -2.0 + 4.0 * draws[i, 3]
     return direction
 
 
@@ -313,7 +324,8 @@ def _judge(event: int, way: int, hits: int, slow_is_loss: bool) -> tuple[int, in
 @jit
 def _step_matches(
     state: Any, timeout: Any, direction: Any, bounces: Any, steps: Any,
-    seed: Any, next_seed: Any, left: Any, right: Any, slow_is_loss: bool,
+    seed: Any, next_seed: Any,
+    next_serve: Any, left: Any, right: Any, slow_is_loss: bool,
     obs_left: Any, obs_right: Any, final_left: Any, final_right: Any,
     outcome: Any, ending: Any, dense: Any,
 ) -> int:  # fmt: skip
@@ -338,7 +350,7 @@ def _step_matches(
         _observe(state, i, timeout[i], final_left, final_right, finished)
         finished += 1
         seed[i] = next_seed[i]
-        direction[i] = _serve(state, i, seed[i])
+        direction[i] = _serve(state, i, next_serve)
         timeout[i], bounces[i], steps[i] = RALLY_TIMEOUT, 0, 0
         _observe(state, i, timeout[i], obs_left, obs_right, i)
     return finished
@@ -386,6 +398,11 @@ def make_card(options: PongOptions) -> GameCard:
     )
 
 
+def serve_draws(seeds: Seeds) -> Float:
+    """The four uniforms (N, 4) that an episode's seed gives to its serve."""
+    return uniforms(seeds, STREAM_SERVE, np.uint64(0), 4)
+
+
 class Pong(Game):
     """A batch of points between two bats; seat 0 is the left player, seat 1 the right."""
 
@@ -412,14 +429,17 @@ class Pong(Game):
         everyone = np.arange(self.matches)
         self._seeds = seeds
         self.episode_seed = seeds.next(everyone)
+        draws = serve_draws(self.episode_seed)
         self._next_seed = seeds.next(everyone)
+        self._next_serve = serve_draws(self._next_seed)
         self.episode_step[:] = self._bounces[:] = 0
         self._timeout[:] = RALLY_TIMEOUT
         for i in range(self.matches):
-            self._direction[i] = _serve(self._state, i, self.episode_seed[i])
+            self._direction[i] = _serve(self._state, i, draws)
         return self._observe_all()
 
     def step(self, actions: tuple[Array, Array]) -> Step:
+        check_actions(self.card, self.matches, actions)
         rows = self.matches
         left, right, final_left, final_right = (
             np.empty((rows, OBS_DIM), dtype=np.float32) for _ in range(4)
@@ -428,12 +448,13 @@ class Pong(Game):
         dense = np.zeros((rows, 2), dtype=np.float32)
         ended = _step_matches(
             self._state, self._timeout, self._direction, self._bounces, self.episode_step,
-            self.episode_seed, self._next_seed, *actions, self._slow_is_loss,
+            self.episode_seed, self._next_seed, self._next_serve, *actions, self._slow_is_loss,
             left, right, final_left, final_right, outcome, ending, dense,
         )  # fmt: skip
         finished = np.flatnonzero(outcome)
         if ended:
             self._next_seed[finished] = self._seeds.next(finished)
+            self._next_serve[finished] = serve_draws(self._next_seed[finished])
         finals = (final_left[:ended], final_right[:ended])
         return Step((left, right), outcome, ending, dense, finished, finals)
 
@@ -457,6 +478,7 @@ class Pong(Game):
         self.episode_step[:] = state["episode_step"]
         self.episode_seed[:] = state["episode_seed"]
         self._next_seed[:] = state["next_seed"]
+        self._next_serve = serve_draws(self._next_seed)
         return self._observe_all()
 
     def _observe_all(self) -> tuple[Array, Array]:

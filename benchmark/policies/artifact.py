@@ -41,10 +41,8 @@ def load(folder: Path) -> Policy:
         BadArtifact: a file is missing or damaged, with its path and what is wrong.
     """
     card = load_card(folder)
-    if card.kind == "zero":
-        return ZeroPolicy(card.act_dim)
-    if card.kind == "random":
-        return RandomPolicy(card.act_dim, card.act_bound)
+    if card.kind != "mlp":
+        return _floor(card)
     path = folder / WEIGHTS
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -61,6 +59,16 @@ def load(folder: Path) -> Policy:
         raise BadArtifact(f"{path}: cannot be read ({error.strerror})") from error
     except (safetensors.SafetensorError, ValueError) as error:
         raise BadArtifact(f"{path}: {error}") from error
+    except KeyError as error:  # how safetensors answers a type that NumPy lacks
+        raise BadArtifact(f"{path}: tensors of type {error}, expected F32") from error
+
+
+def _floor(card: PolicyCard) -> Policy:
+    floor: Policy = ZeroPolicy(card.act_dim)
+    if card.kind == "random":
+        floor = RandomPolicy(card.act_dim, card.act_bound)
+    floor.card = card
+    return floor
 
 
 def load_card(folder: Path) -> PolicyCard:

@@ -35,7 +35,10 @@ class PolicyCard(BaseModel):
     hidden: tuple[int, ...] = ()
     activation: Activation = "tanh"
     filter_clip: float | None = Field(
-        default=None, description="observations are standardised and clipped at this; none: raw"
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="observations are standardised and clipped at this; none: raw",
     )
     action_mode: ActionMode = Field(default="mean", description="the mode it is ranked in")
     stochastic: bool = Field(default=False, description="it has a log_std and can be sampled")
@@ -99,7 +102,8 @@ class MLPPolicy(Policy):
             return mean, state
         if draws is None:
             raise ValueError(f"policy '{self.card.name}' is sampled: act() needs draws")
-        normal = ndtri(draws + 2.0**-54).astype(np.float32)  # the shift keeps 0 finite
+        inside = np.clip(draws, 2.0**-54, 1.0 - 2.0**-53)  # 0 and 1 would be infinite
+        normal = ndtri(inside).astype(np.float32)
         return np.asarray(mean + self._std * normal, dtype=np.float32), state
 
     def mean(self, obs: Array) -> Array:

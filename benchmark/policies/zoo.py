@@ -26,6 +26,15 @@ PONG_SHAPES = {
     "weights_final_w": (32, 2),
     "weights_final_b": (2,),
 }
+PARSE_ERRORS = (
+    SyntaxError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
+"""What `ast` raises on source that is no source, or nested without end."""
 MAX_BYTES = 64 * 1024 * 1024
 AXIS_BUG = (
     "A replication variant, never ranked: the paper's released Pong code hands the victim's "
@@ -46,21 +55,40 @@ def import_path(path: Path) -> list[MLPPolicy]:
     """
     if not path.exists():
         raise BadZooFile(f"{path}: no such file or folder")
-    files = sorted(p for p in path.rglob("*") if p.suffix in READERS) if path.is_dir() else [path]
-    if not files:
+    if not path.is_dir():
+        return _import_file(path, _read(path))
+    found: dict[str, MLPPolicy] = {}
+    for file in sorted(p for p in path.rglob("*") if p.suffix in READERS and p.is_file()):
+        arrays = _read(file)
+        if not set(arrays) & set(PONG_SHAPES):
+            continue  # some other file of the folder
+        for policy in _import_file(file, arrays):
+            _add(found, policy, file)
+    if not found:
         raise BadZooFile(f"{path}: no published policy in it; expected {' or '.join(READERS)}")
-    return [policy for file in files for policy in _import_file(file)]
+    return list(found.values())
 
 
-def _import_file(path: Path) -> list[MLPPolicy]:
+def _add(found: dict[str, MLPPolicy], policy: MLPPolicy, file: Path) -> None:
+    """The same policy may lie there as .npz and as .py; two of one name may not differ."""
+    name, tensors = policy.card.name, policy.tensors()
+    twin = found.setdefault(name, policy).tensors()
+    if any(not np.array_equal(tensors[key], twin[key]) for key in tensors):
+        raise BadZooFile(f"{file}: another policy named '{name}' lies beside it")
+
+
+def _read(path: Path) -> dict[str, Array]:
     if path.suffix not in READERS:
         raise BadZooFile(f"{path}: expected {' or '.join(READERS)}, got '{path.suffix or path}'")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise BadZooFile(f"{path}: larger than {MAX_BYTES >> 20} MiB; not a published policy")
-        arrays = READERS[path.suffix](path)
+        return READERS[path.suffix](path)
     except OSError as error:
         raise BadZooFile(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _import_file(path: Path, arrays: dict[str, Array]) -> list[MLPPolicy]:
     check_pong_arrays(path, arrays)
     policy = pong_policy(pong_name(path), arrays, path.name)
     return [policy, with_axis_bug(policy)]
@@ -72,11 +100,17 @@ def pong_name(path: Path) -> str:
 
 
 def read_npz(path: Path) -> dict[str, Array]:
-    """Arrays of an .npz, pickled objects refused."""
+    """The known arrays of an .npz, pickled objects and decompression bombs refused."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: np.asarray(archive[name]) for name in archive.files}
-    except (ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > MAX_BYTES:
+            raise ValueError(f"unpacks to more than {MAX_BYTES >> 20} MiB")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: np.asarray(arrays[name]) for name in arrays.files if name in PONG_SHAPES}
+    except OSError:
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds on damaged input
         raise BadZooFile(f"{path}: not a plain .npz of arrays ({error})") from error
 
 
@@ -84,7 +118,7 @@ def read_python(path: Path) -> dict[str, Array]:
     """Arrays assigned as `name = np.array([...])` at a Python file's top level, never run."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, ValueError) as error:
+    except PARSE_ERRORS as error:
         raise BadZooFile(f"{path}: not readable as Python source ({error})") from error
     arrays = {}
     for node in tree.body:
@@ -100,7 +134,7 @@ def _literal_array(path: Path, name: str, value: ast.expr) -> Array:
         value = value.args[0]
     try:
         return np.asarray(ast.literal_eval(value), dtype=np.float32)
-    except (ValueError, TypeError, SyntaxError, RecursionError) as error:
+    except PARSE_ERRORS as error:
         raise BadZooFile(f"{path}: {name} is not a literal array of numbers") from error
 
 
@@ -118,8 +152,10 @@ def check_pong_arrays(path: Path, arrays: dict[str, Array]) -> None:
             raise BadZooFile(
                 f"{path}: {name} expected {shape} numbers, got {array.shape} {array.dtype}"
             )
-        if not np.isfinite(array).all():
-            raise BadZooFile(f"{path}: {name} holds NaN or infinity")
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(array.astype(np.float32)).all()
+        if not finite:
+            raise BadZooFile(f"{path}: {name} holds NaN, infinity or numbers beyond float32")
 
 
 def pong_policy(name: str, arrays: dict[str, Array], source: str) -> MLPPolicy:

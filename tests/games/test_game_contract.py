@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from benchmark import registry
-from benchmark.games.game import Game, Outcome, Step, Tier, result_for
+from benchmark.games.game import BadAction, Game, Outcome, Step, Tier, result_for
 from benchmark.seeding import EpisodeSeeds
 
 NAMES = registry.games.names()
@@ -231,20 +231,27 @@ def test_outcomes_are_one_sides_gain_and_the_others_loss(name):
     assert make(name).card.seat_index(make(name).card.seats[1].name) == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a NaN action reaches the state, and through it the other seat's eyes"
-)
 @pytest.mark.parametrize("seat", [0, 1])
-def test_an_action_that_is_no_number_does_not_reach_the_other_seat(name, seat):
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
+def test_an_action_that_is_no_number_is_refused_and_changes_nothing(name, seat, poison):
+    game = make(name)
+    game.reset(EpisodeSeeds(SEED, MATCHES))
+    before = game.state()
+    actions = [np.zeros((MATCHES, s.act_dim), dtype=np.float32) for s in game.card.seats]
+    actions[seat][2, 0] = poison
+    with pytest.raises(BadAction, match=f"seat '{game.card.seats[seat].name}' acted with NaN"):
+        game.step((actions[0], actions[1]))
+    assert all(np.array_equal(before[key], value) for key, value in game.state().items())
+
+
+@pytest.mark.parametrize("seat", [0, 1])
+def test_actions_of_another_shape_are_refused(name, seat):
     game = make(name)
     game.reset(EpisodeSeeds(SEED, MATCHES))
     actions = [np.zeros((MATCHES, s.act_dim), dtype=np.float32) for s in game.card.seats]
-    actions[seat][:] = np.nan
-    try:
-        step = game.step((actions[0], actions[1]))
-    except Exception:  # to refuse it is as good
-        return
-    assert np.isfinite(step.obs[1 - seat]).all()
+    actions[seat] = actions[seat][:, :1]
+    with pytest.raises(BadAction, match="expected actions"):
+        game.step((actions[0], actions[1]))
 
 
 # --- determinism ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -129,7 +130,7 @@ def test_transfer_matrix() -> None:
         {"game_options": {"slow_ball": "tie"}},
     ],
 )
-def test_what_must_not_be_mixed_has_tables_of_its_own(change: dict[str, object]) -> None:
+def test_what_must_not_be_mixed_has_tables_of_its_own(change: dict[str, Any]) -> None:
     """Tiers, games and their options."""
     other = attacked(150, seed=1, **change)
     made = tables([attacked(50), other])
@@ -146,7 +147,7 @@ def test_what_must_not_be_mixed_has_tables_of_its_own(change: dict[str, object])
         {"victim": "b"},
     ],
 )
-def test_what_is_another_entry_has_a_row_of_its_own(change: dict[str, object]) -> None:
+def test_what_is_another_entry_has_a_row_of_its_own(change: dict[str, Any]) -> None:
     """Attacks, budgets, tracks, victims."""
     made = tables([attacked(50), attacked(150, seed=1, **change)])
     assert len(titled(made, "Attacks").rows) == 2
@@ -173,12 +174,12 @@ def test_a_victim_and_seed_has_one_vote() -> None:
 def test_what_differs_inside_is_not_pooled(part: str) -> None:
     """A victim made again under its old name, a method's next version, a changed preset."""
     one, other = attacked(50), attacked(150, seed=1)
-    update: dict[str, object] = {
+    updates: dict[str, dict[str, Any]] = {
         "victim": {"victim": player("house", "made again")},
         "version": {"attack": other.cell.attack.model_copy(update={"version": 2})},
         "config": {"attack": other.cell.attack.model_copy(update={"config": {"rate": 0.1}})},
-    }[part]
-    cell = other.cell.model_copy(update=update)
+    }
+    cell = other.cell.model_copy(update=updates[part])
     other = other.model_copy(update={"cell": cell, "id": cell.id})
     assert scores(tables([one, other]), "Attacks") == ["25.0", "75.0"]
 

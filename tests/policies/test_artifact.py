@@ -223,18 +223,13 @@ def test_damaged_weights_are_refused(folder, damage):
     assert wanted in str(caught.value)
 
 
-UNKNOWN = pytest.mark.xfail(
-    strict=True, raises=KeyError, reason="safetensors.numpy answers a foreign type with KeyError"
-)
-
-
 @pytest.mark.parametrize(
     ("dtype", "size"),
     [
         ("I64", 8),
         ("BOOL", 1),
-        pytest.param("BF16", 2, marks=UNKNOWN),
-        pytest.param("F8_E4M3", 1, marks=UNKNOWN),
+        ("BF16", 2),
+        ("F8_E4M3", 1),
     ],
 )
 def test_tensors_of_a_foreign_type_are_refused(folder, dtype, size):

@@ -184,12 +184,7 @@ TOP = 1.0 - 2.0**-53  # the largest number that `uniforms` can give
         0.0,
         2.0**-53,
         1.0 - 2.0**-52,
-        pytest.param(
-            TOP,
-            marks=pytest.mark.xfail(
-                strict=True, reason="the shift by 2^-54 rounds the largest draw up to 1: infinity"
-            ),
-        ),
+        TOP,
     ],
 )
 def test_the_most_extreme_draws_give_finite_actions(draw):

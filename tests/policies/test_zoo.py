@@ -240,11 +240,6 @@ def npy(array: Any) -> bytes:
     return file.getvalue()
 
 
-def escapes(reason: str, kind: type[Exception]) -> Any:
-    """A case that the importer lets out as another error."""
-    return pytest.mark.xfail(strict=True, raises=kind, reason=reason)
-
-
 ZIP, PACKED = saved(whole), saved(whole, np.savez_compressed)
 BAD_NPZ = {
     "empty": b"",
@@ -261,17 +256,10 @@ BAD_NPZ = {
     "truth values": saved(setting("weights_final_b", [True, False])),
     "NaN": saved(one_bad(np.nan)),
     "infinity": saved(one_bad(np.inf)),
+    "a bare .npy": npy(np.zeros(3)),
+    "beyond float32": saved(setting("weights_final_b", [1e300, 0.0])),
+    "unknown compression": with_method(ZIP, 99),
 }
-ESCAPES = [
-    ("a bare .npy", npy(np.zeros(3)), TypeError, "np.load gives an array, no archive"),
-    (
-        "beyond float32",
-        saved(setting("weights_final_b", [1e300, 0.0])),
-        ValueError,
-        "finite in float64, refused by MLPPolicy without a path",
-    ),
-    ("unknown compression", with_method(ZIP, 99), NotImplementedError, "zipfile's own error"),
-]
 
 
 def assert_refused(path: Path) -> None:
@@ -288,18 +276,6 @@ def test_a_damaged_npz_is_refused(tmp_path, damage):
     assert_refused(path)
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [pytest.param(p, id=name, marks=escapes(why, kind)) for name, p, kind, why in ESCAPES],
-)
-@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
-def test_a_strange_npz_is_refused(tmp_path, payload):
-    path = tmp_path / "x2017may1.npz"
-    path.write_bytes(payload)
-    assert_refused(path)
-
-
-@pytest.mark.xfail(strict=True, reason="zlib.error and tokenize.TokenError are let out")
 def test_a_compressed_npz_with_any_flipped_byte_is_refused_or_read_right(tmp_path):
     path = tmp_path / "x2017may1.npz"
     for place in range(30, len(PACKED), 101):
@@ -321,31 +297,16 @@ BAD_PYTHON = {
     "a wrong length": source(agent()) + "weights_final_b = [1.0, 2.0, 3.0]\n",
     "missing": source({k: v for k, v in agent().items() if k != "weights_final_b"}),
     "inside a function": "def f():\n " + source(agent()).replace("\n", "\n "),
+    "a giant integer": f"weights_final_b = [1{'0' * 400}, 0]",
+    "a long sum": "weights_final_b = 1" + " + 1" * 200_000,
+    "a long sign": "weights_final_b = " + "-" * 200_000 + "1",
 }
-ESCAPING_PYTHON = [
-    ("a giant integer", f"weights_final_b = [1{'0' * 400}, 0]", OverflowError),
-    ("a long sum", "weights_final_b = 1" + " + 1" * 200_000, RecursionError),
-    ("a long sign", "weights_final_b = " + "-" * 200_000 + "1", MemoryError),
-]
 
 
 @pytest.mark.parametrize("damage", BAD_PYTHON)
 def test_a_damaged_python_file_is_refused(tmp_path, damage):
     path = tmp_path / "x2017may1.py"
     path.write_text(BAD_PYTHON[damage])
-    assert_refused(path)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param(text, id=name, marks=escapes(f"{kind.__name__} is let out", kind))
-        for name, text, kind in ESCAPING_PYTHON
-    ],
-)
-def test_a_strange_python_file_is_refused(tmp_path, text):
-    path = tmp_path / "x2017may1.py"
-    path.write_text(text)
     assert_refused(path)
 
 
@@ -377,6 +338,28 @@ def test_nothing_and_a_folder_of_nothing_are_refused(tmp_path):
 
 def test_a_folder_named_like_a_file_is_refused(tmp_path):
     (tmp_path / "x.npz").mkdir()
-    with pytest.raises(BadZooFile) as caught:
+    with pytest.raises(BadZooFile, match="no published policy in it"):
         import_path(tmp_path)
-    assert str(tmp_path / "x.npz") in str(caught.value)
+
+
+def test_other_files_of_a_folder_are_passed_over(tmp_path):
+    (tmp_path / "RoboschoolPong_v0_2017may1.py").write_text(source(agent()))
+    (tmp_path / "setup.py").write_text("raise SystemExit('never run')\n")
+    assert [p.card.name for p in import_path(tmp_path)] == ["may1", "may1-axis-bug"]
+
+
+def test_the_same_policy_twice_is_one_and_two_of_one_name_are_refused(tmp_path):
+    (tmp_path / "x2017may1.py").write_text(source(agent()))
+    (tmp_path / "x2017may1.npz").write_bytes(saved(whole))
+    assert len(import_path(tmp_path)) == 2
+    (tmp_path / "x2017may1.npz").write_bytes(saved(setting("weights_final_b", [7.0, 7.0])))
+    with pytest.raises(BadZooFile, match="another policy named 'may1'"):
+        import_path(tmp_path)
+
+
+def test_an_archive_that_unpacks_without_end_is_refused_before_it_does(tmp_path):
+    path = tmp_path / "x2017may1.npz"
+    bomb = np.zeros(MAX_BYTES // 4 + 1, dtype=np.float32)
+    path.write_bytes(saved(setting("weights_final_b", bomb), np.savez_compressed))
+    with pytest.raises(BadZooFile, match="unpacks to more than 64 MiB"):
+        import_path(path)

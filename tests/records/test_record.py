@@ -96,6 +96,10 @@ BAD: dict[str, tuple[Change, str]] = {
     "another protocol": (
         _set("cell", "protocol", to=2, forge=True), "protocol 2, this program's is 1",
     ),
+    "negative steps": (_set("steps", "attack", to=-1), "steps.attack"),
+    "attack on another victim": (
+        _set("matches", 0, "victim", to={"name": "b", "sha256": "sha of b"}), "victim",
+    ),
     "unknown role": (_set("matches", 0, "role", to="friendly"), "matches.0.role"),
     "unknown tier": (_set("cell", "tier", to="huge", forge=True), "cell.tier"),
     "unknown track": (_set("cell", "track", to="grey-box", forge=True), "cell.track"),

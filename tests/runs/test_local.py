@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections import Counter
@@ -376,9 +377,18 @@ def test_only_whole_cells_become_records(house: House) -> None:
     assert [read(path) for path in files] == outcome.records
 
 
-def test_two_stores_get_the_same_records(
-    tmp_path: Path, house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_artifact_costs_only_the_records_that_read_it(house: House) -> None:
+    """The other attack's record is filed all the same."""
+    plan = house.plan()
+    house.run(plan)
+    (house.store.folder(training(plan, "first").key) / CARD).write_text("{", encoding="utf-8")
+    with contextlib.suppress(BadArtifact):
+        house.execute()
+    files = (house.store.root / "records").glob("*.json")
+    assert [read(path).cell.attack.name for path in files] == ["second"]
+
+
+def test_two_stores_get_the_same_records(tmp_path: Path, house: House) -> None:
     """Apart from timings, machine and command."""
     first = house.execute()
     house.store = Store(tmp_path / "another")
