@@ -211,10 +211,13 @@ class PPO:
         extra = self.hooks.extra_loss(rows, mean)
         if extra is not None:
             loss = loss + extra
-        self._optimiser.zero_grad(set_to_none=False)
+        grad = self._flat.grad
+        assert grad is not None
+        grad.zero_()
         loss.backward()  # type: ignore[no-untyped-call]
         if self.config.max_grad_norm is not None:
-            torch.nn.utils.clip_grad_norm_([self._flat], self.config.max_grad_norm)
+            norm = torch.linalg.vector_norm(grad)
+            grad.mul_((self.config.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
         self._optimiser.step()
         return loss.detach()
 

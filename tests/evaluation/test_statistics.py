@@ -152,3 +152,17 @@ def test_interval_narrows_with_the_level_and_with_seeds() -> None:
 
     assert width(few, 0.5) < width(few, 0.95)
     assert width(many, 0.95) < width(few, 0.95)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_interval_is_that_of_a_plain_bootstrap(level: float) -> None:
+    """A loop that says the definition, with scipy's trimmed mean, up to the noise of its draws."""
+    rng = np.random.default_rng(6)
+    strata = [rng.uniform(size=size) for size in (8, 6, 5)]
+    means = [
+        trim_mean(np.concatenate([rng.choice(s, len(s), replace=True) for s in strata]), 0.25)
+        for _ in range(4000)
+    ]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    found = stratified_interval([s.tolist() for s in strata], seed=7, level=level)
+    assert found == pytest.approx((low, high), abs=0.015)
