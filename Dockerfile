@@ -7,7 +7,7 @@
 # The base is named by tag here. For an image whose results others replay, name its digest:
 #   --build-arg BASE=python:3.11-slim-bookworm@sha256:...
 ARG BASE=python:3.11-slim-bookworm
-# An image that holds wheels in /wheels, for machines that cannot reach TORCH_INDEX; none by default.
+# An image that holds wheels in /wheels, where TORCH_INDEX cannot be reached; none by default.
 ARG WHEELS=scratch
 
 FROM ${WHEELS} AS wheels
@@ -40,7 +40,8 @@ LABEL org.opencontainers.image.title="competitive-rl-bench" \
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/ensurepip \
         /usr/local/lib/python3*/site-packages/pip /usr/local/lib/python3*/site-packages/pip-* \
     && groupadd --gid 10001 bench \
-    && useradd --uid 10001 --gid bench --no-create-home --home-dir /tmp --shell /usr/sbin/nologin bench \
+    && useradd --uid 10001 --gid bench --no-create-home --home-dir /tmp \
+        --shell /usr/sbin/nologin bench \
     && install --directory --owner=bench --group=bench /work
 COPY --from=builder /opt/venv /opt/venv
 # One thread and a fixed hash seed: the same cell gives the same record.

@@ -85,8 +85,9 @@ def pins(report):
 needed, run = pins("build/lock/test.json"), pins("build/lock/run.json")
 if not run.items() <= needed.items():
     sys.exit(f"lock: the two resolutions differ: {sorted(run.items() - needed.items())}")
+python = ".".join(map(str, sys.version_info[:2]))
 print(f"""# Every direct and transitive dependency, exactly. Made by `make lock` with Python
-# {sys.version_info[0]}.{sys.version_info[1]} on {sys.platform}; do not edit. A raised version can move results: replay the records after it.
+# {python} on {sys.platform}; do not edit. A raised version can move results: replay the records after it.
 # Without hashes, because torch's wheel differs by registry: its pin is satisfied by PyPI's build
 # and by the CPU build (+cpu). PyPI's build for Linux also brings CUDA packages; torch pins those
 # itself, so they are not listed. setuptools is required by torch, and builds this project.

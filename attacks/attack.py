@@ -43,6 +43,11 @@ class Attack(ABC):
     def matches(self) -> int:
         """How many matches the arena should play in parallel."""
 
+    @property
+    def least_steps(self) -> int:
+        """The smallest budget that it can learn anything from."""
+        return 1
+
     @abstractmethod
     def train(
         self, arena: Arena, budget_steps: int, rng: np.random.Generator, progress: Progress

@@ -88,6 +88,10 @@ class Baseline(Attack):
     def matches(self) -> int:
         return self.config.matches
 
+    @property
+    def least_steps(self) -> int:
+        return self.config.matches * self.config.rollout_steps
+
     def train(
         self, arena: Arena, budget_steps: int, rng: np.random.Generator, progress: Progress
     ) -> Policy:

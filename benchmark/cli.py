@@ -6,6 +6,7 @@ import contextlib
 import json
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Literal, Optional
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from benchmark import registry
 from benchmark.display import Live, Silent, show_failures, show_plan
@@ -96,7 +98,8 @@ def run(
     except KeyboardInterrupt:
         Console(stderr=True).print(
             f"stopped; finished jobs and the last checkpoint are in {store}: "
-            "the same command goes on from there"
+            "the same command goes on from there",
+            soft_wrap=True,
         )
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
@@ -137,7 +140,10 @@ def play_command(
     """Play two policies against each other and count wins, ties and losses of the adversary."""
     use_threads(1)
     kind = registry.game(game)
-    options = resolve(kind.Options, {}, parse(settings or []).get("game", {}), f"game '{game}'")
+    given = parse(settings or [])
+    if given.keys() - {"game"}:
+        raise Misuse("--set: two frozen policies have only game settings, such as game.FIELD=VALUE")
+    options = resolve(kind.Options, {}, given.get("game", {}), f"game '{game}'")
     victims = Victims(Store(store).victims)
     batch = kind(min(EVALUATION_MATCHES, episodes), options)
     players = [_policy(name, victims, kind, options) for name in (adversary, victim)]
@@ -211,7 +217,7 @@ def list_command(
         for column in rows[0] if rows else ():
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*(str(value) for value in row.values()))
+            table.add_row(*(Text(str(value)) for value in row.values()))
         console.print(table)
         console.print()
 
@@ -229,14 +235,20 @@ def _victims(victims: Victims) -> list[dict[str, Any]]:
 
 
 def _methods(group: registry.Registry) -> list[dict[str, Any]]:
-    rows = []
-    for name in group.names():
+    return [{"name": name, **_method(group, name)} for name in group.names()]
+
+
+def _method(group: registry.Registry, name: str) -> dict[str, Any]:
+    try:
         kind = group.load(name)
-        track = {"track": kind.track} if hasattr(kind, "track") else {}
-        idea = (kind.__doc__ or "").strip().splitlines()[0]
-        rows.append({"name": name, **track, "version": kind.version, "idea": idea,
-                     "citation": kind.citation})  # fmt: skip
-    return rows
+    except Misuse as error:  # one broken plug-in must not hide the others
+        return {"track": "-", "version": 0, "idea": str(error), "citation": "-"}
+    return {
+        "track": getattr(kind, "track", "defense"),
+        "version": kind.version,
+        "idea": (kind.__doc__ or "").strip().splitlines()[0],
+        "citation": kind.citation,
+    }
 
 
 @victims_app.command("list")
@@ -254,7 +266,8 @@ def victims_show(name: str, store: StoreOption = STORE, as_json: JsonOption = Fa
         return
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for field, value in card.items():
-        table.add_row(field, json.dumps(value) if isinstance(value, dict) else str(value))
+        shown = json.dumps(value) if isinstance(value, dict) else str(value)
+        table.add_row(field, Text(shown))
     console.print(table)
 
 
@@ -264,7 +277,7 @@ def victims_import(path: Path, store: StoreOption = STORE, as_json: JsonOption =
     policies = zoo.import_path(path)  # all are read before any is filed
     home = Store(store)
     home.prepare()
-    cards = [artifact.save(policy, home.victims / policy.card.name) for policy in policies]
+    cards = [home.file_victim(policy) for policy in policies]
     if as_json:
         print_json([card.model_dump(mode="json") for card in cards])
         return
@@ -305,8 +318,9 @@ def leaderboard(
         return
     found, problems = board.read_results(results)
     for problem in problems:
-        Console(stderr=True).print(f"[red]refused[/red] {problem}", soft_wrap=True)
-    artifact.write_atomically(out, board.render(found, out).encode())
+        line = Text.assemble(("refused", "red"), f" {problem}")
+        Console(stderr=True).print(line, soft_wrap=True)
+    board.write(board.render(found, out), out)
     for table in tables(list(found.values())):
         console.print(to_rich(table))
     console.print(f"{out}: {len(found)} records")
@@ -331,11 +345,13 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except BenchError as error:
-        Console(stderr=True).print(f"[red]bench:[/red] {error}", soft_wrap=True, highlight=False)
+        line = Text.assemble(("bench:", "red"), f" {error}")
+        Console(stderr=True).print(line, soft_wrap=True)
         sys.exit(error.exit_code)
 
 
 def main() -> None:
     """The console script."""
+    warnings.formatwarning = lambda message, *_: f"bench: {message}\n"
     with _one_line_errors():
         app(standalone_mode=True)

@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -15,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from benchmark.arena.tally import Tally
 from benchmark.leaderboard.table import steps as short
@@ -50,7 +52,8 @@ def show_plan(console: Console, spec: RunSpec, preview: Preview) -> None:
 def show_failures(console: Console, failures: list[Failure]) -> None:
     """Each job that failed, with its reason."""
     for failure in failures:
-        console.print(f"[red]failed[/red] {failure.label}: {failure.message} ({failure.kind})")
+        line = f" {failure.label}: {failure.message} ({failure.kind})"
+        console.print(Text.assemble(("failed", "red"), line), soft_wrap=True)
         if failure.trace:
             console.print(failure.trace, style="dim", markup=False)
 
@@ -105,7 +108,9 @@ class Live:
 
     def start(self, job: Job) -> None:
         """A bar for the job."""
-        self._task = self._progress.add_task(job.label, total=max(1, job.budget_steps), facts="")
+        self._task = self._progress.add_task(
+            escape(job.label), total=max(1, job.budget_steps), facts=""
+        )
         self._steps, self._speed = 0, 0.0
         self._rate: float | None = None
         self._at = time.perf_counter()
@@ -139,7 +144,7 @@ class Live:
         self._task = None
         if failure is None and job.kind != "play":
             rate = "" if self._rate is None else f", {100 * self._rate:.0f} % of late matches won"
-            self._console.print(f"[green]done[/green] {job.label}{rate}")
+            self._console.print(Text.assemble(("done", "green"), f" {job.label}{rate}"))
 
 
 PLAY_COST = 60_000

@@ -69,7 +69,10 @@ def make_record(
     seed: int = 0,
     **changes: Any,
 ) -> Record:
-    """A valid record of these matches; `changes` are other fields of its cell."""
+    """A record of these matches, unchecked, so that a test may make an impossible one.
+
+    `changes` are other fields of its cell.
+    """
     cell = Cell.model_validate(
         {
             "game": "pong-v1",
@@ -90,7 +93,8 @@ def make_record(
     )
     point = CurvePoint(steps=1000, tally=tally(3, 10), diagnostics={"loss": 0.25})
     artifacts = _artifacts(matches, defense is not None)
-    return Record(
+    return Record.model_construct(
+        schema_version=1,
         id=cell.id,
         cell=cell,
         matches=list(matches),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from benchmark.errors import CheckFailed
+from benchmark.errors import CheckFailed, InfrastructureError, Misuse
 from benchmark.leaderboard.table import tables, to_markdown
+from benchmark.policies.artifact import write_atomically
 from benchmark.records.record import BadRecord, Record, read
 
 
 def read_results(folder: Path) -> tuple[dict[Path, Record], list[str]]:
     """Every record under a folder by path, and one line for each file that is refused."""
+    if not folder.is_dir():
+        raise Misuse(f"{folder}: no such folder of records")
     found: dict[Path, Record] = {}
     problems: list[str] = []
     seen: dict[str, Path] = {}
@@ -38,6 +41,14 @@ def render(found: dict[Path, Record], board: Path) -> str:
     return to_markdown(tables(list(found.values()), links))
 
 
+def write(text: str, board: Path) -> None:
+    """Write leaderboard.md atomically; raises InfrastructureError where that cannot be done."""
+    try:
+        write_atomically(board, text.encode())
+    except OSError as error:
+        raise InfrastructureError(f"{board}: cannot be written ({error.strerror})") from error
+
+
 def check(results: Path, board: Path) -> int:
     """How many records the committed board renders from.
 
@@ -47,8 +58,8 @@ def check(results: Path, board: Path) -> int:
     found, problems = read_results(results)
     if problems:
         raise CheckFailed("; ".join(problems))
-    committed = board.read_text(encoding="utf-8") if board.is_file() else ""
-    if committed != render(found, board):
+    committed = board.read_bytes() if board.is_file() else b""
+    if committed != render(found, board).encode():
         raise CheckFailed(
             f"{board} is not what {results} renders to; run `bench leaderboard` and commit it"
         )

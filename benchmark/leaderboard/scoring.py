@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import iqm, stratified_interval
-from benchmark.records.record import MatchSet, Record, Role
+from benchmark.records.record import MatchSet, MethodRef, Record, Role, content_hash
 
 BOOTSTRAP_SEED = 20210811  # fixed, so that a table renders alike every time
 Group = TypeVar("Group", bound=Hashable)
@@ -42,6 +42,41 @@ def group(records: Iterable[Record], key: Callable[[Record], Group]) -> dict[Gro
     for record in sorted(records, key=lambda r: r.id):
         groups[key(record)].append(record)
     return dict(sorted(groups.items(), key=lambda item: str(item[0])))
+
+
+def one_vote(records: Iterable[Record]) -> list[Record]:
+    """One record for each cell, whoever else was at hand when it was made.
+
+    Cells that differ only in the other victims hold the same training; the one that met most of
+    them is kept, the smaller id where they tie.
+    """
+    kept: dict[str, Record] = {}
+    for record in sorted(records, key=lambda r: (-len(r.cell.others), r.id)):
+        kept.setdefault(
+            content_hash(record.cell.model_dump(mode="json", exclude={"others"})), record
+        )
+    return list(kept.values())
+
+
+def method_key(method: MethodRef | None) -> str:
+    """What tells two versions or configurations of a method apart, whatever they are called."""
+    if method is None:
+        return ""
+    return content_hash([method.name, method.version, method.config])
+
+
+def rows(records: Iterable[Record]) -> list[list[Record]]:
+    """Records that differ in nothing but their training seed, together: a row of a table."""
+
+    def row(record: Record) -> tuple[str, ...]:
+        cell = record.cell
+        defense = cell.defense.label if cell.defense else ""
+        return (
+            defense, cell.attack.label, cell.victim.name, cell.victim.sha256, cell.track,
+            str(cell.budget_steps), method_key(cell.attack), method_key(cell.defense),
+        )  # fmt: skip
+
+    return list(group(records, row).values())
 
 
 def win_rate(record: Record) -> float:

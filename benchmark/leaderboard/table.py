@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import rich.table
 from rich import box
+from rich.text import Text
 from tabulate import tabulate
 
 from benchmark.arena.tally import Tally
@@ -50,6 +51,7 @@ TRACKS = {"black-box": "", "white-box": " (white-box)", "none": " (floor)"}
 def tables(records: Sequence[Record], links: dict[str, str] | None = None) -> list[Table]:
     """All tables of these records; links: record id to where its file is, for the last column."""
     made = []
+    records = scoring.one_vote(records)
     keyed = scoring.group(records, lambda r: (r.cell.game, _options(r), r.cell.tier))
     for (game, options, tier), part in keyed.items():
         title = f"{game}{options}, tier {tier}"
@@ -75,10 +77,10 @@ def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None
         "the one against its own.",
     )
     rows = []
-    for (attack, victim, track, budget), cells in scoring.group(
-        records,
-        lambda r: (r.cell.attack.label, r.cell.victim.name, r.cell.track, r.cell.budget_steps),
-    ).items():
+    for cells in scoring.rows(records):
+        cell = cells[0].cell
+        attack, victim, track = cell.attack.label, cell.victim.name, cell.track
+        budget = cell.budget_steps
         score = scoring.attack_score(cells)
         tally = scoring.pooled(cells, "attack")
         ratio = scoring.transfer(cells).ratio
@@ -102,11 +104,11 @@ def _victims(title: str, records: Sequence[Record]) -> Table:
         words=1,
         note="win rate of scripted floors and of regular opponents in the adversary's seat.",
     )
-    for victim, cells in scoring.group(records, lambda r: r.cell.victim.name).items():
+    for player, cells in scoring.group(records, lambda r: r.cell.victim).items():
         one = cells[:1]  # floors and regular opponents are the same in every cell of a victim
         table.rows.append(
             [
-                victim,
+                player.name,
                 _rate(scoring.pooled(one, "floor", "random")),
                 _rate(scoring.pooled(one, "floor", "zero")),
                 _rate(scoring.pooled(one, "regular")),
@@ -118,10 +120,10 @@ def _victims(title: str, records: Sequence[Record]) -> Table:
 def _transfers(title: str, records: Sequence[Record]) -> list[Table]:
     made = []
     learned = [r for r in records if r.cell.track != "none"]
-    for attack, cells in scoring.group(learned, lambda r: r.cell.attack.label).items():
+    for attack, cells in scoring.group(learned, _entry).items():
         matrix = scoring.transfer(cells)
         table = Table(
-            f"Transfer of {attack} on {title}",
+            f"Transfer of {attack[0]} on {title}",
             ["trained on", *(f"against {name}" for name in matrix.targets)],
             words=1,
         )
@@ -144,15 +146,10 @@ def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | Non
         "score: 100 x clean x robustness to the worst attack, which is chosen on one half of the "
         "episodes and reported on the other.",
     )  # fmt: skip
-    for (defense, attack, victim, budget), cells in scoring.group(
-        records,
-        lambda r: (
-            r.cell.defense.label if r.cell.defense else "",
-            r.cell.attack.label,
-            r.cell.victim.name,
-            r.cell.budget_steps,
-        ),
-    ).items():
+    for cells in scoring.rows(records):
+        cell = cells[0].cell
+        defense = cell.defense.label if cell.defense else ""
+        attack, victim, budget = cell.attack.label, cell.victim.name, cell.budget_steps
         score = scoring.defense_score(cells)
         parts = [scoring.defense_parts(cell) for cell in cells]
         row = [
@@ -186,16 +183,21 @@ def to_markdown(made: Sequence[Table]) -> str:
 def to_rich(table: Table) -> rich.table.Table:
     """The same table for a terminal."""
     drawn = rich.table.Table(
-        title=table.title, caption=table.footer or None, box=box.SIMPLE_HEAD,
-        title_style="bold", title_justify="left", caption_justify="left", padding=(0, 1, 0, 0),
-    )  # fmt: skip
+        title=Text(table.title),
+        caption=Text(table.footer) if table.footer else None,
+        box=box.SIMPLE_HEAD,
+        title_style="bold",
+        title_justify="left",
+        caption_justify="left",
+        padding=(0, 1, 0, 0),
+    )
     for i, column in enumerate(table.columns):
         if i < table.words:
             drawn.add_column(column, overflow="fold")
         else:
             drawn.add_column(column, justify="right", no_wrap=True)
     for row in table.rows:
-        drawn.add_row(*row)
+        drawn.add_row(*(Text(cell) for cell in row))
     return drawn
 
 
@@ -204,6 +206,12 @@ def steps(count: int) -> str:
     if count >= 1_000_000:
         return f"{count / 1e6:.3g} M"
     return f"{count / 1e3:.3g} k" if count >= 1000 else str(count)
+
+
+def _entry(record: Record) -> tuple[str, str, int]:
+    """An attack as an entry: its label, then what tells it from others of that label."""
+    cell = record.cell
+    return cell.attack.label, scoring.method_key(cell.attack), cell.budget_steps
 
 
 def _options(record: Record) -> str:

@@ -35,7 +35,7 @@ class PPOConfig(BaseModel):
     Defaults are the usual ones of PPO; what a game wants otherwise stands in a method's presets.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     matches: int = Field(ge=1, description="matches played in parallel")
     rollout_steps: int = Field(ge=1, description="steps of each match between updates")

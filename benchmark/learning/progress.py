@@ -13,7 +13,7 @@ from benchmark.learning.checkpoint import Checkpoint
 class CurvePoint(BaseModel):
     """Training matches that ended since the point before, and the method's diagnostics."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     steps: int
     tally: Tally

@@ -7,9 +7,13 @@ import os
 import torch
 from threadpoolctl import threadpool_limits
 
+from benchmark.errors import Misuse
+
 
 def use_threads(count: int) -> None:
-    """Limit torch and every loaded BLAS or OpenMP library of this process."""
+    """Limit torch and every loaded BLAS or OpenMP library of this process; raises Misuse."""
+    if count < 1:
+        raise Misuse(f"--threads: at least 1, got {count}")
     torch.set_num_threads(count)
     threadpool_limits(count)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from pathlib import Path
 
 import safetensors
@@ -93,7 +94,7 @@ def first_problem(error: ValidationError) -> str:
 
 def write_atomically(path: Path, payload: bytes) -> None:
     """Write a file so that a reader or a crash sees the old content or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(payload)

@@ -11,7 +11,14 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidationError,
+    model_validator,
+)
 
 from benchmark.arena.tally import Tally
 from benchmark.errors import Misuse
@@ -110,7 +117,7 @@ class Record(_Frozen):
     curves: dict[str, list[CurvePoint]] = Field(
         description="training matches of 'attack', 'hardening' and 'fresh'"
     )
-    steps: dict[str, int] = Field(description="environment steps used by each training")
+    steps: dict[str, NonNegativeInt] = Field(description="environment steps used by each training")
     artifacts: dict[str, str] = Field(description="sha256 of the policies that were made")
     isolation: Isolation
     flags: list[str]
@@ -129,7 +136,24 @@ class Record(_Frozen):
                     f"'{played.role}' of {played.adversary.name} against {played.victim.name} "
                     f"counts {played.tally.episodes} episodes, the cell says {self.cell.episodes}"
                 )
+        self._complete()
         return self
+
+    def _complete(self) -> None:
+        """The matches that the record is about must be there, against the victim it names."""
+        wanted: tuple[Role, ...] = ("attack",)
+        if self.cell.defense is not None:
+            wanted = ("stored", "held-out", "fresh", "regular")
+        for role in wanted:
+            if not self.of_role(role):
+                raise ValueError(f"no '{role}' matches in the ranked mode")
+        for played in self.matches:
+            if played.role == "attack" and played.victim != self.cell.victim:
+                raise ValueError(f"'attack' matches against '{played.victim.name}', not the victim")
+            halves = (played.even.episodes, played.odd.episodes)
+            total = sum(halves)
+            if halves != (total - total // 2, total // 2):
+                raise ValueError(f"halves of {halves[0]} and {halves[1]} episodes")
 
     def of_role(self, role: Role) -> list[MatchSet]:
         """The match sets of a role in the ranked mode."""

@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import InfrastructureError
 from benchmark.policies import artifact
-from benchmark.policies.policy import Policy
+from benchmark.policies.policy import Policy, PolicyCard
 from benchmark.records.record import Record, read, to_json
 
 NEEDED_BYTES = 200 * 1024 * 1024
 """Free space asked for before a training starts: many times what one leaves behind."""
+
+
+STAGING = ".staging-"
+STALE_S = 24 * 3600
 
 
 class Store:
@@ -45,15 +50,22 @@ class Store:
         with storage_errors(self.root):
             for name in ("artifacts", "work", "records"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
-            probe = self.root / f".probe.{os.getpid()}"
-            probe.write_bytes(b"can this store be written?")
-            probe.unlink()
+            with self._staging() as folder:
+                (folder / "probe").write_bytes(b"can this store be written?")
+            self._sweep()
             free = shutil.disk_usage(self.root).free
         if free < NEEDED_BYTES:
             raise InfrastructureError(
                 f"store {self.root}: {free >> 20} MiB free, {NEEDED_BYTES >> 20} MiB wanted "
                 "before training; make room or choose another --store"
             )
+
+    def _sweep(self) -> None:
+        """Remove what processes that died long ago were about to file."""
+        for folder in (self.root / "artifacts").glob(STAGING + "*"):
+            with contextlib.suppress(OSError):  # another run may be sweeping too
+                if time.time() - folder.stat().st_mtime > STALE_S:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def has(self, key: str) -> bool:
         """Whether a job is finished."""
@@ -76,7 +88,12 @@ class Store:
 
     def policy(self, key: str) -> Policy:
         """The policy that a finished job made; raises BadArtifact where it is damaged."""
-        return artifact.load(self.folder(key))
+        try:
+            return artifact.load(self.folder(key))
+        except artifact.BadArtifact as error:
+            raise artifact.BadArtifact(
+                f"{error}; delete its folder to run the job again"
+            ) from error
 
     def commit(
         self, key: str, job: dict[str, Any], result: dict[str, Any], policy: Policy | None
@@ -86,23 +103,45 @@ class Store:
         Raises:
             InfrastructureError: the disk is full or the store cannot be written.
         """
-        staging = self.root / "artifacts" / f".{key}.{os.getpid()}.tmp"
-        with storage_errors(self.root):
+        with storage_errors(self.root), self._staging() as staging:
+            if policy is not None:
+                artifact.save(policy, staging)
+            for name, content in (("job.json", job), ("result.json", result)):
+                payload = json.dumps(content, indent=1, sort_keys=True) + "\n"
+                artifact.write_atomically(staging / name, payload.encode())
             try:
-                staging.mkdir(parents=True)
-                if policy is not None:
-                    artifact.save(policy, staging)
-                for name, content in (("job.json", job), ("result.json", result)):
-                    payload = json.dumps(content, indent=1, sort_keys=True) + "\n"
-                    artifact.write_atomically(staging / name, payload.encode())
-                with contextlib.suppress(FileExistsError):
-                    staging.rename(self.folder(key))
-            except OSError as error:
+                staging.rename(self.folder(key))
+            except OSError:
                 if not self.has(key):  # else another run finished the same job first
-                    raise error
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
-                shutil.rmtree(self.root / "work" / key, ignore_errors=True)
+                    raise
+        shutil.rmtree(self.root / "work" / key, ignore_errors=True)
+
+    def file_victim(self, policy: Policy) -> PolicyCard:
+        """Keep an imported victim under its name, in place of one that was there.
+
+        Raises:
+            InfrastructureError: the store cannot be written; the one before is kept.
+        """
+        home = self.victims / policy.card.name
+        with storage_errors(self.root), self._staging() as staging:
+            card = artifact.save(policy, staging / "new")
+            self.victims.mkdir(parents=True, exist_ok=True)
+            if home.exists():
+                home.rename(staging / "old")
+            (staging / "new").rename(home)
+        return card
+
+    @contextlib.contextmanager
+    def _staging(self) -> Iterator[Path]:
+        """A folder of its own on the store's disk, gone afterwards."""
+        home = self.root / "artifacts"
+        home.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=home))
+        staging.chmod(0o755)
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
     def checkpoint(self, key: str) -> Path:
         """Where an unfinished job keeps its checkpoint."""

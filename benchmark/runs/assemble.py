@@ -11,21 +11,29 @@ from benchmark.policies import artifact
 from benchmark.records import provenance
 from benchmark.records.record import Isolation, MatchSet, PlayerRef, Record
 from benchmark.records.store import Store
-from benchmark.registry import Victims
+from benchmark.runs.executors.executor import Failure
 from benchmark.runs.plan import Job, Plan, PlannedCell, PlannedMatch, Player
 
 
-def records_of(plan: Plan, store: Store, victims: Victims, command: str) -> list[Record]:
-    """The records of all cells whose jobs are finished, filed in the store."""
+def records_of(plan: Plan, store: Store, command: str) -> tuple[list[Record], list[Failure]]:
+    """The records of all cells whose jobs are finished, filed in the store.
+
+    A damaged artifact costs the records that read it, and no others.
+    """
     host = provenance.collect()
-    made = [
-        _record(cell, store, victims, command, host)
-        for cell in plan.cells
-        if all(store.has(job.key) for job in jobs_of(cell))
-    ]
-    for record in made:
-        store.write_record(record)
-    return made
+    made, failures = [], []
+    for cell in plan.cells:
+        if not all(store.has(job.key) for job in jobs_of(cell)):
+            continue
+        try:
+            made.append(_record(cell, store, command, host))
+        except artifact.BadArtifact as error:
+            failures.append(
+                Failure(job=cell.cell.id, label="record", kind="BadArtifact", message=str(error))
+            )
+        else:
+            store.write_record(made[-1])
+    return made, failures
 
 
 def jobs_of(cell: PlannedCell) -> list[Job]:
@@ -33,11 +41,9 @@ def jobs_of(cell: PlannedCell) -> list[Job]:
     return [*cell.trainings.values(), *(match.job for match in cell.matches)]
 
 
-def _record(
-    cell: PlannedCell, store: Store, victims: Victims, command: str, host: dict[str, Any]
-) -> Record:
+def _record(cell: PlannedCell, store: Store, command: str, host: dict[str, Any]) -> Record:
     results = {name: store.result(job.key) for name, job in cell.trainings.items()}
-    matches = [_match_set(match, store, victims) for match in cell.matches]
+    matches = [_match_set(match, store) for match in cell.matches]
     return Record(
         id=cell.cell.id,
         cell=cell.cell,
@@ -64,7 +70,7 @@ def _record(
     )
 
 
-def _match_set(match: PlannedMatch, store: Store, victims: Victims) -> MatchSet:
+def _match_set(match: PlannedMatch, store: Store) -> MatchSet:
     job, result = match.job, store.result(match.job.key)
     return MatchSet(
         role=match.role,

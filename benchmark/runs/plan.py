@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmark.errors import Misuse
 from benchmark.evaluation.matches import EVALUATION_MATCHES, PROTOCOL
-from benchmark.policies.policy import ActionMode, PolicyCard
+from benchmark.policies.policy import ANY, ActionMode, PolicyCard
 from benchmark.records.record import Cell, MethodRef, PlayerRef, Role, content_hash
 from benchmark.runs.spec import HELD_OUT_SEED, AttackPlan, RunSpec
 
@@ -137,7 +137,7 @@ class _Planner:
         self._play(cell, "attack", training.made(), victim, card)
         self._everyone_else(cell, victim, card, name)
         for other, its_card in self.spec.others.items():
-            if other != name:
+            if other != name and its_card.seat in (ANY, self.spec.victim_seat):
                 self._play(cell, "transfer", training.made(), _victim(other, its_card), its_card)
         self.cells.append(cell)
         return cell
@@ -195,7 +195,7 @@ class _Planner:
         fitting = {
             other: card
             for other, card in self.spec.others.items()
-            if card.ranked and card.seat in ("any", seat)
+            if card.ranked and card.seat in (ANY, seat)
         }
         others = {other: card for other, card in fitting.items() if other != name} or fitting
         if not others:

@@ -57,4 +57,5 @@ def execute(
     for job in plan.jobs:
         worker.check_players(job)
     failures = LocalExecutor(worker).run(plan.jobs, show())
-    return Outcome(records_of(plan, store, victims, spec.command), failures)
+    records, unreadable = records_of(plan, store, spec.command)
+    return Outcome(records, failures + unreadable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,7 +28,7 @@ class AttackPlan(BaseModel):
 
     method: MethodRef
     track: str
-    matches: int
+    least_steps: int
 
 
 class RunSpec(BaseModel):
@@ -90,13 +91,18 @@ def resolve_run(
     steps = budget if budget is not None else card.budgets[tier]
     if steps < 1:
         raise Misuse(f"--budget: at least 1 environment step, got {steps}")
+    planned = tuple(_attack(name, card, settings) for name in dict.fromkeys(attack_names))
+    hardenings = tuple(_defense(name, card, settings) for name in dict.fromkeys(defense_names))
+    learned = [attack for attack in planned if attack.track != "none"]
+    _check_settings(settings, learned, bool(hardenings))
+    _check_budget(steps, [(a.method.name, a.least_steps) for a in learned])
     return RunSpec(
         game=card,
         game_options=options.model_dump(mode="json"),
         victims={name: known[name] for name in dict.fromkeys(chosen)},
         others=known,
-        attacks=tuple(_attack(name, card, settings) for name in dict.fromkeys(attack_names)),
-        defenses=tuple(_defense(name, card, settings) for name in dict.fromkeys(defense_names)),
+        attacks=planned,
+        defenses=hardenings,
         seeds=tuple(range(count)),
         tier=tier,
         budget_steps=steps,
@@ -109,21 +115,44 @@ def _attack(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> A
     kind = attacks.load(name)
     # A floor has nothing to set; beside a real attack it must not refuse that one's settings.
     given = settings.get("attack", {}) if kind.track != "none" else {}
-    config = kind.configure(card, given)
     return AttackPlan(
-        method=_method(name, kind, config, given),
+        method=_method(name, kind, card, given),
         track=kind.track,
-        matches=kind(config).matches,
+        least_steps=kind(kind.configure(card, given)).least_steps,
     )
 
 
 def _defense(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> MethodRef:
     kind = defenses.load(name)
     given = settings.get("defense", {})
-    return _method(name, kind, kind.configure(card, given), given)
+    return _method(name, kind, card, given)
 
 
-def _method(name: str, kind: Any, config: BaseModel, given: dict[str, Any]) -> MethodRef:
+def _method(name: str, kind: Any, card: GameCard, given: dict[str, Any]) -> MethodRef:
+    """A method's reference. A setting that changes nothing is not part of what was set."""
+    config: BaseModel = kind.configure(card, given)
+    settings = {
+        field: value
+        for field, value in given.items()
+        if kind.configure(card, {k: v for k, v in given.items() if k != field}) != config
+    }
     return MethodRef(
-        name=name, version=kind.version, settings=given, config=config.model_dump(mode="json")
+        name=name, version=kind.version, settings=settings, config=config.model_dump(mode="json")
     )
+
+
+def _check_settings(
+    settings: dict[str, dict[str, Any]], learned: Sequence[AttackPlan], defended: bool
+) -> None:
+    """Raise Misuse for settings that nothing in the run would read."""
+    for part, reader in (("attack", bool(learned)), ("defense", defended)):
+        if settings.get(part) and not reader:
+            field = next(iter(settings[part]))
+            raise Misuse(f"--set {part}.{field}: no {part} of this run has settings")
+
+
+def _check_budget(steps: int, methods: Sequence[tuple[str, int]]) -> None:
+    """Raise Misuse where a budget is too small for a method to learn at all."""
+    for name, least in methods:
+        if steps < least:
+            raise Misuse(f"--budget: {steps} steps are less than one rollout of '{name}' ({least})")

@@ -49,6 +49,7 @@ class FakeAttack:
     version: ClassVar[int] = 1
     track: ClassVar[str] = "black-box"
     matches = 2
+    least_steps = 1
     trained: ClassVar[Counter[str]] = Counter()
     act: ClassVar[Act]
 

@@ -178,7 +178,7 @@ def test_saying_a_default_out_loud_trains_nothing_anew(resolve: Resolve) -> None
 @pytest.mark.parametrize(
     "change",
     [
-        {"budget": 12345},
+        {"budget": 123450},
         {"settings": {"game": {"slow_ball": "tie"}}},
         {"settings": {"attack": {"epochs": 7}}},
         {"victim_names": ["beta"]},
@@ -203,8 +203,8 @@ def test_other_weights_under_the_same_name_are_another_victim(
 
 def test_the_episodes_do_not_move_the_training(resolve: Resolve) -> None:
     """Tiers of equal budget share adversaries but not matches."""
-    smoke = plan_of(resolve, budget=1000, seeds=1)
-    full = plan_of(resolve, budget=1000, seeds=1, tier="full")
+    smoke = plan_of(resolve, budget=100_000, seeds=1)
+    full = plan_of(resolve, budget=100_000, seeds=1, tier="full")
     assert keys(smoke, "attack") == keys(full, "attack")
     assert not keys(smoke, "play") & keys(full, "play")
 
@@ -308,8 +308,8 @@ def test_floors_train_for_no_step(resolve: Resolve) -> None:
 
 def test_steps_of_a_plan_are_those_of_its_trainings(resolve: Resolve) -> None:
     """Stored, held-out, hardening, fresh."""
-    assert plan_of(resolve, budget=500).steps == 500
-    assert plan_of(resolve, budget=500, defense_names=["retrain"]).steps == 4 * 500
+    assert plan_of(resolve, budget=500_000).steps == 500_000
+    assert plan_of(resolve, budget=500_000, defense_names=["retrain"]).steps == 4 * 500_000
 
 
 def test_labels_are_for_people(resolve: Resolve) -> None:

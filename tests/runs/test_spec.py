@@ -38,9 +38,9 @@ def test_tiers_are_the_protocols(resolve: Resolve, tier: Any) -> None:
 
 def test_what_is_said_wins(resolve: Resolve) -> None:
     """Seeds, budget, victims in their order and once."""
-    spec = resolve(seeds=2, budget=77, victim_names=["beta", "alpha", "beta"], tier="full")
+    spec = resolve(seeds=2, budget=77_000, victim_names=["beta", "alpha", "beta"], tier="full")
     assert spec.seeds == (0, 1)
-    assert spec.budget_steps == 77
+    assert spec.budget_steps == 77_000
     assert list(spec.victims) == ["beta", "alpha"]
 
 
@@ -168,3 +168,10 @@ def test_a_spec_cannot_be_changed(resolve: Resolve) -> None:
     spec: RunSpec = resolve()
     with pytest.raises(ValueError, match="frozen"):
         spec.budget_steps = 5  # type: ignore[misc]
+
+
+def test_a_budget_below_one_rollout_is_refused_before_anything(resolve: Resolve) -> None:
+    """Known from the configuration; a floor needs no budget."""
+    with pytest.raises(Misuse, match=r"1000 steps are less than one rollout of 'ours' \(65536\)"):
+        resolve(budget=1000)
+    assert resolve(budget=1000, attack_names=["random"]).budget_steps == 1000

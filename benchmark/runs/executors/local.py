@@ -41,7 +41,10 @@ class LocalExecutor:
             raise
         except BenchError as error:
             failure = _failure(job, type(error).__name__, str(error))
-        except Exception as error:  # a method is anybody's code; its crash is one cell's failure
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a method is anybody's code; its crash is one cell's failure
             failure = _failure(job, "crashed", f"{type(error).__name__}: {error}").model_copy(
                 update={"trace": traceback.format_exc()}
             )
