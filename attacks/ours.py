@@ -39,6 +39,8 @@ Array = NDArray[np.float32]
 Norm = Literal["l1", "l2", "linf"]
 VIEW_CLIP = 10.0  # the released code clips the victim's standardised observation here
 REWARD_CLIP = 3.0
+JUDGED = slice(0, 4096)
+"""Rows of a rollout that the models are judged on before they are fitted on it."""
 
 
 class OursConfig(BaselineConfig):
@@ -155,8 +157,9 @@ class Models:
 
     def standardise(self, obs: Array) -> Array:
         """The victim's observations (..., D) in running standard deviations, clipped."""
-        z = (obs - self.moments.mean) / np.sqrt(self.moments.var + 1e-8)
-        return np.clip(z, -VIEW_CLIP, VIEW_CLIP).astype(np.float32)
+        mean = self.moments.mean.astype(np.float32)
+        std = np.sqrt(self.moments.var + 1e-8).astype(np.float32)
+        return np.asarray(np.clip((obs - mean) / std, -VIEW_CLIP, VIEW_CLIP), dtype=np.float32)
 
     def spread(self) -> Array:
         """(D,) the running deviation of a step's change, in standardised units."""
@@ -168,20 +171,29 @@ class Models:
         return s + change * torch.from_numpy(self.spread())
 
     def fit(self, seen: Seen) -> dict[str, float]:
-        """Judge both models on a rollout that they have not seen, then fit them on it."""
-        rows, size = self._config.model_rows, self._config.model_minibatch
-        s, a_v, ok = seen.view.numpy(), seen.victim_action.numpy(), seen.valid.numpy()
-        self.changes.update((seen.next_view.numpy() - s)[ok])
-        change = ((seen.next_view.numpy() - s) / self.spread())[ok]
-        inputs = np.concatenate([s, seen.action.numpy(), a_v], axis=1)[ok]
-        judged = slice(0, 4096)
-        facts = {
-            "surrogate_r2": explained(self.surrogate.infer(s[judged]), a_v[judged]),
-            "transition_r2": explained(self.transition.infer(inputs[judged]), change[judged]),
-        }
-        self.surrogate.fit(s, a_v, rows=rows, minibatch=size)
-        self.transition.fit(inputs, change, rows=rows, minibatch=size)
+        """Judge the models on a rollout that they have not seen, then fit them on it.
+
+        H is fitted only where it enters: in the loss, or with eta > 0.
+        """
+        s, a_v = seen.view.numpy(), seen.victim_action.numpy()
+        facts = {"surrogate_r2": explained(self.surrogate.infer(s[JUDGED]), a_v[JUDGED])}
+        self._fit(self.surrogate, s, a_v)
+        if self._config.mode == "loss" or self._config.eta > 0:
+            facts["transition_r2"] = self._fit_transition(seen)
         return facts
+
+    def _fit_transition(self, seen: Seen) -> float:
+        ok = seen.valid.numpy()
+        change = (seen.next_view - seen.view).numpy()[ok]
+        self.changes.update(change)
+        change /= self.spread()
+        inputs = torch.cat([seen.view, seen.action, seen.victim_action], dim=1).numpy()[ok]
+        judged = explained(self.transition.infer(inputs[JUDGED]), change[JUDGED])
+        self._fit(self.transition, inputs, change)
+        return judged
+
+    def _fit(self, model: Regressor, x: Array, y: Array) -> None:
+        model.fit(x, y, rows=self._config.model_rows, minibatch=self._config.model_minibatch)
 
 
 class Seen:

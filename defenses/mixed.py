@@ -2,8 +2,8 @@
 
 Wu, Guo, Wei, Xing (USENIX Security 2021), section 6 and conclusion: retraining against the
 adversary alone "loses its generalizability", and mixing in regular episodes is their remedy to
-be studied. The opponent is drawn per episode; the realised share of *steps* is in the curve's
-records, since adversarial episodes are of another length.
+be studied. The opponent is drawn per episode; the curve records the realised share of *steps*
+(`adversarial_steps`), since adversarial episodes are of another length.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pydantic import Field
 from benchmark.arena.mixture import Mixture
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
-from benchmark.learning.ppo import PPO, PPOConfig
+from benchmark.learning.ppo import PPO, Hooks, PPOConfig
 from benchmark.learning.progress import Progress
+from benchmark.learning.rollout import Rollout
 from benchmark.policies.policy import MLPPolicy, Policy
 from benchmark.settings import Settings, resolve
 from defenses.defense import Defense, MakeArena
@@ -41,6 +42,20 @@ PRESETS: dict[str, dict[str, Any]] = {
         "log_std": -1.0,  # for a victim published without one
     },
 }
+
+
+class StepShare(Hooks):
+    """Reports which share of the steps was adversarial; adds nothing to the learning."""
+
+    def __init__(self, adversarial: Sequence[bool]):
+        self._adversarial = np.array(adversarial)
+        self._share = 0.0
+
+    def on_rollout(self, rollout: Rollout, progress: float) -> None:
+        self._share = float(self._adversarial[rollout.member].mean())
+
+    def diagnostics(self) -> dict[str, float]:
+        return {"adversarial_steps": self._share}
 
 
 class Mixed(Defense):
@@ -71,8 +86,10 @@ class Mixed(Defense):
     ) -> Policy:
         if not isinstance(victim, MLPPolicy):
             raise Misuse(f"defense '{self.name}' trains networks; '{victim.card.name}' is none")
-        arena = make_arena(self.mixture(adversaries, opponents), self.config.matches)
-        learner = PPO(arena, self.config, rng, start=victim)
+        mixture = self.mixture(adversaries, opponents)
+        arena = make_arena(mixture, self.config.matches)
+        adversarial = [any(p is a for a in adversaries) for p in mixture.policies]
+        learner = PPO(arena, self.config, rng, hooks=StepShare(adversarial), start=victim)
         learner.learn(budget_steps, progress)
         facts = {
             "steps": learner.steps,

@@ -14,6 +14,9 @@ from benchmark.learning.networks import ActorCritic, ObsFilter
 Array = NDArray[np.float32]
 HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
+SHOWN = ("other_obs", "other_action", "dense", "member", "result", "ending")
+"""What of an arena's info a rollout keeps."""
+
 
 @dataclass
 class Rollout:
@@ -24,6 +27,7 @@ class Rollout:
     last_value: (N,) value of the observation after the last step.
     other_obs: (T, N, D), other_action: (T, N, A): the other side, as passively seen.
     dense: (T, N) the game's own shaping reward.
+    member: (T, N) int, which member of the arena's mixture sat opposite.
     """
 
     obs: Array
@@ -36,6 +40,7 @@ class Rollout:
     other_obs: Array
     other_action: Array
     dense: Array
+    member: NDArray[np.intp]
     tally: Tally
 
     @property
@@ -74,13 +79,11 @@ class Collector:
             noise = self._rng.standard_normal((len(z), len(std)), dtype=np.float32)
             action = network.pi.infer(z) + std * noise
             self.obs, reward, ended, _, info = arena.step(action)
-            shown = (
-                info[key] for key in ("other_obs", "other_action", "dense", "result", "ending")
-            )
-            history.append((raw, z, noise, action, reward, ended, *shown))
-        raw, z, noise, actions, rewards, ends, other_obs, other_action, dense, result, ending = (
+            history.append((raw, z, noise, action, reward, ended, *(info[key] for key in SHOWN)))
+        raw, z, noise, actions, rewards, ends, *shown = (
             np.stack(column) for column in zip(*history, strict=True)
         )
+        other_obs, other_action, dense, member, result, ending = shown
         values = network.vf.infer(z.reshape(-1, z.shape[-1])).reshape(ends.shape)
         last_value = network.vf.infer(self._filter.apply(self.obs))[:, 0]
         self._filter.update(raw.reshape(-1, raw.shape[-1]))  # used from the next rollout on
@@ -97,6 +100,7 @@ class Collector:
             other_obs=other_obs,
             other_action=other_action,
             dense=dense,
+            member=member,
             tally=Tally.count(result[ends], ending[ends], arena.game.card.endings),
         )
 

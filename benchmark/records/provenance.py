@@ -19,11 +19,12 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 def collect() -> dict[str, Any]:
     """Facts about this machine and this checkout; absent ones are null."""
+    commit = _git("rev-parse", "HEAD")
     return {
         "benchmark": __version__,
         "origin": _git("remote", "get-url", "origin"),
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "commit": commit,
+        "dirty": None if commit is None else bool(_git("status", "--porcelain", "-uno")),
         "lock": _sha256(_ROOT / "requirements.lock"),
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),

@@ -80,7 +80,8 @@ class Worker:
         method = job.method
         assert method is not None
         progress = JobProgress(self.store, job, watch)
-        rng = np.random.default_rng(derive(job.kind, job.seed, job.game, method.name))
+        # Not of the method's name: methods are compared seed by seed, from the same start.
+        rng = np.random.default_rng(derive(job.kind, job.seed, job.game))
         victim = self.policy(job.victim, job)
         train = self._attack if job.kind == "attack" else self._harden
         policy = train(job, method, victim, rng, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,12 @@ from benchmark.policies.policy import MLPPolicy, PolicyCard
 
 SMALL = {"matches": 16, "rollout_steps": 32, "minibatch": 128, "epochs": 2}
 BUDGET = 4 * 512
+
+
+def small(kind: Any, card: GameCard) -> dict[str, int]:
+    """Toy sizes for those of a method's settings that it has; one without PPO has none."""
+    fields = type(kind.configure(card, {})).model_fields
+    return {name: value for name, value in SMALL.items() if name in fields}
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from benchmark.errors import Misuse
 from benchmark.learning.checkpoint import Checkpoint, read, write
 from benchmark.learning.progress import CurvePoint, Quiet
 from benchmark.policies.policy import MLPPolicy, Policy
-from tests.attacks.conftest import BUDGET, SMALL, scribble
+from tests.attacks.conftest import BUDGET, scribble, small
 
 PAIRS = [(g, a) for g in registry.games.names() for a in registry.attacks.names()]
 each = pytest.mark.parametrize(("game", "attack"), PAIRS)
@@ -49,7 +49,7 @@ class Mortal(Quiet):
 def _train(game: str, attack: str, progress: Quiet | None = None) -> Policy:
     kind, batch = registry.attacks.load(attack), registry.game(game)
     card = batch.describe()
-    made = kind(kind.configure(card, SMALL if kind.track != "none" else {}))
+    made = kind(kind.configure(card, small(kind, card)))
     other = card.seats[1 - card.seat_index(card.adversary_seat)].name
     mixture = Mixture.of(scribble(card, other))
     arena = Arena(batch(made.matches), card.adversary_seat, mixture, seed=0)

@@ -83,7 +83,8 @@ def _rollout(rng: np.random.Generator) -> Rollout:
         log_probs=values(STEPS, MATCHES), values=values(STEPS, MATCHES),
         rewards=values(STEPS, MATCHES), ends=ends, last_value=values(MATCHES),
         other_obs=values(STEPS, MATCHES, 13), other_action=values(STEPS, MATCHES, 2),
-        dense=values(STEPS, MATCHES), tally=Tally(),
+        dense=values(STEPS, MATCHES), member=np.zeros((STEPS, MATCHES), dtype=np.intp),
+        tally=Tally(),
     )  # fmt: skip
 
 

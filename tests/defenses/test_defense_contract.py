@@ -15,7 +15,7 @@ from benchmark.games.game import GameCard
 from benchmark.learning.progress import Quiet
 from benchmark.learning.threads import use_threads
 from benchmark.policies.policy import MLPPolicy, Policy, ZeroPolicy
-from tests.attacks.conftest import BUDGET, SMALL, scribble
+from tests.attacks.conftest import BUDGET, scribble, small
 
 PAIRS = [(g, d) for g in registry.games.names() for d in registry.defenses.names()]
 each = pytest.mark.parametrize(("game", "defense"), PAIRS)
@@ -42,7 +42,7 @@ def _harden(
     batch = registry.game(game)
     card = batch.describe()
     kind = registry.defenses.load(defense)
-    made = kind(kind.configure(card, SMALL))
+    made = kind(kind.configure(card, small(kind, card)))
     seat = card.adversary_seat
 
     def make_arena(mixture: Mixture, matches: int) -> Arena:
@@ -95,7 +95,7 @@ def test_without_adversaries_it_is_refused(game: str, defense: str) -> None:
 def test_a_victim_without_weights_is_refused(game: str, defense: str) -> None:
     batch = registry.game(game)
     kind = registry.defenses.load(defense)
-    made = kind(kind.configure(batch.describe(), SMALL))
+    made = kind(kind.configure(batch.describe(), {}))
     with pytest.raises(Misuse, match="'zero' is none"):
         made.harden(
             ZeroPolicy(2), lambda *_: None, [], [], BUDGET, np.random.default_rng(0), Quiet()
@@ -135,3 +135,14 @@ def test_retrain_with_another_share_points_to_mixed() -> None:
     kind = registry.defenses.load("retrain")
     with pytest.raises(Misuse, match="use --defense mixed"):
         kind.configure(registry.game("pong-v1").describe(), {"p": 0.5})
+
+
+def test_mixed_reports_the_share_of_steps_that_was_adversarial() -> None:
+    """By episodes it is a half; by steps whatever their lengths make of it."""
+    progress = Quiet()
+    _harden("pong-v1", "mixed", progress=progress)
+    shares = [point.diagnostics["adversarial_steps"] for point in progress.curve]
+    assert all(0 < share < 1 for share in shares)
+    progress = Quiet()
+    _harden("pong-v1", "retrain", progress=progress)
+    assert [point.diagnostics["adversarial_steps"] for point in progress.curve] == [1.0] * 4
