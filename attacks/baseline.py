@@ -60,7 +60,7 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
 
 
 class Baseline(Attack):
-    """Plain PPO. Other attacks subclass it and fill `hooks`."""
+    """Plain PPO on the outcome of the match."""
 
     name: ClassVar[str] = "baseline"
     track = "black-box"

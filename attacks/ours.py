@@ -40,7 +40,7 @@ Norm = Literal["l1", "l2", "linf"]
 VIEW_CLIP = 10.0  # the released code clips the victim's standardised observation here
 REWARD_CLIP = 3.0
 JUDGED = slice(0, 4096)
-"""Rows of a rollout that the models are judged on before they are fitted on it."""
+"""Rows that the models are judged on before they are fitted: a rollout's first steps."""
 
 
 class OursConfig(BaselineConfig):
@@ -112,7 +112,7 @@ NORMS: dict[Norm, Callable[[Tensor], Tensor]] = {"l1": l1, "l2": l2, "linf": lin
 
 
 class Ours(Baseline):
-    """The baseline's PPO with the two deviations added."""
+    """PPO that is also paid for moving the victim's action and not its observation."""
 
     name: ClassVar[str] = "ours"
     citation: ClassVar[str] = "Wu et al., Adversarial Policy Training, USENIX Security 2021"
@@ -203,7 +203,7 @@ class Seen:
     next_victim_action: (B, A_v); valid: (B,) bool, whether `next` belongs to the same match.
     """
 
-    def __init__(self, rollout: Rollout, models: Models):
+    def __init__(self, rollout: Rollout, models: Models, bound: float):
         models.moments.update(rollout.other_obs.reshape(-1, rollout.other_obs.shape[-1]))
         view = models.standardise(rollout.other_obs)
         # Departs from the released code, whose targets leak across the ends of episodes.
@@ -213,7 +213,7 @@ class Seen:
         self.next_view = _flat(np.roll(view, -1, axis=0))
         self.victim_action = _flat(rollout.other_action)
         self.next_victim_action = _flat(np.roll(rollout.other_action, -1, axis=0))
-        self.action = _flat(rollout.actions)
+        self.action = _flat(np.clip(rollout.actions, -bound, bound))
         self.valid = torch.from_numpy(valid.reshape(-1))
 
 
@@ -246,13 +246,13 @@ class Deviations(Hooks):
     ):
         self._config = config
         self._rng = rng
-        self._victim = victim
+        self._victim, self._bound = victim, me.act_bound
         self._norm = NORMS[config.norm]
         self.models = Models(config, me, victim, rng)
         self._facts: dict[str, float] = {}
 
     def on_rollout(self, rollout: Rollout, progress: float) -> None:
-        self._seen = Seen(rollout, self.models)
+        self._seen = Seen(rollout, self.models, self._bound)
         self._facts = self.models.fit(self._seen)
         if self._config.saliency == "gradient":
             columns = self._victim.other_view
@@ -318,7 +318,8 @@ class Deviations(Hooks):
             return None
         parts = torch.split(self._targets[rows], self._widths, dim=1)
         view, a_v, next_view, next_a_v, weight, valid = parts
-        predicted = self.models.next_view(view, mean, a_v)
+        played = mean.clamp(-self._bound, self._bound)
+        predicted = self.models.next_view(view, played, a_v)
         action = self._norm(self.models.surrogate(predicted) - next_a_v)
         observation = self._norm(predicted - next_view)
         gain = weight[:, 0] * action - self._config.eta * observation

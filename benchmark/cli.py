@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 from rich.console import Console
@@ -68,7 +68,9 @@ def run(
     defense: Annotated[
         Optional[list[str]], typer.Option(help="Defense's name. Repeatable.")  # noqa: UP045
     ] = None,
-    seeds: Annotated[Optional[int], typer.Option(help="Training seeds.")] = None,  # noqa: UP045
+    seeds: Annotated[
+        int | None, typer.Option(help="How many training seeds; by tier 1, 3 or 5.")
+    ] = None,
     tier: Annotated[str, typer.Option(help="smoke, lite or full.")] = "smoke",
     budget: Annotated[
         Optional[int], typer.Option(help="Environment steps of each training.")  # noqa: UP045
@@ -107,7 +109,7 @@ def run(
     else:
         for table in tables(outcome.records):
             console.print(to_rich(table))
-        console.print(f"records: {store / 'records'}")
+        console.print(f"records: {store / 'records'}", markup=False)
     if outcome.failures:
         show_failures(Console(stderr=True), outcome.failures)
         raise CheckFailed(f"{len(outcome.failures)} job(s) failed; the others are in {store}")
@@ -171,7 +173,8 @@ def play_command(
     low, high = wilson(tally.wins, tally.episodes)
     console.print(
         f"{adversary} against {victim}: {tally.wins} won, {tally.ties} tied, {tally.losses} lost "
-        f"of {tally.episodes}; win rate {tally.win_rate:.3f} (95 %: {low:.3f}-{high:.3f})"
+        f"of {tally.episodes}; win rate {tally.win_rate:.3f} (95 %: {low:.3f}-{high:.3f})",
+        markup=False,
     )
     for how, count in tally.breakdown.items():
         console.print(f"  {how:<20} {count}")
@@ -188,9 +191,6 @@ def _policy(name: str, victims: Victims, game: Any, options: Any) -> Policy:
     if name not in known:
         raise Misuse(f"no policy '{name}' (a victim, a floor or a folder); {hint(name, known)}")
     return victims.load(name)
-
-
-Listing = Literal["games", "victims", "attacks", "defenses"]
 
 
 @app.command("list")
@@ -242,9 +242,10 @@ def _method(group: registry.Registry, name: str) -> dict[str, Any]:
     try:
         kind = group.load(name)
     except Misuse as error:  # one broken plug-in must not hide the others
-        return {"track": "-", "version": 0, "idea": str(error), "citation": "-"}
+        track = {"track": "-"} if group is registry.attacks else {}
+        return {**track, "version": 0, "idea": str(error), "citation": "-"}
     return {
-        "track": getattr(kind, "track", "defense"),
+        **({"track": kind.track} if group is registry.attacks else {}),
         "version": kind.version,
         "idea": (kind.__doc__ or "").strip().splitlines()[0],
         "citation": kind.citation,
@@ -276,13 +277,14 @@ def victims_import(path: Path, store: StoreOption = STORE, as_json: JsonOption =
     """Import published policies from a file or folder into the store."""
     policies = zoo.import_path(path)  # all are read before any is filed
     home = Store(store)
+    Victims(home.victims).check_free(policy.card.name for policy in policies)
     home.prepare()
     cards = [home.file_victim(policy) for policy in policies]
     if as_json:
         print_json([card.model_dump(mode="json") for card in cards])
         return
     for card in cards:
-        console.print(f"imported [bold]{card.name}[/bold] ({card.game}) into {home.victims}")
+        console.print(f"imported {card.name} ({card.game}) into {home.victims}", markup=False)
 
 
 @victims_app.command("train")
@@ -323,7 +325,7 @@ def leaderboard(
     board.write(board.render(found, out), out)
     for table in tables(list(found.values())):
         console.print(to_rich(table))
-    console.print(f"{out}: {len(found)} records")
+    console.print(f"{out}: {len(found)} records", markup=False)
     if problems:
         raise CheckFailed(f"{len(problems)} record(s) refused")
 

@@ -36,7 +36,7 @@ def show_plan(console: Console, spec: RunSpec, preview: Preview) -> None:
     table.add_row("game", f"{spec.game.title} ({spec.game.id}), adversary {seat}")
     table.add_row("victims", ", ".join(spec.victims))
     table.add_row("attacks", ", ".join(a.method.label for a in spec.attacks))
-    table.add_row("defenses", ", ".join(d.label for d in spec.defenses) or "none")
+    table.add_row("defenses", ", ".join(d.method.label for d in spec.defenses) or "none")
     budget = f"{short(spec.budget_steps)} steps a training, {spec.episodes} episodes a pairing"
     table.add_row("tier", f"{spec.tier}: {budget}, {len(spec.seeds)} seed(s)")
     kinds = [job.kind for job in preview.plan.jobs]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,20 @@ class Victims:
             if game_id in (None, card.game):
                 found[name] = card
         return found
+
+    def default(self, cards: Mapping[str, PolicyCard]) -> str:
+        """Which of these a run attacks if it is not told: a shipped, ranked one if there is."""
+        shipped = Victims().folders()
+        return min(cards, key=lambda name: (not cards[name].ranked, name not in shipped, name))
+
+    def check_free(self, names: Iterable[str]) -> None:
+        """Raise Misuse where an import would take the name of a floor or of a shipped victim."""
+        taken = {"random", "zero"} | set(Victims().folders())
+        for name in names:
+            if name in taken:
+                raise Misuse(
+                    f"'{name}' is the name of a floor or a shipped victim; rename the file"
+                )
 
     def load(self, name: str) -> MLPPolicy:
         """A victim by name; raises Misuse for an unknown one, BadArtifact for a damaged one."""

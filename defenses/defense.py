@@ -36,6 +36,16 @@ class Defense(ABC):
     def __init__(self, config: Any):
         self.config: BaseModel = config
 
+    @property
+    def least_steps(self) -> int:
+        """The smallest budget that it can learn anything from."""
+        return 1
+
+    @property
+    def meets_opponents(self) -> bool:
+        """Whether it plays the regular opponents; false keeps them out of what it depends on."""
+        return True
+
     @abstractmethod
     def harden(
         self,

@@ -72,7 +72,19 @@ class Mixed(Defense):
         if game.id not in PRESETS:
             raise Misuse(f"defense '{cls.name}' has no preset for {game.id}")
         base = {**PRESETS[game.id], "p": cls.share}
-        return resolve(MixedConfig, base, settings, f"defense '{cls.name}'")
+        config = resolve(MixedConfig, base, settings, f"defense '{cls.name}'")
+        for field in ("hidden", "activation", "obs_clip"):
+            if getattr(config, field) != MixedConfig.model_fields[field].default:
+                raise Misuse(f"defense '{cls.name}': '{field}' is the victim's own, not a setting")
+        return config
+
+    @property
+    def least_steps(self) -> int:
+        return self.config.matches * self.config.rollout_steps
+
+    @property
+    def meets_opponents(self) -> bool:
+        return self.config.p < 1.0
 
     def harden(
         self,

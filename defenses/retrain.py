@@ -15,7 +15,7 @@ from defenses.mixed import Mixed, MixedConfig
 
 
 class Retrain(Mixed):
-    """Mixed retraining without the mixing."""
+    """PPO from the victim's weights against its adversaries and nobody else."""
 
     name: ClassVar[str] = "retrain"
     citation: ClassVar[str] = "Wu et al., USENIX Security 2021, adversarial retraining"

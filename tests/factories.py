@@ -80,6 +80,8 @@ def make_record(
             "seat": "left",
             "victim": player(victim),
             "others": [],
+            "held_out": [],
+            "victim_ranked": True,
             "attack": method(attack),
             "track": "black-box",
             "defense": None if defense is None else method(defense),
@@ -105,7 +107,7 @@ def make_record(
         flags=[],
         level=0,
         command="bench run",
-        provenance={"commit": "abc", "cores": 2},
+        provenance={name: {"commit": "abc", "cores": 2} for name in artifacts},
         timings={name: {"wall_s": 1.5, "cpu_s": 1.25} for name in artifacts},
     )
 

@@ -43,6 +43,8 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
         self.players = Players(mixture, game, card.seats[other].name)
         self._seed = seed
         self._obs: tuple[Array, Array] | None = None
+        self.steps = 0
+        """Environment steps played in it, resets included: the budget is counted here."""
         spec = card.seats[self.seat_index]
         self.num_envs = game.matches
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
@@ -79,6 +81,7 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
         member = self.players.member.copy()
         step = self.game.step((mine, other_action) if me == 0 else (other_action, mine))
         self._obs = step.obs
+        self.steps += self.num_envs
         if len(step.finished):
             self.players.start(step.finished)
         terminated = step.outcome != Outcome.RUNNING
@@ -108,6 +111,7 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
             "game": self.game.state(),
             "players": self.players.state(),
             "seeds": {"base": np.array(self._seeds.base), "drawn": self._seeds.drawn.copy()},
+            "played": {"steps": np.array(self.steps)},
         }
         return {f"{part}.{k}": v for part, values in parts.items() for k, v in values.items()}
 
@@ -123,6 +127,7 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
         self._seeds.drawn[:] = seeds["drawn"]
         self._obs = self.game.restore(part("game"), self._seeds)
         self.players.restore(part("players"))
+        self.steps = int(part("played")["steps"])
         return self._obs[self.seat_index]
 
     def _final_obs(self, rows: NDArray[np.intp], final: Array) -> Array:

@@ -47,13 +47,14 @@ def group(records: Iterable[Record], key: Callable[[Record], Group]) -> dict[Gro
 def one_vote(records: Iterable[Record]) -> list[Record]:
     """One record for each cell, whoever else was at hand when it was made.
 
-    Cells that differ only in the other victims hold the same training; the one that met most of
-    them is kept, the smaller id where they tie.
+    Cells that differ only in who else was at hand hold the same training; the one judged by most
+    held-out adversaries is kept, then the one that met most victims, then the smaller id.
     """
     kept: dict[str, Record] = {}
-    for record in sorted(records, key=lambda r: (-len(r.cell.others), r.id)):
+    for record in sorted(records, key=lambda r: (-len(r.cell.held_out), -len(r.cell.others), r.id)):
         kept.setdefault(
-            content_hash(record.cell.model_dump(mode="json", exclude={"others"})), record
+            content_hash(record.cell.model_dump(mode="json", exclude={"others", "held_out"})),
+            record,
         )
     return list(kept.values())
 

@@ -14,7 +14,7 @@ from benchmark.arena.tally import Tally
 from benchmark.evaluation.matches import PROTOCOL
 from benchmark.evaluation.statistics import wilson
 from benchmark.leaderboard import scoring
-from benchmark.records.record import Record
+from benchmark.records.record import Cell, Record
 
 HEADER = """# Leaderboard
 
@@ -79,7 +79,7 @@ def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None
     rows = []
     for cells in scoring.rows(records):
         cell = cells[0].cell
-        attack, victim, track = cell.attack.label, cell.victim.name, cell.track
+        attack, victim, track = cell.attack.label, victim_label(cell), cell.track
         budget = cell.budget_steps
         score = scoring.attack_score(cells)
         tally = scoring.pooled(cells, "attack")
@@ -105,7 +105,7 @@ def _victims(title: str, records: Sequence[Record]) -> Table:
         note="win rate of scripted floors and of regular opponents in the adversary's seat.",
     )
     for player, cells in scoring.group(records, lambda r: r.cell.victim).items():
-        one = cells[:1]  # floors and regular opponents are the same in every cell of a victim
+        one = [min(cells, key=lambda r: (-len(r.cell.others), r.id))]  # met most opponents
         table.rows.append(
             [
                 player.name,
@@ -149,7 +149,7 @@ def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | Non
     for cells in scoring.rows(records):
         cell = cells[0].cell
         defense = cell.defense.label if cell.defense else ""
-        attack, victim, budget = cell.attack.label, cell.victim.name, cell.budget_steps
+        attack, victim, budget = cell.attack.label, victim_label(cell), cell.budget_steps
         score = scoring.defense_score(cells)
         parts = [scoring.defense_parts(cell) for cell in cells]
         row = [
@@ -227,6 +227,11 @@ def _score(score: scoring.Score, cells: Sequence[Record]) -> str:
     if len(cells) == len({cell.cell.victim.name for cell in cells}):
         return f"{score.value:.1f} (1 seed)"
     return f"{score.value:.1f} ({score.low:.1f}-{score.high:.1f})"
+
+
+def victim_label(cell: Cell) -> str:
+    """A victim's name, marked where it is a replication variant."""
+    return cell.victim.name + ("" if cell.victim_ranked else " (variant)")
 
 
 def _other_mode(cells: Sequence[Record]) -> str:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor
 
 from benchmark.arena.arena import Arena
@@ -27,6 +27,9 @@ from benchmark.learning.normalise import RewardScale
 from benchmark.learning.progress import CurvePoint, Progress
 from benchmark.learning.rollout import HALF_LOG_2PI, Collector, Rollout, gae
 from benchmark.policies.policy import Activation, MLPPolicy, PolicyCard
+
+VERSION = 1
+"""Of the learner and the arena: raised whenever the same training may give another policy."""
 
 
 class PPOConfig(BaseModel):
@@ -52,8 +55,8 @@ class PPOConfig(BaseModel):
     value_weight: float = Field(default=0.5, ge=0)
     max_grad_norm: float | None = Field(default=0.5, gt=0, description="null: no clipping")
     advantage_norm: Literal["minibatch", "rollout"] = "minibatch"
-    log_std: float = Field(description="initial log standard deviation of actions")
-    hidden: tuple[int, ...] = (64, 64)
+    log_std: float = Field(ge=-10, le=3, description="initial log standard deviation of actions")
+    hidden: tuple[PositiveInt, ...] = (64, 64)
     activation: Activation = "tanh"
     obs_clip: float | None = Field(default=None, description="standardise and clip; null: raw")
     scale_reward: bool = False

@@ -71,7 +71,7 @@ class Regressor:
         self.network.requires_grad_(False)
 
     def state(self) -> Arrays:
-        """Weights, moments and generator, for a checkpoint."""
+        """Weights and moments, for a checkpoint."""
         moments: dict[str, Any] = self._optimiser.state_dict()["state"].get(0, {})
         return {
             "flat": self._flat.detach().numpy().copy(),

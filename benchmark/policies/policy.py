@@ -5,6 +5,7 @@ Inference is NumPy: the networks are small, and at these sizes it beats torch's 
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from itertools import pairwise
 from typing import Any, Literal
@@ -47,6 +48,15 @@ class PolicyCard(BaseModel):
     training: dict[str, Any] = Field(default_factory=dict)
     notes: str = ""
     sha256: str = Field(default="", description="of policy.safetensors")
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that moves how it acts: weights and the card's say in them."""
+        acting = {
+            "kind", "obs_dim", "act_dim", "act_bound", "hidden", "activation", "filter_clip",
+            "action_mode", "stochastic", "sha256",
+        }  # fmt: skip
+        return hashlib.sha256(self.model_dump_json(include=acting).encode()).hexdigest()
 
 
 class Policy(ABC):

@@ -13,6 +13,7 @@ from typing import Any
 from benchmark import __version__
 from benchmark.learning.threads import available_cores, current_threads
 
+CODE = ("benchmark", "attacks", "defenses", "pyproject.toml", "requirements.lock")
 PACKAGES = ("numpy", "torch", "numba", "mujoco", "gymnasium", "scipy")
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,7 +25,7 @@ def collect() -> dict[str, Any]:
         "benchmark": __version__,
         "origin": _git("remote", "get-url", "origin"),
         "commit": commit,
-        "dirty": None if commit is None else bool(_git("status", "--porcelain", "-uno")),
+        "dirty": None if commit is None else _git("status", "--porcelain", "--", *CODE) != "",
         "lock": _sha256(_ROOT / "requirements.lock"),
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
@@ -37,6 +38,8 @@ def collect() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
+    if not (_ROOT / ".git").exists():  # an installed package, perhaps inside another repository
+        return None
     try:
         done = subprocess.run(
             ["git", "-C", str(_ROOT), *arguments],
@@ -44,7 +47,7 @@ def _git(*arguments: str) -> str | None:
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() or None
+    return done.stdout.strip()
 
 
 def _version(package: str) -> str | None:

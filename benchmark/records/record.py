@@ -85,6 +85,10 @@ class Cell(_Frozen):
     others: list[PlayerRef] = Field(
         description="the game's other victims at hand: regular opponents and transfer targets"
     )
+    held_out: list[str] = Field(
+        description="adversaries that judge a defense and were not shown to it, with their keys"
+    )
+    victim_ranked: bool = Field(description="false: a replication variant")
     attack: MethodRef
     track: Literal["black-box", "white-box", "none"]
     defense: MethodRef | None
@@ -123,7 +127,9 @@ class Record(_Frozen):
     flags: list[str]
     level: int = Field(ge=0, le=3)
     command: str = Field(description="what reproduces this record")
-    provenance: dict[str, Any]
+    provenance: dict[str, dict[str, Any]] = Field(
+        description="where each training was done: commit, packages, machine"
+    )
     timings: dict[str, dict[str, float]]
 
     @model_validator(mode="after")

@@ -128,7 +128,11 @@ class Store:
             self.victims.mkdir(parents=True, exist_ok=True)
             if home.exists():
                 home.rename(staging / "old")
-            (staging / "new").rename(home)
+            try:
+                (staging / "new").rename(home)
+            except OSError:
+                (staging / "old").rename(home)
+                raise
         return card
 
     @contextlib.contextmanager
@@ -168,6 +172,6 @@ def storage_errors(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InfrastructureError(
-            f"store {root}: {error.strerror or error}; finished jobs are kept, free the disk or "
-            "mend the permissions and run the same command again"
+            f"store {root}: {error.strerror or error}; what is finished is kept: make the store "
+            "writable, free its disk or choose another --store, then run the same command again"
         ) from error

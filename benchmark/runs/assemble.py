@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import wilson
 from benchmark.learning.progress import CurvePoint
 from benchmark.policies import artifact
-from benchmark.records import provenance
 from benchmark.records.record import Isolation, MatchSet, PlayerRef, Record
 from benchmark.records.store import Store
 from benchmark.runs.executors.executor import Failure
@@ -20,16 +17,18 @@ def records_of(plan: Plan, store: Store, command: str) -> tuple[list[Record], li
 
     A damaged artifact costs the records that read it, and no others.
     """
-    host = provenance.collect()
     made, failures = [], []
     for cell in plan.cells:
         if not all(store.has(job.key) for job in jobs_of(cell)):
             continue
         try:
-            made.append(_record(cell, store, command, host))
-        except artifact.BadArtifact as error:
+            made.append(_record(cell, store, command))
+        except (artifact.BadArtifact, KeyError, TypeError, ValueError) as error:
+            label = f"record of {cell.cell.attack.label} on {cell.cell.victim.name}"
             failures.append(
-                Failure(job=cell.cell.id, label="record", kind="BadArtifact", message=str(error))
+                Failure(
+                    job=cell.cell.id, label=label, kind=type(error).__name__, message=str(error)
+                )
             )
         else:
             store.write_record(made[-1])
@@ -41,7 +40,7 @@ def jobs_of(cell: PlannedCell) -> list[Job]:
     return [*cell.trainings.values(), *(match.job for match in cell.matches)]
 
 
-def _record(cell: PlannedCell, store: Store, command: str, host: dict[str, Any]) -> Record:
+def _record(cell: PlannedCell, store: Store, command: str) -> Record:
     results = {name: store.result(job.key) for name, job in cell.trainings.items()}
     matches = [_match_set(match, store) for match in cell.matches]
     return Record(
@@ -65,7 +64,7 @@ def _record(cell: PlannedCell, store: Store, command: str, host: dict[str, Any])
         ),
         level=0,
         command=command,
-        provenance=host,
+        provenance={name: result["provenance"] for name, result in results.items()},
         timings={name: result["timings"] for name, result in results.items()},
     )
 
@@ -87,11 +86,11 @@ def _reference(player: Player, store: Store) -> PlayerRef:
     if player.source == "job":
         sha256 = artifact.load_card(store.folder(player.ref)).sha256
         return PlayerRef(name=player.name, sha256=sha256)
-    return PlayerRef(name=player.name, sha256=player.ref)
+    return PlayerRef(name=player.name, sha256=player.sha256)
 
 
 def flags_of(matches: list[MatchSet], *, overrun: bool, learned: bool) -> list[str]:
-    """The protocol's automatic flags that can be read off a record; floors are not compared."""
+    """Those of the protocol's automatic flags that one record shows; floors are not compared."""
     flags = ["budget overrun"] if overrun else []
     main = [m.tally for m in matches if m.role == "attack" and m.ranked_mode]
     floors = [m.tally for m in matches if m.role == "floor" and m.adversary.name == "random"]

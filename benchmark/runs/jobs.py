@@ -19,6 +19,7 @@ from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.progress import CurvePoint
 from benchmark.policies.policy import MLPPolicy, Policy
+from benchmark.records import provenance
 from benchmark.records.record import MethodRef
 from benchmark.records.store import Store, storage_errors
 from benchmark.registry import Victims, attacks, defenses, floors, game
@@ -45,15 +46,10 @@ class Worker:
             Misuse: the job cannot work; CheckFailed: its training failed.
             InfrastructureError: the store cannot keep the result.
         """
-        started, cpu = time.perf_counter(), time.process_time()
         if job.kind == "play":
             policy, result = None, self._play(job)
         else:
             policy, result = self._train(job, watch)
-        result["timings"] = {
-            "wall_s": round(time.perf_counter() - started, 3),
-            "cpu_s": round(time.process_time() - cpu, 3),
-        }
         self.store.commit(job.key, job.model_dump(mode="json"), result, policy)
 
     def policy(self, player: Player, job: Job) -> Policy:
@@ -63,7 +59,7 @@ class Worker:
         if player.source == "job":
             return self.store.policy(player.ref)
         loaded = self.victims.load(player.name)
-        if loaded.card.sha256 != player.ref:
+        if loaded.card.identity != player.ref:
             raise CheckFailed(f"victim '{player.name}' changed since the run was planned")
         return loaded
 
@@ -79,37 +75,48 @@ class Worker:
     def _train(self, job: Job, watch: Watch) -> tuple[Policy, dict[str, Any]]:
         method = job.method
         assert method is not None
+        arenas: list[Arena] = []  # the budget is counted in them, whatever the method reports
         progress = JobProgress(self.store, job, watch)
         # Not of the method's name: methods are compared seed by seed, from the same start.
         rng = np.random.default_rng(derive(job.kind, job.seed, job.game))
-        victim = self.policy(job.victim, job)
         train = self._attack if job.kind == "attack" else self._harden
-        policy = train(job, method, victim, rng, progress)
-        steps = progress.curve[-1].steps if progress.curve else 0
-        curve = [point.model_dump(mode="json") for point in condensed(progress.curve)]
-        return policy, {"curve": curve, "steps": steps, "overrun": steps > job.budget_steps}
+        policy = train(job, method, arenas, rng, progress)
+        steps = sum(arena.steps for arena in arenas)
+        return policy, {
+            "curve": [point.model_dump(mode="json") for point in condensed(progress.curve)],
+            "steps": steps,
+            "overrun": steps > job.budget_steps,
+            "timings": progress.timings(),
+            "provenance": provenance.collect(),
+        }
 
     def _attack(
-        self, job: Job, method: MethodRef, victim: Policy, rng: np.random.Generator,
+        self, job: Job, method: MethodRef, arenas: list[Arena], rng: np.random.Generator,
         progress: JobProgress,
     ) -> Policy:  # fmt: skip
         kind = attacks.load(method.name)
         attack = kind(kind.configure(_card(job), method.config))
-        arena = _arena(job, job.seat, Mixture.of(victim), attack.matches)
-        policy: Policy = attack.train(arena, job.budget_steps, rng, progress)
-        check_fits(policy, arena.game.card, job.seat)
+        victim = self.policy(job.victim, job)
+        arenas.append(_arena(job, job.seat, Mixture.of(victim), attack.matches))
+        policy: Policy = attack.train(arenas[0], job.budget_steps, rng, progress)
+        check_fits(policy, _card(job), job.seat)
         return policy
 
     def _harden(
-        self, job: Job, method: MethodRef, victim: Policy, rng: np.random.Generator,
+        self, job: Job, method: MethodRef, arenas: list[Arena], rng: np.random.Generator,
         progress: JobProgress,
     ) -> Policy:  # fmt: skip
         kind = defenses.load(method.name)
         defense = kind(kind.configure(_card(job), method.config))
         seat = _other_seat(job, _card(job))
+
+        def make_arena(mixture: Mixture, matches: int) -> Arena:
+            arenas.append(_arena(job, seat, mixture, matches))
+            return arenas[-1]
+
         policy: Policy = defense.harden(
-            victim,
-            lambda mixture, matches: _arena(job, seat, mixture, matches),
+            self.policy(job.victim, job),
+            make_arena,
             [self.policy(player, job) for player in job.adversaries],
             [self.policy(player, job) for player in job.opponents],
             job.budget_steps,
@@ -139,6 +146,18 @@ class JobProgress:
         self._store, self._watch = store, watch
         self._key = job.key
         self._saved_at = time.monotonic()
+        self._started = time.perf_counter(), time.process_time()
+        self._before = (0.0, 0.0)
+
+    def timings(self) -> dict[str, float]:
+        """Wall and CPU seconds so far, with those of interrupted tries to their checkpoint."""
+        wall, cpu = (
+            before + now - start
+            for before, now, start in zip(
+                self._before, (time.perf_counter(), time.process_time()), self._started, strict=True
+            )
+        )
+        return {"wall_s": round(wall, 3), "cpu_s": round(cpu, 3)}
 
     def report(self, point: CurvePoint) -> None:
         """Keep the point and show it."""
@@ -152,6 +171,7 @@ class JobProgress:
         if found is not None:
             points = json.loads(found.facts["curve"])
             self.curve = [CurvePoint.model_validate(point) for point in points]
+            self._before = found.facts["wall_s"], found.facts["cpu_s"]
             self._watch(self.curve[-1].steps, Tally())
         return found
 
@@ -162,8 +182,12 @@ class JobProgress:
     def save(self, checkpoint: Checkpoint) -> None:
         """Store it with the curve so far."""
         checkpoint.facts["curve"] = json.dumps([p.model_dump(mode="json") for p in self.curve])
+        checkpoint.facts |= self.timings()
         with storage_errors(self._store.root):
-            checkpoints.write(checkpoint, self._store.checkpoint(self._key))
+            try:
+                checkpoints.write(checkpoint, self._store.checkpoint(self._key))
+            except FileNotFoundError:  # another run has just finished this job and swept up
+                checkpoints.write(checkpoint, self._store.checkpoint(self._key))
         self._saved_at = time.monotonic()
 
 

@@ -5,27 +5,35 @@ The commit is provenance and no part of a key: methods and games carry versions 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark.errors import Misuse
 from benchmark.evaluation.matches import EVALUATION_MATCHES, PROTOCOL
+from benchmark.learning import ppo
 from benchmark.policies.policy import ANY, ActionMode, PolicyCard
 from benchmark.records.record import Cell, MethodRef, PlayerRef, Role, content_hash
-from benchmark.runs.spec import HELD_OUT_SEED, AttackPlan, RunSpec
+from benchmark.runs.spec import HELD_OUT_SEED, AttackPlan, DefensePlan, RunSpec
 
 
 class Player(BaseModel):
-    """Where a policy comes from: a victim by name and sha256, a floor by name, or a job's key."""
+    """Where a policy comes from: a victim, a floor by name, or another job."""
 
     model_config = ConfigDict(frozen=True)
 
     source: Literal["victim", "floor", "job"]
     name: str
-    ref: str = ""
+    ref: str = Field(default="", description="a victim's identity or a job's key")
+    sha256: str = Field(default="", description="of a victim's weights, for the record")
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it apart: a name is only for people, but for a floor."""
+        return self.source, self.ref or self.name
 
 
 class Job(BaseModel):
@@ -47,11 +55,22 @@ class Job(BaseModel):
     episodes: int = 0
     victim_mode: ActionMode = "mean"
     parallel: int = EVALUATION_MATCHES
+    learner: int = ppo.VERSION
+
+    _PLAYERS: ClassVar[tuple[str, ...]] = ("adversaries", "opponents")
 
     @cached_property
     def key(self) -> str:
-        """The content hash that names the artifact."""
-        return content_hash(self.model_dump(mode="json"))[:32]
+        """The content hash that names the artifact: of all that moves it, and of nothing else."""
+        method = self.method
+        return content_hash(
+            {
+                **self.model_dump(mode="json", exclude={"victim", "method", *self._PLAYERS}),
+                "method": method and [method.name, method.version, method.config],
+                "victim": self.victim.key,
+                **{part: [p.key for p in getattr(self, part)] for part in self._PLAYERS},
+            }
+        )[:32]
 
     @property
     def needs(self) -> list[str]:
@@ -133,7 +152,7 @@ class _Planner:
     ) -> PlannedCell:
         victim = _victim(name, card)
         training = self._train(attack, victim, seed)
-        cell = PlannedCell(self._cell(name, card, attack, None, seed), {"attack": training})
+        cell = PlannedCell(self._cell(name, card, attack, None, seed, []), {"attack": training})
         self._play(cell, "attack", training.made(), victim, card)
         self._everyone_else(cell, victim, card, name)
         for other, its_card in self.spec.others.items():
@@ -147,27 +166,29 @@ class _Planner:
         name: str,
         card: PolicyCard,
         attack: AttackPlan,
-        defense: MethodRef,
+        defense: DefensePlan,
         seed: int,
         attacked: PlannedCell,
     ) -> None:
         victim, stored = _victim(name, card), attacked.trainings["attack"]
+        opponents = self._opponents(name) if defense.meets_opponents else []
         hardening = self._add(
             Job(
-                kind="harden", victim=victim, method=defense, seed=seed,
+                kind="harden", victim=victim, method=defense.method, seed=seed,
                 budget_steps=self.spec.budget_steps, adversaries=(stored.made(),),
-                opponents=tuple(self._opponents(name)), **self._place(),
+                opponents=tuple(opponents), **self._place(),
             )
         )  # fmt: skip
         hardened = hardening.made()
         fresh = self._train(attack, hardened, seed)
+        held_out = self._held_out(attack, victim, seed)
         cell = PlannedCell(
-            self._cell(name, card, attack, defense, seed),
+            self._cell(name, card, attack, defense.method, seed, held_out),
             {"attack": stored, "hardening": hardening, "fresh": fresh},
         )
         self._play(cell, "stored", stored.made(), hardened, card)
-        for held_out in self._held_out(attack, victim, seed):
-            self._play(cell, "held-out", held_out.made(), hardened, card)
+        for unseen in held_out:
+            self._play(cell, "held-out", unseen.made(), hardened, card)
         self._play(cell, "fresh", fresh.made(), hardened, card)
         self._everyone_else(cell, hardened, card, name)
         for opponent in self._opponents(name):  # what clean play was before, for C
@@ -193,9 +214,7 @@ class _Planner:
         """Regular opponents: the game's other ranked policies that fit the adversary's seat."""
         seat = self.spec.game.adversary_seat
         fitting = {
-            other: card
-            for other, card in self.spec.others.items()
-            if card.ranked and card.seat in (ANY, seat)
+            other: card for other, card in self.spec.others.items() if card.seat in (ANY, seat)
         }
         others = {other: card for other, card in fitting.items() if other != name} or fitting
         if not others:
@@ -244,6 +263,7 @@ class _Planner:
         attack: AttackPlan,
         defense: MethodRef | None,
         seed: int,
+        held_out: Sequence[Job],
     ) -> Cell:
         spec = self.spec
         return Cell(
@@ -256,6 +276,8 @@ class _Planner:
                 for other, other_card in spec.others.items()
                 if other != name
             ],
+            held_out=[f"{job.made().name} {job.key}" for job in held_out],
+            victim_ranked=card.ranked,
             attack=attack.method,
             track=attack.track,
             defense=defense,
@@ -268,4 +290,4 @@ class _Planner:
 
 
 def _victim(name: str, card: PolicyCard) -> Player:
-    return Player(source="victim", name=name, ref=card.sha256)
+    return Player(source="victim", name=name, ref=card.identity, sha256=card.sha256)

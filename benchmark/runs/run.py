@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmark.errors import BenchError
 from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims
@@ -56,6 +58,11 @@ def execute(
     worker = Worker(store, victims)
     for job in plan.jobs:
         worker.check_players(job)
-    failures = LocalExecutor(worker).run(plan.jobs, show())
+    try:
+        failures = LocalExecutor(worker).run(plan.jobs, show())
+    except BaseException:  # stopped: what is complete becomes records all the same
+        with contextlib.suppress(BenchError):
+            records_of(plan, store, spec.command)
+        raise
     records, unreadable = records_of(plan, store, spec.command)
     return Outcome(records, failures + unreadable)

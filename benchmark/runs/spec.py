@@ -13,7 +13,7 @@ from benchmark.games.game import GameCard, Tier
 from benchmark.policies.policy import PolicyCard
 from benchmark.records.record import MethodRef
 from benchmark.registry import Victims, attacks, defenses, game
-from benchmark.settings import resolve
+from benchmark.settings import hint, resolve
 
 EPISODES: dict[Tier, int] = {"smoke": 200, "lite": 200, "full": 1000}
 SEEDS: dict[Tier, int] = {"smoke": 1, "lite": 3, "full": 5}
@@ -31,6 +31,16 @@ class AttackPlan(BaseModel):
     least_steps: int
 
 
+class DefensePlan(BaseModel):
+    """A defense, resolved."""
+
+    model_config = ConfigDict(frozen=True)
+
+    method: MethodRef
+    meets_opponents: bool
+    least_steps: int
+
+
 class RunSpec(BaseModel):
     """Everything that moves the results of a run."""
 
@@ -39,9 +49,9 @@ class RunSpec(BaseModel):
     game: GameCard
     game_options: dict[str, Any]
     victims: dict[str, PolicyCard] = Field(description="the ones under attack")
-    others: dict[str, PolicyCard] = Field(description="every victim of the game that is at hand")
+    others: dict[str, PolicyCard] = Field(description="every ranked victim of the game at hand")
     attacks: tuple[AttackPlan, ...]
-    defenses: tuple[MethodRef, ...]
+    defenses: tuple[DefensePlan, ...]
     seeds: tuple[int, ...]
     tier: Tier
     budget_steps: int = Field(ge=1)
@@ -80,7 +90,7 @@ def resolve_run(
     known = victims.cards(card.id)
     if not known:
         raise Misuse(f"no victim for {card.id}; import some with `bench victims import PATH`")
-    chosen = victim_names or [next(name for name in known)]
+    chosen = victim_names or [victims.default(known)]
     for name in chosen:
         if name not in known:
             found = victims.load(name).card  # raises for an unknown name
@@ -94,13 +104,20 @@ def resolve_run(
     planned = tuple(_attack(name, card, settings) for name in dict.fromkeys(attack_names))
     hardenings = tuple(_defense(name, card, settings) for name in dict.fromkeys(defense_names))
     learned = [attack for attack in planned if attack.track != "none"]
-    _check_settings(settings, learned, bool(hardenings))
-    _check_budget(steps, [(a.method.name, a.least_steps) for a in learned])
+    _check_settings(settings.get("attack", {}), [a.method for a in learned], "attack")
+    _check_settings(settings.get("defense", {}), [d.method for d in hardenings], "defense")
+    least = [(a.method.name, a.least_steps) for a in learned]
+    least += [(d.method.name, d.least_steps) for d in hardenings]
+    for name, needed in least:
+        if steps < needed:
+            raise Misuse(
+                f"--budget: {steps} steps are less than one rollout of '{name}' ({needed})"
+            )
     return RunSpec(
         game=card,
         game_options=options.model_dump(mode="json"),
         victims={name: known[name] for name in dict.fromkeys(chosen)},
-        others=known,
+        others={name: its_card for name, its_card in known.items() if its_card.ranked},
         attacks=planned,
         defenses=hardenings,
         seeds=tuple(range(count)),
@@ -113,46 +130,44 @@ def resolve_run(
 
 def _attack(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> AttackPlan:
     kind = attacks.load(name)
-    # A floor has nothing to set; beside a real attack it must not refuse that one's settings.
-    given = settings.get("attack", {}) if kind.track != "none" else {}
-    return AttackPlan(
-        method=_method(name, kind, card, given),
-        track=kind.track,
-        least_steps=kind(kind.configure(card, given)).least_steps,
-    )
+    method = _method(name, kind, card, settings.get("attack", {}))
+    made = kind(kind.configure(card, method.config))
+    return AttackPlan(method=method, track=kind.track, least_steps=made.least_steps)
 
 
-def _defense(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> MethodRef:
+def _defense(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> DefensePlan:
     kind = defenses.load(name)
-    given = settings.get("defense", {})
-    return _method(name, kind, card, given)
+    method = _method(name, kind, card, settings.get("defense", {}))
+    made = kind(kind.configure(card, method.config))
+    return DefensePlan(
+        method=method, meets_opponents=made.meets_opponents, least_steps=made.least_steps
+    )
 
 
 def _method(name: str, kind: Any, card: GameCard, given: dict[str, Any]) -> MethodRef:
-    """A method's reference. A setting that changes nothing is not part of what was set."""
-    config: BaseModel = kind.configure(card, given)
+    """A method with those of the given settings that it has.
+
+    A setting that changes nothing is not part of what was set, and a value is noted as the
+    config understood it, so that 0 and 0.0 are one.
+    """
+    own = {k: v for k, v in given.items() if k in type(kind.configure(card, {})).model_fields}
+    config: BaseModel = kind.configure(card, own)
+    resolved = config.model_dump(mode="json")
     settings = {
-        field: value
-        for field, value in given.items()
-        if kind.configure(card, {k: v for k, v in given.items() if k != field}) != config
+        field: resolved[field]
+        for field in own
+        if kind.configure(card, {k: v for k, v in own.items() if k != field}) != config
     }
-    return MethodRef(
-        name=name, version=kind.version, settings=settings, config=config.model_dump(mode="json")
-    )
+    return MethodRef(name=name, version=kind.version, settings=settings, config=resolved)
 
 
-def _check_settings(
-    settings: dict[str, dict[str, Any]], learned: Sequence[AttackPlan], defended: bool
-) -> None:
-    """Raise Misuse for settings that nothing in the run would read."""
-    for part, reader in (("attack", bool(learned)), ("defense", defended)):
-        if settings.get(part) and not reader:
-            field = next(iter(settings[part]))
+def _check_settings(given: dict[str, Any], methods: Sequence[MethodRef], part: str) -> None:
+    """Raise Misuse for a setting that no method of the run has."""
+    for field in given:
+        if any(field in method.config for method in methods):
+            continue
+        if not methods:
             raise Misuse(f"--set {part}.{field}: no {part} of this run has settings")
-
-
-def _check_budget(steps: int, methods: Sequence[tuple[str, int]]) -> None:
-    """Raise Misuse where a budget is too small for a method to learn at all."""
-    for name, least in methods:
-        if steps < least:
-            raise Misuse(f"--budget: {steps} steps are less than one rollout of '{name}' ({least})")
+        known = {name for method in methods for name in method.config}
+        names = " nor ".join(f"'{method.name}'" for method in methods)
+        raise Misuse(f"{part} {names} has no setting '{field}'; {hint(field, known)}")

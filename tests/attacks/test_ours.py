@@ -95,7 +95,7 @@ def _hooks(**settings: object) -> Deviations:
 
 def test_targets_never_cross_the_end_of_a_match() -> None:
     hooks, rollout = _hooks(), _rollout(np.random.default_rng(0))
-    seen = Seen(rollout, hooks.models)
+    seen = Seen(rollout, hooks.models, 1.0)
     valid = seen.valid.numpy().reshape(STEPS, MATCHES)
     assert not valid[2, 1]
     assert not valid[4, 3]
@@ -118,7 +118,7 @@ def test_loss_is_the_paper_s_tail_on_valid_rows() -> None:
         if not seen.valid[row]:
             continue
         s, a_v = seen.view[row], seen.victim_action[row]
-        change = models.transition(torch.cat([s, mu, a_v])[None])[0]
+        change = models.transition(torch.cat([s, mu.clamp(-1, 1), a_v])[None])[0]
         predicted = s + change * torch.from_numpy(models.spread())
         action = (models.surrogate(predicted[None])[0] - seen.next_victim_action[row]).abs()
         observation = (predicted - seen.next_view[row]).abs()
@@ -168,7 +168,7 @@ def test_action_deviation_is_blind_to_what_is_not_the_adversary() -> None:
     first = hooks.models.surrogate.network.dense[0]
     with torch.no_grad():
         first.weight[:, 4:8] = 0.0
-    hooks._seen = Seen(_rollout(np.random.default_rng(0)), hooks.models)
+    hooks._seen = Seen(_rollout(np.random.default_rng(0)), hooks.models, 1.0)
     hooks._weights = torch.ones(STEPS * MATCHES)
     hooks._bonus()
     assert hooks.diagnostics()["action_deviation"] == 0.0

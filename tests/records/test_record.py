@@ -264,6 +264,8 @@ CHANGES: dict[str, Any] = {
     "seat": "right",
     "victim": {"name": "house", "sha256": "another"},
     "others": [{"name": "b", "sha256": "b"}],
+    "held_out": ["ours (seed 1000) key"],
+    "victim_ranked": False,
     "attack": method("ours", norm="l2").model_dump(),
     "track": "white-box",
     "defense": method("retrain").model_dump(),

@@ -111,7 +111,7 @@ def test_a_commit_that_fails_in_the_middle_files_nothing(
         with pytest.raises(InfrastructureError, match="No space left") as caught:
             store.commit("next", JOB, RESULT, scribble(2))
     assert str(store.root) in str(caught.value)
-    assert "finished jobs are kept" in str(caught.value)
+    assert "what is finished is kept" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not store.has("next")
     assert contents(store.root) == before

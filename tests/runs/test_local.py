@@ -123,7 +123,9 @@ class House:
 
     def spec(self, attacks: tuple[str, ...] = ("first", "second"), **more: Any) -> RunSpec:
         """Four episodes a pairing."""
-        spec = self._resolve(victims=self.shelf, attack_names=list(attacks), budget=10, **more)
+        spec = self._resolve(
+            victims=self.shelf, attack_names=list(attacks), **{"budget": 10, **more}
+        )
         return spec.model_copy(update={"episodes": 4})
 
     def plan(self, **more: Any) -> Plan:
@@ -198,7 +200,7 @@ def test_a_failure_blocks_those_that_need_it_and_no_others(house: House) -> None
 def test_a_block_reaches_through_a_chain(house: House) -> None:
     """Hardening needs the adversary, the fresh attack the hardening, its matches that."""
     house.acts["first"] = raising(RuntimeError("boom"))
-    plan = house.plan(attacks=("first",), defense_names=["retrain"])
+    plan = house.plan(attacks=("first",), defense_names=["retrain"], budget=70_000)
     failures, _ = house.run(plan)
     lost = {failure.job for failure in failures}
     (hardening,) = [job for job in plan.jobs if job.kind == "harden"]
@@ -401,15 +403,20 @@ def test_two_stores_get_the_same_records(tmp_path: Path, house: House) -> None:
 
 
 def test_steps_above_the_budget_are_flagged(house: House) -> None:
-    """The record says that the attack took more than it was given."""
+    """Counted in the arena: the method, which reports nothing, took more than it was given."""
 
-    def greedy(arena: Arena, progress: Progress) -> Policy:
-        progress.report(CurvePoint(steps=11, tally=Tally()))
-        return RandomPolicy(2, 1.0)
+    def plays(steps: int) -> Act:
+        def act(arena: Arena, progress: Progress) -> Policy:
+            arena.reset()
+            for _ in range(steps):
+                arena.step(np.zeros((2, 2), dtype=np.float32))
+            return RandomPolicy(2, 1.0)
 
-    house.acts["first"] = greedy
+        return act
+
+    house.acts |= {"first": plays(6), "second": plays(5)}
     first, second = house.execute().records
-    assert (first.steps["attack"], second.steps["attack"]) == (11, 10)
+    assert (first.steps["attack"], second.steps["attack"]) == (12, 10)
     assert "budget overrun" in first.flags
     assert "budget overrun" not in second.flags
 

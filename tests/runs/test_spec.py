@@ -13,10 +13,10 @@ from tests.runs.conftest import Resolve, Shelf, named
 
 
 def test_defaults(resolve: Resolve) -> None:
-    """The tier says what was not said; the first victim is attacked, all of the game's are met."""
+    """The tier says what was not said; the first victim is attacked, the ranked ones are met."""
     spec = resolve()
     assert list(spec.victims) == ["alpha"]
-    assert list(spec.others) == ["alpha", "beta", "buggy"]
+    assert list(spec.others) == ["alpha", "beta"]
     assert spec.seeds == tuple(range(SEEDS["smoke"]))
     assert spec.episodes == EPISODES["smoke"]
     assert spec.budget_steps == spec.game.budgets["smoke"]
@@ -48,7 +48,7 @@ def test_a_method_named_twice_runs_once(resolve: Resolve) -> None:
     """Attacks and defenses alike."""
     spec = resolve(attack_names=["ours", "ours"], defense_names=["mixed", "retrain", "mixed"])
     assert [a.method.name for a in spec.attacks] == ["ours"]
-    assert [d.name for d in spec.defenses] == ["mixed", "retrain"]
+    assert [d.method.name for d in spec.defenses] == ["mixed", "retrain"]
 
 
 @pytest.mark.parametrize(
@@ -175,3 +175,35 @@ def test_a_budget_below_one_rollout_is_refused_before_anything(resolve: Resolve)
     with pytest.raises(Misuse, match=r"1000 steps are less than one rollout of 'ours' \(65536\)"):
         resolve(budget=1000)
     assert resolve(budget=1000, attack_names=["random"]).budget_steps == 1000
+
+
+def test_a_setting_goes_to_the_methods_that_have_it(resolve: Resolve) -> None:
+    """So a variant can be run beside its baseline; one that nobody has is refused."""
+    spec = resolve(attack_names=["baseline", "ours"], settings={"attack": {"norm": "l2"}})
+    assert [a.method.label for a in spec.attacks] == ["baseline", "ours norm=l2"]
+    with pytest.raises(Misuse, match="'baseline' nor 'ours' has no setting 'nrm'; did you mean"):
+        resolve(attack_names=["baseline", "ours"], settings={"attack": {"nrm": "l2"}})
+
+
+@pytest.mark.parametrize("settings", [{"weight": 0}, {"weight": 0.0}])
+def test_a_value_is_noted_as_the_config_understood_it(
+    resolve: Resolve, settings: dict[str, Any]
+) -> None:
+    """0 and 0.0 are one entry."""
+    assert resolve(settings={"attack": settings}).attacks[0].method.label == "ours weight=0.0"
+
+
+@pytest.mark.parametrize("field", ["hidden", "activation", "obs_clip"])
+def test_what_is_the_victims_own_is_no_setting_of_retraining(resolve: Resolve, field: str) -> None:
+    """It would be in the label and do nothing."""
+    value = {"hidden": [8], "activation": "relu", "obs_clip": 5.0}[field]
+    with pytest.raises(Misuse, match=f"'{field}' is the victim's own"):
+        resolve(defense_names=["retrain"], settings={"defense": {field: value}})
+
+
+def test_a_budget_below_one_rollout_of_a_defense_is_refused(resolve: Resolve) -> None:
+    """Though the attack could do with it."""
+    with pytest.raises(Misuse, match="less than one rollout of 'retrain'"):
+        resolve(
+            defense_names=["retrain"], settings={"attack": {"preset": "published"}}, budget=2000
+        )
