@@ -7,11 +7,13 @@ Every figure is in `extra_info` as steps per second; ratios hold within one run.
 
 from __future__ import annotations
 
+import resource
 import time
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from stable_baselines3 import PPO as SB3PPO
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -102,6 +104,12 @@ def _train(kind: type[Baseline], steps: int, **settings: object) -> float:
     return time.process_time() - started
 
 
+def test_memory_of_a_training(benchmark: Any) -> None:
+    """Peak resident memory of this process, trainings and torch included, in MB."""
+    benchmark.pedantic(lambda: _train(Baseline, TRAINED_STEPS), rounds=1)
+    benchmark.extra_info["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
@@ -125,7 +133,8 @@ def test_stable_baselines_in_the_same_arena(benchmark: Any, setting: str) -> Non
     config = Baseline.configure(CARD, {})
     alike: dict[str, Any] = {
         "n_steps": config.rollout_steps, "batch_size": config.minibatch,
-        "n_epochs": config.epochs,
+        "n_epochs": config.epochs, "learning_rate": config.learning_rate, "gamma": config.gamma,
+        "policy_kwargs": {"activation_fn": torch.nn.ReLU, "net_arch": list(config.hidden)},
     }  # fmt: skip
     matches = config.matches if setting == "ours" else 8
     steps = SB3_STEPS if setting == "ours" else 8 * 2048
