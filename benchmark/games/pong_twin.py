@@ -1,4 +1,4 @@
-"""The rules of `pong.py` in plain NumPy, a whole batch at once: to read, and to test against.
+"""The rules of `pong_kernel.py` in plain NumPy, a whole batch at once: to read and to test by.
 
 Every floating-point operation is the kernel's own, in the kernel's order, so that the two agree
 bit for bit; selections are spelt with `np.where`, so that even the sign of a zero agrees. Shapes:
@@ -14,16 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.games.game import Array, Outcome, Step
-from benchmark.games.pong import (
-    _EFFECTIVE,
-    _INV_BALL,
-    _INV_BAT,
+from benchmark.games.pong import Advanced, Float, Pong, _expect
+from benchmark.games.pong_kernel import (
     BAT_CENTRE,
     BAT_SPEED,
     CORE_X,
     CORE_Y,
     DAMPING,
     DT,
+    EFFECTIVE,
     ENDINGS,
     EVENT_LEFT,
     EVENT_NONE,
@@ -31,6 +30,8 @@ from benchmark.games.pong import (
     EVENT_SLOW,
     GOAL_X,
     HIT_REWARD,
+    INV_BALL,
+    INV_BAT,
     LIMIT_PULL,
     MOTOR_GAIN,
     MOTOR_STEP,
@@ -44,10 +45,6 @@ from benchmark.games.pong import (
     SWEEPS,
     TOUCH,
     WALL_Y,
-    Advanced,
-    Float,
-    Pong,
-    _expect,
 )
 from benchmark.seeding import STREAM_SERVE, EpisodeSeeds, Seeds, uniforms
 
@@ -193,10 +190,10 @@ def _sweeps(
         bat, motor = bat + (total - motor), total
         total = _positive(stop + side * bat + LIMIT_PULL * over / DT)
         bat, stop = np.where(past, bat - side * (total - stop), bat), total
-        total = _positive(push + (leave - _dot(ball - bat, normal)) * _EFFECTIVE)
+        total = _positive(push + (leave - _dot(ball - bat, normal)) * EFFECTIVE)
         bat, ball = _exchange(bat, ball, total - push, normal, touch)
         push = total
-        total = _clip(rub - _dot(ball - bat, tangent) * _EFFECTIVE, -push, push)
+        total = _clip(rub - _dot(ball - bat, tangent) * EFFECTIVE, -push, push)
         bat, ball = _exchange(bat, ball, total - rub, tangent, touch)
         rub = total
     return bat, ball
@@ -206,8 +203,8 @@ def _exchange(
     bat: Float, ball: Float, impulse: Float, along: Float, touch: Mask
 ) -> tuple[Float, Float]:
     """Velocities after an impulse (N,) on the ball along a direction (N, 2), where they touch."""
-    pushed_ball = ball + (impulse * _INV_BALL)[:, None] * along
-    pushed_bat = bat - (impulse * _INV_BAT)[:, None] * along
+    pushed_ball = ball + (impulse * INV_BALL)[:, None] * along
+    pushed_bat = bat - (impulse * INV_BAT)[:, None] * along
     touching = touch[:, None]
     return np.where(touching, pushed_bat, bat), np.where(touching, pushed_ball, ball)
 

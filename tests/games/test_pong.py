@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.games import pong, pong_twin
+from benchmark.games import pong, pong_kernel, pong_twin
 from benchmark.games.game import Outcome
-from benchmark.games.pong import ENDINGS, Pong, PongOptions
+from benchmark.games.pong import Pong, PongOptions
+from benchmark.games.pong_kernel import ENDINGS
 from benchmark.games.pong_twin import PongTwin
 from benchmark.seeding import EpisodeSeeds
 
@@ -111,13 +112,22 @@ def test_players_see_what_they_saw_in_the_real_engine(recording):
     timeout = recording["timeout"][rows].astype(np.int64)
     left, right = (np.zeros((len(rows), 13), dtype=np.float32) for _ in range(2))
     for i in range(len(rows)):
-        pong._observe(state, i, timeout[i], left, right, i)
+        pong_kernel.observe(state, i, timeout[i], left, right, i)
     assert np.abs(np.stack([left, right], axis=1) - recording["obs"]).max() < 1e-6
 
 
 # --- against the NumPy twin ----------------------------------------------------------------
 
-EDGES = [0.0, -0.0, 1.0, -1.0, pong.RANGE_X, -pong.RANGE_X, pong.RANGE_Y, -pong.RANGE_Y]
+EDGES = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    pong_kernel.RANGE_X,
+    -pong_kernel.RANGE_X,
+    pong_kernel.RANGE_Y,
+    -pong_kernel.RANGE_Y,
+]
 SPEEDS = st.one_of(
     st.floats(-12.0, 12.0), st.sampled_from([0.0, -0.0, 5e-324, 1e-300, 1e6, -1e6, 40.0])
 )
@@ -128,12 +138,12 @@ ACTIONS = st.one_of(
 
 def places(reach: float) -> st.SearchStrategy[float]:
     """Positions about the origin, the edges of every range among them."""
-    return st.one_of(st.floats(-reach, reach), st.sampled_from([*EDGES, pong.GOAL_X, reach]))
+    return st.one_of(st.floats(-reach, reach), st.sampled_from([*EDGES, pong_kernel.GOAL_X, reach]))
 
 
 def offsets(core: float) -> st.SearchStrategy[float]:
     """Where the ball's centre may lie to a bat's along one axis: faces, edges, corners, inside."""
-    edge = core + pong.TOUCH
+    edge = core + pong_kernel.TOUCH
     return st.one_of(
         st.floats(-edge - 0.02, edge + 0.02),
         st.sampled_from([0.0, -0.0, core, -core, edge, -edge, np.nextafter(edge, 0.0)]),
@@ -148,9 +158,9 @@ def state_rows(draw: st.DrawFn) -> list[float]:
     if bat is None:
         x, y = draw(places(2.0)), draw(places(1.2))
     else:
-        centre = pong.BAT_CENTRE if bat else -pong.BAT_CENTRE
-        x = centre + row[bat] + draw(offsets(pong.CORE_X))
-        y = row[bat + 2] + draw(offsets(pong.CORE_Y))
+        centre = pong_kernel.BAT_CENTRE if bat else -pong_kernel.BAT_CENTRE
+        x = centre + row[bat] + draw(offsets(pong_kernel.CORE_X))
+        y = row[bat + 2] + draw(offsets(pong_kernel.CORE_Y))
     return [*row, x, draw(SPEEDS), y, draw(SPEEDS)]
 
 
@@ -189,7 +199,7 @@ def crowded_states(rows: int, rng: np.random.Generator) -> np.ndarray:
     """Random states (rows, 12), most with the ball at a bat, some bats at their limits."""
     state = rng.normal(size=(rows, 12)) * np.tile([0.2, 4.0, 0.8, 4.0], 3)
     bat, row = np.where(rng.random(rows) < 0.5, 0, 4), np.arange(rows)
-    centre = np.where(bat == 0, -pong.BAT_CENTRE, pong.BAT_CENTRE)
+    centre = np.where(bat == 0, -pong_kernel.BAT_CENTRE, pong_kernel.BAT_CENTRE)
     state[:, 8] = centre + state[row, bat] + rng.uniform(-0.06, 0.06, rows)
     state[:, 10] = state[row, bat + 2] + rng.uniform(-0.18, 0.18, rows)
     edge = rng.random((rows, 12)) < 0.05
@@ -261,7 +271,7 @@ def rally(
 
 PAST_RIGHT, PAST_LEFT = (1.64, 5.0, 0.9, 0.0), (-1.64, -5.0, 0.9, 0.0)
 TO_RIGHT, TO_LEFT = (0.0, 1.0, 0.5, 0.0), (0.0, -1.0, 0.5, 0.0)
-LAST = pong.RALLY_LIMIT - 1
+LAST = pong_kernel.RALLY_LIMIT - 1
 ENDED = [
     (PAST_RIGHT, {"way": 1, "hits": 3}, Outcome.SEAT_0, "point"),
     (PAST_LEFT, {"way": -1, "hits": 1}, Outcome.SEAT_1, "point"),
@@ -308,7 +318,7 @@ def test_a_hit_on_the_last_moment_saves_the_ball_and_pays_the_hitter(kind, hitte
     assert (state["timeout"][0], state["direction"][0], state["bounces"][0]) == (150, -way, 2)
     assert state["state"][0, BALL_VX] * way < 0.0
     speed = abs(state["state"][0, BALL_VX])
-    assert step.dense[0, hitter] == np.float32(pong.HIT_REWARD * speed)
+    assert step.dense[0, hitter] == np.float32(pong_kernel.HIT_REWARD * speed)
     assert step.dense[0, 1 - hitter] == 0.0
 
 
@@ -329,7 +339,7 @@ def test_a_new_match_begins_after_a_point(kind):
     upcoming = game.state()["next_seed"][0]
     step = game.step((IDLE, IDLE))
     state = game.state()
-    assert step.final_obs[0][0, 8] > 0.5 * pong.GOAL_X  # the ball behind the bat
+    assert step.final_obs[0][0, 8] > 0.5 * pong_kernel.GOAL_X  # the ball behind the bat
     assert step.obs[0][0, 8] == 0.0  # and served again
     assert state["episode_seed"][0] == upcoming != state["next_seed"][0]
     assert [state[k][0] for k in ("timeout", "bounces", "episode_step")] == [150, 0, 0]
