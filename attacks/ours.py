@@ -199,8 +199,9 @@ class Models:
 class Seen:
     """What a rollout showed of the victim, flattened to B = T * N rows of tensors.
 
-    view, next_view: (B, D) standardised; action: (B, A) the adversary's; victim_action and
-    next_victim_action: (B, A_v); valid: (B,) bool, whether `next` belongs to the same match.
+    view, next_view: (B, D) standardised; action: (B, A) the adversary's, victim_action and
+    next_victim_action: (B, A_v) the victim's, all as played, clipped to the box; valid: (B,)
+    bool, whether `next` belongs to the same match.
     """
 
     def __init__(self, rollout: Rollout, models: Models, bound: float):

@@ -60,20 +60,20 @@ console = Console()
 def run(
     game: Annotated[str, typer.Option(help="Game id.")] = "pong-v1",
     victim: Annotated[
-        Optional[list[str]], typer.Option(help="Victim's name. Repeatable.")  # noqa: UP045
+        Optional[list[str]], typer.Option(help="Victim's name (a shipped one). Repeatable.")  # noqa: UP045
     ] = None,
     attack: Annotated[
-        Optional[list[str]], typer.Option(help="Attack's name. Repeatable.")  # noqa: UP045
+        Optional[list[str]], typer.Option(help="Attack's name (ours). Repeatable.")  # noqa: UP045
     ] = None,
     defense: Annotated[
-        Optional[list[str]], typer.Option(help="Defense's name. Repeatable.")  # noqa: UP045
+        Optional[list[str]], typer.Option(help="Defense's name (none). Repeatable.")  # noqa: UP045
     ] = None,
     seeds: Annotated[
         int | None, typer.Option(help="How many training seeds; by tier 1, 3 or 5.")
     ] = None,
     tier: Annotated[str, typer.Option(help="smoke, lite or full.")] = "smoke",
     budget: Annotated[
-        Optional[int], typer.Option(help="Environment steps of each training.")  # noqa: UP045
+        Optional[int], typer.Option(help="Environment steps of each training (the tier's).")  # noqa: UP045
     ] = None,
     settings: SetOption = None,
     store: StoreOption = STORE,
