@@ -124,12 +124,13 @@ def _transfers(title: str, records: Sequence[Record]) -> list[Table]:
         matrix = scoring.transfer(cells)
         table = Table(
             f"Transfer of {attack[0]} on {title}",
-            ["trained on", *(f"against {name}" for name in matrix.targets)],
+            ["trained on", *matrix.targets],
             words=1,
+            note="win rate in percent, with its interval, of adversaries against every victim.",
         )
         for source in matrix.sources:
             row = [matrix.tallies.get((source, target)) for target in matrix.targets]
-            table.rows.append([source, *("-" if t is None else _rate(t) for t in row)])
+            table.rows.append([source, *("-" if t is None else _rate(t, 0) for t in row)])
         if len(matrix.targets) > 1:
             made.append(table)
     return made
@@ -193,7 +194,7 @@ def to_rich(table: Table) -> rich.table.Table:
     )
     for i, column in enumerate(table.columns):
         if i < table.words:
-            drawn.add_column(column, overflow="fold")
+            drawn.add_column(column, overflow="fold", min_width=7)
         else:
             drawn.add_column(column, justify="right", no_wrap=True)
     for row in table.rows:
@@ -239,11 +240,12 @@ def _other_mode(cells: Sequence[Record]) -> str:
     return _percent(Tally.sum(m.tally for m in played).win_rate) if played else "-"
 
 
-def _rate(tally: Tally) -> str:
+def _rate(tally: Tally, digits: int = 1) -> str:
     if not tally.episodes:
         return "-"
     low, high = wilson(tally.wins, tally.episodes)
-    return f"{_percent(tally.win_rate)} ({100 * low:.1f}-{100 * high:.1f})"
+    texts = [f"{100 * value:.{digits}f}" for value in (tally.win_rate, low, high)]
+    return f"{texts[0]} ({texts[1]}-{texts[2]})"
 
 
 def _percent(rate: float) -> str:
