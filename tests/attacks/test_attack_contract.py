@@ -11,39 +11,13 @@ from benchmark import registry
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture, check_fits
 from benchmark.errors import Misuse
-from benchmark.learning.checkpoint import Checkpoint, read, write
-from benchmark.learning.progress import CurvePoint, Quiet
+from benchmark.learning.progress import Quiet
 from benchmark.policies.policy import MLPPolicy, Policy
 from tests.attacks.conftest import BUDGET, scribble, small
+from tests.factories import Killed, Mortal
 
 PAIRS = [(g, a) for g in registry.games.names() for a in registry.attacks.names()]
 each = pytest.mark.parametrize(("game", "attack"), PAIRS)
-
-
-class Killed(Exception):
-    """Stands in for kill -9."""
-
-
-class Mortal(Quiet):
-    """Checkpoints on every update, and dies at the third."""
-
-    def __init__(self, path, lives: bool):  # type: ignore[no-untyped-def]
-        super().__init__()
-        self.path, self.lives = path, lives
-
-    def resume(self) -> Checkpoint | None:
-        return read(self.path)
-
-    def due(self) -> bool:
-        return True
-
-    def save(self, checkpoint: Checkpoint) -> None:
-        write(checkpoint, self.path)
-
-    def report(self, point: CurvePoint) -> None:
-        super().report(point)
-        if len(self.curve) == 3 and not self.lives:
-            raise Killed
 
 
 def _train(game: str, attack: str, progress: Quiet | None = None) -> Policy:
@@ -76,8 +50,8 @@ def test_a_killed_training_ends_as_if_it_had_not_been(game, attack, tmp_path) ->
     path = tmp_path / "checkpoint.safetensors"
     whole = _train(game, attack)
     with contextlib.suppress(Killed):
-        _train(game, attack, Mortal(path, lives=False))
-    resumed = _train(game, attack, Mortal(path, lives=True))
+        _train(game, attack, Mortal(path, dies_at=3))
+    resumed = _train(game, attack, Mortal(path))
     for name, tensor in whole.tensors().items():
         np.testing.assert_array_equal(tensor, resumed.tensors()[name])
 
