@@ -1,8 +1,8 @@
 """The baseline attack: plain PPO on the sparse outcome, with the victim as part of the world.
 
 Gleave, Dennis, Wild, Kant, Levine, Russell: Adversarial Policies (ICLR 2020). Two presets:
-`tuned`, which learns several times faster here and is the one to beat at equal budget, and
-`published`, the hyper-parameters of the released code, a weak baseline kept for replication.
+`tuned` on the games of this benchmark, the one to beat at equal budget, and `published`, the
+hyper-parameters of the released code, kept for replication.
 """
 
 from __future__ import annotations

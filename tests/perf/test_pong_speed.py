@@ -75,7 +75,9 @@ def _arena(matches: int) -> Arena:
 
 
 def _record(benchmark: Any, steps: int, **facts: object) -> None:
-    benchmark.extra_info["steps_per_s"] = round(steps / benchmark.stats.stats.min)
+    stats = benchmark.stats.stats
+    benchmark.extra_info["steps_per_s"] = round(steps / stats.median)
+    benchmark.extra_info["best_steps_per_s"] = round(steps / stats.min)
     benchmark.extra_info.update(facts)
 
 
@@ -123,8 +125,30 @@ def test_memory_of_a_training(benchmark: Any) -> None:
     ids=["baseline", "ours", "ours-l2", "ours-linf", "ours-all-terms", "ours-loss"],
 )
 def test_training(benchmark: Any, kind: type[Baseline], settings: dict[str, object]) -> None:
-    benchmark.pedantic(lambda: _train(kind, TRAINED_STEPS, **settings), rounds=3, warmup_rounds=1)
+    benchmark.pedantic(lambda: _train(kind, TRAINED_STEPS, **settings), rounds=7, warmup_rounds=1)
     _record(benchmark, TRAINED_STEPS, attack=kind.name, settings=settings)
+
+
+VARIANTS: dict[str, dict[str, object]] = {
+    "ours": {},
+    "ours-all-terms": {"eta": 1.0, "saliency": "gradient"},
+    "ours-loss": {"mode": "loss", "eta": 0.2, "saliency": "gradient"},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_cost_of_ours_in_turns_with_the_baseline(benchmark: Any, name: str) -> None:
+    """CPU time over the baseline's, pair by pair, so that a machine's drift cancels."""
+    _train(Ours, TRAINED_STEPS, **VARIANTS[name])
+    ratios: list[float] = []
+
+    def pair() -> None:
+        plain = _train(Baseline, TRAINED_STEPS)
+        ratios.append(_train(Ours, TRAINED_STEPS, **VARIANTS[name]) / plain)
+
+    benchmark.pedantic(pair, rounds=5)
+    benchmark.extra_info["cost"] = [round(ratio, 3) for ratio in sorted(ratios)]
+    benchmark.extra_info["median_cost"] = round(sorted(ratios)[len(ratios) // 2], 3)
 
 
 @pytest.mark.parametrize("setting", ["ours", "defaults"])
@@ -142,5 +166,5 @@ def test_stable_baselines_in_the_same_arena(benchmark: Any, setting: str) -> Non
         "MlpPolicy", ArenaForSB3(_arena(matches)), device="cpu", seed=0,
         **(alike if setting == "ours" else {}),
     )  # fmt: skip
-    benchmark.pedantic(lambda: model.learn(steps), rounds=2)
+    benchmark.pedantic(lambda: model.learn(steps), rounds=5, warmup_rounds=1)
     _record(benchmark, steps, peer="stable-baselines3", setting=setting, matches=matches)
