@@ -30,6 +30,37 @@ class BaselineConfig(PPOConfig):
     preset: Preset = Field(description="where the other fields' defaults come from")
 
 
+MUJOCO_GAMES = (
+    "you-shall-not-pass-v1", "kick-and-defend-v1", "sumo-humans-v1", "sumo-ants-v1",
+    "run-to-goal-humans-v1", "run-to-goal-ants-v1",
+)  # fmt: skip
+MUJOCO_TUNED: dict[str, Any] = {
+    "matches": 64,
+    "rollout_steps": 256,
+    "minibatch": 2048,
+    "epochs": 4,
+    "learning_rate": 4e-4,
+    "gamma": 0.99,
+    "log_std": -0.7,  # actions are clipped at .4 or 1: with 0 nearly all of them are
+    "obs_clip": 10.0,
+    "scale_reward": True,
+    "shards": 2,
+}
+# Released code: stable-baselines' PPO2 with VecNormalize (paper.md section 2).
+MUJOCO_PUBLISHED: dict[str, Any] = {
+    "matches": 8,
+    "rollout_steps": 2048,
+    "minibatch": 4096,
+    "epochs": 4,
+    "learning_rate": 3e-4,
+    "anneal": False,
+    "gamma": 0.99,
+    "clip_value": True,
+    "log_std": 0.0,
+    "obs_clip": 10.0,
+    "scale_reward": True,
+    "shards": 2,
+}
 PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     ("pong-v1", "tuned"): {
         "matches": 512,
@@ -55,6 +86,11 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "max_grad_norm": None,
         "advantage_norm": "rollout",
         "log_std": 0.0,
+    },
+    **{
+        (game, preset): settings
+        for game in MUJOCO_GAMES
+        for preset, settings in {"tuned": MUJOCO_TUNED, "published": MUJOCO_PUBLISHED}.items()
     },
 }
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from attacks.baseline import Baseline, BaselineConfig
+from attacks.baseline import MUJOCO_GAMES, Baseline, BaselineConfig
 from benchmark.arena.arena import Arena
 from benchmark.games.game import GameCard, SeatCard
 from benchmark.learning.checkpoint import Checkpoint, generator_facts, restore_generator
@@ -70,6 +70,26 @@ _MODELS: dict[str, Any] = {
     "model_minibatch": 512,
     "anneal_until": 0.6,
 }
+# As a probe left it (attack-findings.md): led the baseline on You Shall Not Pass, few seeds.
+_MUJOCO_TUNED: dict[str, Any] = {
+    **_MODELS,
+    "mode": "reward",
+    "weight": 0.01,
+    "eta": 0.0,
+    "saliency": "none",
+    "eps_s": 1.0,
+    "transition_hidden": (40, 64),
+}
+# Released MuJoCo code: -0.06 * (w L_act - L_obs).
+_MUJOCO_PUBLISHED: dict[str, Any] = {
+    **_MODELS,
+    "mode": "loss",
+    "weight": 0.06,
+    "eta": 1.0,
+    "saliency": "gradient",
+    "eps_s": 1.0,
+    "transition_hidden": (40, 64),
+}
 PRESETS: dict[tuple[str, str], dict[str, Any]] = {
     ("pong-v1", "tuned"): {
         **_MODELS,
@@ -91,6 +111,8 @@ PRESETS: dict[tuple[str, str], dict[str, Any]] = {
         "eps_s": 0.01,
         "transition_hidden": (40, 16),
     },
+    **{(game, "tuned"): _MUJOCO_TUNED for game in MUJOCO_GAMES},
+    **{(game, "published"): _MUJOCO_PUBLISHED for game in MUJOCO_GAMES},
 }
 
 

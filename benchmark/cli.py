@@ -50,6 +50,10 @@ SetOption = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads this form
     typer.Option("--set", help="PART.FIELD=VALUE; PART is game, attack or defense. Repeatable."),
 ]
+PhysicsOption = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads this form
+    typer.Option(help="ranked or original, in MuJoCo games; short for --set game.physics=..."),
+]
 STORE = Path("store")
 INTERRUPTED = 130
 
@@ -76,6 +80,7 @@ def run(
         Optional[int], typer.Option(help="Environment steps of each training (the tier's).")  # noqa: UP045
     ] = None,
     settings: SetOption = None,
+    physics: PhysicsOption = None,
     store: StoreOption = STORE,
     threads: Annotated[int, typer.Option(help="Threads of torch and BLAS.")] = 1,
     as_json: JsonOption = False,
@@ -92,7 +97,7 @@ def run(
         seeds=seeds,
         tier=_tier(tier),
         budget=budget,
-        settings=parse(settings or []),
+        settings=_settings(settings, physics),
         command=shlex.join(["bench", *sys.argv[1:]]),
     )
     try:
@@ -136,13 +141,14 @@ def play_command(
     episodes: Annotated[int, typer.Option(help="Matches to play.", min=1)] = 200,
     seed: Annotated[int, typer.Option(help="Of the episode list.")] = 0,
     settings: SetOption = None,
+    physics: PhysicsOption = None,
     store: StoreOption = STORE,
     as_json: JsonOption = False,
 ) -> None:
     """Play two policies against each other and count wins, ties and losses of the adversary."""
     use_threads(1)
     kind = registry.game(game)
-    given = parse(settings or [])
+    given = _settings(settings, physics)
     if given.keys() - {"game"}:
         raise Misuse("--set: two frozen policies have only game settings, such as game.FIELD=VALUE")
     options = resolve(kind.Options, {}, given.get("game", {}), f"game '{game}'")
@@ -165,6 +171,7 @@ def play_command(
                 "wins": tally.wins,
                 "ties": tally.ties,
                 "losses": tally.losses,
+                "voids": tally.voids,
                 "episodes": tally.episodes,
                 "breakdown": tally.breakdown,
             }
@@ -177,7 +184,18 @@ def play_command(
         markup=False,
     )
     for how, count in tally.breakdown.items():
-        console.print(f"  {how:<20} {count}")
+        console.print(f"  {how:<24} {count}")
+    tally.check_voids()
+
+
+def _settings(given: list[str] | None, physics: str | None) -> dict[str, dict[str, Any]]:
+    """What --set and --physics ask for, by part."""
+    settings = parse(given or [])
+    if physics is not None:
+        game = settings.setdefault("game", {})
+        if game.setdefault("physics", physics) != physics:
+            raise Misuse(f"--physics {physics} and --set game.physics={game['physics']}: say one")
+    return settings
 
 
 def _policy(name: str, victims: Victims, game: Any, options: Any) -> Policy:
@@ -273,9 +291,18 @@ def victims_show(name: str, store: StoreOption = STORE, as_json: JsonOption = Fa
 
 
 @victims_app.command("import")
-def victims_import(path: Path, store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+def victims_import(
+    path: Path,
+    game: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads this form
+        typer.Option(help="Game of a single file in the zoo's form that is none of the zoo's."),
+    ] = None,
+    seat: Annotated[Optional[str], typer.Option(help="Its seat.")] = None,  # noqa: UP045
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
     """Import published policies from a file or folder into the store."""
-    policies = zoo.import_path(path)  # all are read before any is filed
+    policies = zoo.import_path(path, game, seat)  # all are read before any is filed
     home = Store(store)
     Victims(home.victims).check_free(policy.card.name for policy in policies)
     home.prepare()
@@ -284,7 +311,8 @@ def victims_import(path: Path, store: StoreOption = STORE, as_json: JsonOption =
         print_json([card.model_dump(mode="json") for card in cards])
         return
     for card in cards:
-        console.print(f"imported {card.name} ({card.game}) into {home.victims}", markup=False)
+        line = f"imported {card.name} ({card.game}) into {home.victims}"
+        console.print(line, markup=False, soft_wrap=True)
 
 
 @victims_app.command("train")

@@ -11,7 +11,7 @@ from typing import Any
 from benchmark.errors import Misuse
 from benchmark.games.game import Game
 from benchmark.policies import artifact
-from benchmark.policies.policy import MLPPolicy, Policy, PolicyCard, RandomPolicy, ZeroPolicy
+from benchmark.policies.policy import NetworkPolicy, Policy, PolicyCard, RandomPolicy, ZeroPolicy
 from benchmark.settings import hint
 
 
@@ -108,7 +108,7 @@ class Victims:
                     f"'{name}' is the name of a floor or a shipped victim; rename the file"
                 )
 
-    def load(self, name: str) -> MLPPolicy:
+    def load(self, name: str) -> NetworkPolicy:
         """A victim by name; raises Misuse for an unknown one, BadArtifact for a damaged one."""
         folders = self.folders()
         if name not in folders:
@@ -117,7 +117,7 @@ class Victims:
                 "`bench victims import PATH` adds published ones"
             )
         loaded = artifact.load(folders[name])
-        if not isinstance(loaded, MLPPolicy):
+        if not isinstance(loaded, NetworkPolicy):
             raise artifact.BadArtifact(f"{folders[name]}: a victim must be a network")
         return loaded
 

@@ -31,6 +31,17 @@ class MixedConfig(PPOConfig):
     p: float = Field(ge=0, le=1, description="share of episodes against the adversaries")
 
 
+MUJOCO: dict[str, Any] = {
+    "matches": 64,
+    "rollout_steps": 256,
+    "minibatch": 2048,
+    "epochs": 4,
+    "learning_rate": 3e-4,  # the policy is trained already; the published rate
+    "gamma": 0.99,
+    "log_std": -1.0,  # for a victim published without one
+    "scale_reward": True,
+    "shards": 2,
+}
 PRESETS: dict[str, dict[str, Any]] = {
     "pong-v1": {
         "matches": 512,
@@ -41,6 +52,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma": 0.997,
         "log_std": -1.0,  # for a victim published without one
     },
+    "you-shall-not-pass-v1": MUJOCO,
+    "kick-and-defend-v1": MUJOCO,
+    "sumo-humans-v1": MUJOCO,
+    "sumo-ants-v1": MUJOCO,
+    "run-to-goal-humans-v1": MUJOCO,
+    "run-to-goal-ants-v1": MUJOCO,
 }
 
 
@@ -97,7 +114,10 @@ class Mixed(Defense):
         progress: Progress,
     ) -> Policy:
         if not isinstance(victim, MLPPolicy):
-            raise Misuse(f"defense '{self.name}' trains networks; '{victim.card.name}' is none")
+            raise Misuse(
+                f"defense '{self.name}' trains feed-forward networks; '{victim.card.name}' is "
+                f"'{victim.card.kind}'"
+            )
         mixture = self.mixture(adversaries, opponents)
         arena = make_arena(mixture, self.config.matches)
         adversarial = [any(p is a for a in adversaries) for p in mixture.policies]

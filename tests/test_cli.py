@@ -22,12 +22,13 @@ from benchmark import cli, registry
 from benchmark.games.pong import ENDINGS
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.policies import artifact
-from benchmark.policies.zoo import PONG_SHAPES
+from benchmark.policies.zoo_pong import PONG_SHAPES
 from benchmark.records.record import Record, read, to_json
 from benchmark.runs.jobs import JobProgress, Worker
 from benchmark.runs.plan import Job
 from benchmark.runs.spec import EPISODES
 from tests.factories import attacked, defended, scribble
+from tests.policies.flat import as_published, joined, mlp_parts
 
 ROLLOUT = 65_536  # one rollout of every learner on Pong: the smallest budget
 TINY = ("run", "--attack", "ours", "--defense", "retrain", "--budget", str(ROLLOUT), "--json")
@@ -140,7 +141,8 @@ def test_play_json_has_the_fields_and_the_counts_add_up() -> None:
     assert done.code == 0
     told = done.json
     assert set(told) == {
-        "game", "adversary", "victim", "seed", "wins", "ties", "losses", "episodes", "breakdown",
+        "game", "adversary", "victim", "seed", "wins", "ties", "losses", "voids", "episodes",
+        "breakdown",
     }  # fmt: skip
     assert told["wins"] + told["ties"] + told["losses"] == told["episodes"] == 30
     assert sum(told["breakdown"].values()) == 30
@@ -399,6 +401,24 @@ def test_a_damaged_zoo_file_is_refused_and_nothing_is_filed(elsewhere: Path, dam
     before = contents(elsewhere / "store")
     refused(bench("victims", "import", folder), bad)
     assert contents(elsewhere / "store") == before
+
+
+def test_a_flat_vector_is_imported_by_saying_its_game_and_seat(elsewhere: Path) -> None:
+    """Refused without, with another game's, and as a whole folder's; then filed and listed."""
+    path = elsewhere / "my_ant.pkl"
+    path.write_bytes(as_published(joined(mlp_parts(122, 8))))
+    claim = ("--game", "run-to-goal-ants-v1", "--seat", "left")
+    refused(bench("victims", "import", path), path, "--game G --seat S", "24905")
+    refused(bench("victims", "import", path, *claim[:2]), "--seat", "left, right")
+    refused(bench("victims", "import", path, "--game", "sumo-ants-v1", "--seat", "any"), "299943")
+    refused(bench("victims", "import", elsewhere, *claim), elsewhere, "a single file")
+    assert contents(elsewhere / "store") == {}
+    told = bench("victims", "import", path, *claim)
+    assert told.out.startswith("imported my-ant (run-to-goal-ants-v1) into ")
+    assert told.out.count("\n") == 1
+    (card,) = bench("victims", "import", path, *claim, "--json").json
+    assert bench("victims", "show", "my-ant", "--json").json == card
+    assert (card["seat"], card["action_mode"], card["act_dim"]) == ("left", "sampled", 8)
 
 
 def test_an_import_into_a_full_or_unusable_store_is_one_line(elsewhere: Path) -> None:

@@ -16,19 +16,20 @@ from numpy.typing import NDArray
 
 from benchmark.arena.mixture import Mixture, Players
 from benchmark.errors import Misuse
-from benchmark.games.game import Array, Game, Outcome, result_for
+from benchmark.games.game import Array, Game, Outcome, result_for, reward_of
 from benchmark.seeding import EpisodeSeeds
 
 
 class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
     """A game seen from `seat` against a mixture of frozen policies.
 
-    Nothing is ever truncated: a time-out is an outcome by the game's rules.
+    Nothing is ever truncated: a time-out is an outcome by the game's rules, and a match whose
+    simulation failed ends with reward 0 and the result VOID.
 
     reward: (N,) float32, +1 where the learner has just won, -1 where it lost, 0 otherwise.
     info of a step:
         other_obs (N, D), other_action (N, A): what the other seat saw and did in this step;
-        result (N,) int8: the reward's sign, meaningful where `terminated`;
+        result (N,) int8: WIN, TIE, LOSS or VOID of `games.game`, where `terminated`;
         ending (N,) int8: index into the game card's endings, where `terminated`;
         dense (N,) float32: the game's own shaping reward for the learner's seat;
         member (N,) int: which member of the mixture played the step;
@@ -41,7 +42,7 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
         self.seat_index = card.seat_index(seat)
         other = 1 - self.seat_index
         self.players = Players(mixture, game, card.seats[other].name)
-        self._seed = seed
+        self._seeds = EpisodeSeeds(seed, game.matches)
         self._obs: tuple[Array, Array] | None = None
         self.steps = 0
         """Environment steps played in it, resets included: the budget is counted here."""
@@ -60,12 +61,11 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Array, dict[str, Any]]:
-        """Start every match afresh; the same seed gives the same episodes."""
+        """Start every match afresh: a seed's first episodes, or the next ones without a seed."""
         if seed is not None:
-            if not isinstance(seed, (int, np.integer)) or seed < 0:
-                raise Misuse(f"an arena's seed is one whole number >= 0, got {seed!r}")
-            self._seed = int(seed)
-        self._seeds = EpisodeSeeds(self._seed, self.num_envs)
+            if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+                raise Misuse(f"an arena's seed is a whole number from 0 to 2**64 - 1, got {seed!r}")
+            self._seeds = EpisodeSeeds(int(seed), self.num_envs)
         self._obs = self.game.reset(self._seeds)
         self.players.start(np.arange(self.num_envs))
         return self._obs[self.seat_index], {"member": self.players.member.copy()}
@@ -97,7 +97,7 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
             "_final_obs": terminated,
         }
         truncated = np.zeros(self.num_envs, dtype=bool)
-        return step.obs[me], result.astype(np.float32), terminated, truncated, info
+        return step.obs[me], reward_of(result), terminated, truncated, info
 
     def observation(self) -> Array:
         """What the learner sees now: (N, obs_dim)."""

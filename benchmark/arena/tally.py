@@ -7,28 +7,37 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
-WIN, TIE, LOSS = 1, 0, -1
-_WORDS = {WIN: "win", TIE: "tie", LOSS: "loss"}
+from benchmark.errors import CheckFailed
+from benchmark.games.game import LOSS, TIE, VOID, VOID_ENDING, WIN
+
+_WORDS = {WIN: "win", TIE: "tie", LOSS: "loss", VOID: "void"}
+VOID_LIMIT = 0.01
+"""The share of void matches above which a job fails."""
 
 
 class Tally(BaseModel):
-    """Wins, ties and losses from one side's view; `breakdown` counts 'win:slow_ball' and so on."""
+    """Wins, ties and losses from one side's view; `breakdown` counts 'win:slow_ball' and so on.
+
+    Void matches, whose simulation failed, count among the episodes and are nobody's success.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     wins: NonNegativeInt = 0
     ties: NonNegativeInt = 0
     losses: NonNegativeInt = 0
+    voids: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)
     breakdown: dict[str, NonNegativeInt] = {}
 
     @model_validator(mode="after")
     def _adds_up(self) -> Tally:
         strange = [key for key in self.breakdown if key.split(":", 1)[0] not in _WORDS.values()]
         if strange:
-            raise ValueError(f"breakdown knows win:, tie: and loss:, got {strange}")
-        for word, count in (("win", self.wins), ("tie", self.ties), ("loss", self.losses)):
+            raise ValueError(f"breakdown knows win:, tie:, loss: and void:, got {strange}")
+        counts = (self.wins, self.ties, self.losses, self.voids)
+        for word, count in zip(_WORDS.values(), counts, strict=True):
             parts = sum(v for k, v in self.breakdown.items() if k.startswith(word + ":"))
             if self.breakdown and parts != count:
                 raise ValueError(f"breakdown of '{word}' adds to {parts}, the count is {count}")
@@ -37,7 +46,7 @@ class Tally(BaseModel):
     @property
     def episodes(self) -> int:
         """All matches counted."""
-        return self.wins + self.ties + self.losses
+        return self.wins + self.ties + self.losses + self.voids
 
     @property
     def win_rate(self) -> float:
@@ -53,11 +62,17 @@ class Tally(BaseModel):
     def count(
         cls, results: NDArray[np.int8], endings: NDArray[np.int8], names: tuple[str, ...]
     ) -> Tally:
-        """Tally finished matches: results (K,) of WIN/TIE/LOSS, endings (K,) indices of names."""
+        """Tally finished matches: results (K,), endings (K,) indices of names."""
         pairs = Counter(zip(results.tolist(), endings.tolist(), strict=True))
-        breakdown = {f"{_WORDS[r]}:{names[e]}": n for (r, e), n in sorted(pairs.items())}
+        breakdown: Counter[str] = Counter()
+        for (result, ending), count in sorted(pairs.items()):
+            how = VOID_ENDING if result == VOID else names[ending]
+            breakdown[f"{_WORDS[result]}:{how}"] += count
         totals = {r: sum(n for (s, _), n in pairs.items() if s == r) for r in _WORDS}
-        return cls(wins=totals[WIN], ties=totals[TIE], losses=totals[LOSS], breakdown=breakdown)
+        return cls(
+            wins=totals[WIN], ties=totals[TIE], losses=totals[LOSS], voids=totals[VOID],
+            breakdown=dict(breakdown),
+        )  # fmt: skip
 
     @classmethod
     def sum(cls, tallies: Iterable[Tally]) -> Tally:
@@ -70,5 +85,14 @@ class Tally(BaseModel):
             wins=sum(p.wins for p in parts),
             ties=sum(p.ties for p in parts),
             losses=sum(p.losses for p in parts),
+            voids=sum(p.voids for p in parts),
             breakdown=dict(sorted(breakdown.items())),
         )
+
+    def check_voids(self) -> None:
+        """Raise CheckFailed where too many simulations failed for the counts to mean much."""
+        if self.voids > VOID_LIMIT * self.episodes:
+            raise CheckFailed(
+                f"{self.voids} of {self.episodes} matches are void (the simulation diverged); at "
+                f"most {VOID_LIMIT:.0%} may be: a player drives the physics to where it breaks"
+            )

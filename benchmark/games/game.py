@@ -26,14 +26,29 @@ class Outcome(IntEnum):
     SEAT_0 = 1
     SEAT_1 = 2
     TIE = 3
+    VOID = 4
+    """The simulation failed: counted and shown, nobody's win, and no tie."""
+
+
+WIN, TIE, LOSS, VOID = 1, 0, -1, 2
+"""Results of a match as one side sees them."""
+VOID_ENDING = "diverged"
+"""How a void match ended: it has none of the endings on the game's card."""
 
 
 def result_for(seat: int, outcome: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Outcomes (K,) from a seat's view: +1 it won, -1 it lost, 0 a tie or still running."""
+    """Outcomes (K,) from a seat's view: WIN, LOSS, VOID, or TIE where tied or still running."""
     mine, theirs = (
         (Outcome.SEAT_0, Outcome.SEAT_1) if seat == 0 else (Outcome.SEAT_1, Outcome.SEAT_0)
     )
-    return np.asarray(np.subtract(outcome == mine, outcome == theirs, dtype=np.int8))
+    result = np.asarray(np.subtract(outcome == mine, outcome == theirs, dtype=np.int8))
+    result[outcome == Outcome.VOID] = VOID
+    return result
+
+
+def reward_of(result: NDArray[np.int8]) -> Array:
+    """The sparse reward of results (K,): +1 won, -1 lost, 0 for all else, float32."""
+    return np.where(result == VOID, TIE, result).astype(np.float32)
 
 
 class SeatCard(BaseModel):
@@ -64,6 +79,10 @@ class GameCard(BaseModel):
     endings: tuple[str, ...] = Field(description="names of the ways in which a match can end")
     max_steps: int
     options: dict[str, str | float | int | bool]
+    replay: dict[str, str | float | int | bool] = Field(
+        default={},
+        description="options under which every adversary is also played, if there are any",
+    )
     budgets: dict[Tier, int] = Field(description="environment steps an attack may use, by tier")
     training_speed: int = Field(description="env steps/s of PPO on 2 cores, to estimate times")
 

@@ -10,11 +10,12 @@ from rich import box
 from rich.text import Text
 from tabulate import tabulate
 
+from benchmark import registry
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.matches import PROTOCOL
 from benchmark.evaluation.statistics import wilson
 from benchmark.leaderboard import scoring
-from benchmark.records.record import Cell, Record
+from benchmark.records.record import Cell, Record, Role
 
 HEADER = """# Leaderboard
 
@@ -68,12 +69,23 @@ def tables(records: Sequence[Record], links: dict[str, str] | None = None) -> li
 def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
     table = Table(
         f"Attacks on {title}",
-        ["attack", "victim", "score (95 %)", "2nd mode", "non-loss", "slow", "transfer", "runs"],
+        [
+            "attack",
+            "victim",
+            "score (95 %)",
+            "2nd mode",
+            "non-loss",
+            "wins by",
+            "replay",
+            "transfer",
+            "runs",
+        ],
         words=2,
         note="runs: training seeds x steps. score: 100 x interquartile mean of the adversary's "
         "win rate over seeds. 2nd mode: win rate against the same victim acting the other way "
-        "(sampled, where its card ranks the mean action). slow: share of matches won because the "
-        "victim hit the ball too slow. transfer: mean win rate against the other victims over "
+        "(sampled, where its card ranks the mean action). wins by: the commonest way in which its "
+        "matches were won, with its share of them. replay: win rate of the same adversaries under "
+        "the game's other physics. transfer: mean win rate against the other victims over "
         "the one against its own.",
     )
     rows = []
@@ -87,7 +99,7 @@ def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None
         row = [
             attack + TRACKS[track], victim, _score(score, cells), _other_mode(cells),
             _percent(tally.non_loss_rate),
-            _percent(tally.breakdown.get("win:slow_ball", 0) / max(1, tally.episodes)),
+            _commonest_win(tally), _played(cells, "replay"),
             "-" if ratio is None else f"{ratio:.2f}", _runs(cells, budget),
         ]  # fmt: skip
         rows.append((victim, -score.value, _linked(row, cells, links)))
@@ -216,7 +228,11 @@ def _entry(record: Record) -> tuple[str, str, int]:
 
 
 def _options(record: Record) -> str:
-    options = {k: v for k, v in record.cell.game_options.items() if k != "slow_ball" or v != "loss"}
+    """The options of a game that are not its usual ones; all of them where it is not installed."""
+    usual: dict[str, object] = {}
+    if record.cell.game in registry.games.names():
+        usual = dict(registry.game(record.cell.game).describe().options)
+    options = {k: v for k, v in record.cell.game_options.items() if k not in usual or usual[k] != v}
     return "".join(f" {k}={v}" for k, v in sorted(options.items()))
 
 
@@ -233,6 +249,20 @@ def _score(score: scoring.Score, cells: Sequence[Record]) -> str:
 def victim_label(cell: Cell) -> str:
     """A victim's name, marked where it is a replication variant."""
     return cell.victim.name + ("" if cell.victim_ranked else " (variant)")
+
+
+def _commonest_win(tally: Tally) -> str:
+    """How matches were won most often: 'goal 83 %' of the wins."""
+    wins = {k.split(":", 1)[1]: n for k, n in tally.breakdown.items() if k.startswith("win:")}
+    if not wins:
+        return "-"
+    how = max(sorted(wins), key=lambda name: wins[name])
+    return f"{how} {100 * wins[how] / tally.wins:.0f} %"
+
+
+def _played(cells: Sequence[Record], role: Role) -> str:
+    tally = scoring.pooled(cells, role)
+    return _percent(tally.win_rate) if tally.episodes else "-"
 
 
 def _other_mode(cells: Sequence[Record]) -> str:

@@ -6,7 +6,6 @@ update until the budget is spent; a hook may see each rollout and add a term to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ from benchmark.learning.networks import ActorCritic, Array, ObsFilter, flatten_p
 from benchmark.learning.normalise import RewardScale
 from benchmark.learning.progress import CurvePoint, Progress
 from benchmark.learning.rollout import HALF_LOG_2PI, Collector, Rollout, gae
+from benchmark.learning.shards import Shards
 from benchmark.policies.policy import Activation, MLPPolicy, PolicyCard
 
 VERSION = 1
@@ -60,6 +60,13 @@ class PPOConfig(BaseModel):
     activation: Activation = "tanh"
     obs_clip: float | None = Field(default=None, description="standardise and clip; null: raw")
     scale_reward: bool = False
+    shards: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="parts of a minibatch differentiated in parallel",
+        exclude_if=lambda shards: shards == 1,  # keeps the ids of records older than it
+    )
 
 
 class TrainingDiverged(CheckFailed):
@@ -83,7 +90,8 @@ class Hooks:
     def extra_loss(self, rows: Tensor, mean: Tensor) -> Tensor | None:
         """A scalar added to PPO's loss for a minibatch, or None.
 
-        rows: (B,) indices into the flattened rollout; mean: (B, act_dim) with its graph.
+        rows: (B,) indices into the flattened rollout; mean: (B, act_dim) with its graph. With
+        shards B is a part of the minibatch, and parts are asked for from threads at once.
         """
         return None
 
@@ -128,6 +136,7 @@ class PPO:
             self.network = ActorCritic.from_policy(start, log_std=config.log_std, rng=init_rng)
             self.filter = ObsFilter.of_policy(start)
         self._flat = flatten_parameters(self.network)
+        self._shards = Shards(self.network, self._flat, config.shards)
         self._optimiser = torch.optim.Adam([self._flat], lr=config.learning_rate, eps=1e-5)
         self._reward_scale = RewardScale(config.matches, config.gamma)
         self._collector = Collector(
@@ -188,8 +197,8 @@ class PPO:
         losses = []
         for _ in range(config.epochs):
             order = torch.from_numpy(self._shuffle_rng.permutation(rollout.steps))
-            for batch, rows in table.minibatches(order, config.minibatch):
-                losses.append(self._minibatch_step(batch, rows, clip))
+            for rows in torch.split(order, config.minibatch):
+                losses.append(self._minibatch_step(table, rows, clip))
         mean_loss = float(torch.stack(losses).mean())
         if not np.isfinite(mean_loss):
             raise TrainingDiverged(
@@ -207,22 +216,30 @@ class PPO:
         """The policy as it stands."""
         return self.network.freeze(card, self.filter)
 
-    def _minibatch_step(self, batch: Batch, rows: Tensor, clip: float) -> Tensor:
-        mean = self.network.pi(batch.obs)
-        value = self.network.vf(batch.obs)[:, 0]
-        loss = ppo_loss(self.config, clip, batch, mean, self.network.log_std, value)
-        extra = self.hooks.extra_loss(rows, mean)
-        if extra is not None:
-            loss = loss + extra
+    def _minibatch_step(self, table: Table, rows: Tensor, clip: float) -> Tensor:
+        parts = torch.split(rows, -(-len(rows) // self._shards.count))
+        moments = None if len(parts) == 1 else moments_of(table.advantages[rows])
+
+        def loss_of(network: ActorCritic, some: Tensor) -> Tensor:
+            batch = table.take(some)
+            if self.config.advantage_norm == "minibatch":
+                advantages = standardised(batch.advantages, moments)
+                batch = batch._replace(advantages=advantages)
+            mean, value = network.pi(batch.obs), network.vf(batch.obs)[:, 0]
+            loss = ppo_loss(self.config, clip, batch, mean, network.log_std, value)
+            extra = self.hooks.extra_loss(some, mean)
+            if extra is not None:
+                loss = loss + extra
+            return loss if len(parts) == 1 else loss * (len(some) / len(rows))
+
+        loss = self._shards.backward(parts, loss_of)
         grad = self._flat.grad
         assert grad is not None
-        grad.zero_()
-        loss.backward()  # type: ignore[no-untyped-call]
         if self.config.max_grad_norm is not None:
             norm = torch.linalg.vector_norm(grad)
             grad.mul_((self.config.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
         self._optimiser.step()
-        return loss.detach()
+        return loss
 
     def checkpoint(self) -> Checkpoint:
         """Everything, at an update's boundary; the matches in flight included."""
@@ -262,7 +279,7 @@ class Batch(NamedTuple):
 
 
 class Table:
-    """A rollout flattened to T * N rows of one matrix, so that an epoch shuffles it in one go."""
+    """A rollout flattened to T * N rows of one matrix, so that a minibatch is one gather."""
 
     def __init__(self, rollout: Rollout, advantages: Array, returns: Array):
         flat = rollout.steps
@@ -272,14 +289,34 @@ class Table:
         parts = [torch.from_numpy(column.reshape(flat, -1)) for column in columns]
         self._widths = [part.shape[1] for part in parts]
         self._rows = torch.cat(parts, dim=1)
+        self.advantages = parts[4][:, 0]
 
-    def minibatches(self, order: Tensor, size: int) -> Iterator[tuple[Batch, Tensor]]:
-        """Batches of `size` rows in the given order, each with its rows' indices (B,)."""
-        shuffled = self._rows[order]
-        for rows, part in zip(torch.split(order, size), torch.split(shuffled, size), strict=True):
-            obs, actions, *scalars = torch.split(part, self._widths, dim=1)
-            log_probs, values, advantages, returns = (column[:, 0] for column in scalars)
-            yield Batch(obs, actions, log_probs, values, advantages, returns), rows
+    def take(self, rows: Tensor) -> Batch:
+        """The rows of these indices (B,)."""
+        parts = torch.split(self._rows[rows], self._widths, dim=1)
+        obs, actions, *scalars = parts
+        log_probs, values, advantages, returns = (column[:, 0] for column in scalars)
+        return Batch(obs, actions, log_probs, values, advantages, returns)
+
+
+class Moments(NamedTuple):
+    """Mean and deviation of a minibatch's advantages."""
+
+    mean: Tensor
+    std: Tensor
+
+
+def moments_of(advantages: Tensor) -> Moments | None:
+    """The moments of (B,) advantages; None for a single one."""
+    return Moments(advantages.mean(), advantages.std()) if len(advantages) > 1 else None
+
+
+def standardised(advantages: Tensor, moments: Moments | None = None) -> Tensor:
+    """Advantages (B,) by the moments given, or by their own; a single one stays as it is."""
+    moments = moments or moments_of(advantages)
+    if moments is None:
+        return advantages
+    return (advantages - moments.mean) / (moments.std + 1e-8)
 
 
 def ppo_loss(
@@ -293,13 +330,12 @@ def ppo_loss(
     """Clipped surrogate + value_weight * value loss - entropy * H (Schulman 2017, equation 9).
 
     mean: (B, act_dim); log_std: (act_dim,); value: (B,), as the network sees the batch now.
+    Advantages are taken as they are: see `standardised`.
     """
     z = (batch.actions - mean) * torch.exp(-log_std)
     log_prob = -0.5 * z.square().sum(1) - (log_std + HALF_LOG_2PI).sum()
     ratio = torch.exp(log_prob - batch.log_probs)
     advantage = batch.advantages
-    if config.advantage_norm == "minibatch" and len(advantage) > 1:
-        advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
     clipped = ratio.clamp(1.0 - clip, 1.0 + clip)
     surrogate = torch.min(ratio * advantage, clipped * advantage).mean()
     target = batch.returns

@@ -12,8 +12,17 @@ import safetensors.numpy
 from pydantic import ValidationError
 
 from benchmark.errors import Misuse
-from benchmark.policies.policy import MLPPolicy, Policy, PolicyCard, RandomPolicy, ZeroPolicy
+from benchmark.policies.lstm import LSTMPolicy
+from benchmark.policies.policy import (
+    MLPPolicy,
+    NetworkPolicy,
+    Policy,
+    PolicyCard,
+    RandomPolicy,
+    ZeroPolicy,
+)
 
+NETWORKS: dict[str, type[NetworkPolicy]] = {kind.kind: kind for kind in (MLPPolicy, LSTMPolicy)}
 WEIGHTS, CARD = "policy.safetensors", "card.json"
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -42,7 +51,7 @@ def load(folder: Path) -> Policy:
         BadArtifact: a file is missing or damaged, with its path and what is wrong.
     """
     card = load_card(folder)
-    if card.kind != "mlp":
+    if card.kind not in NETWORKS:
         return _floor(card)
     path = folder / WEIGHTS
     try:
@@ -55,7 +64,7 @@ def load(folder: Path) -> Policy:
                 f"{path}: sha256 is {found[:12]}.., the card says {card.sha256[:12]}..; "
                 "the artifact was changed or cut short: make or import it again"
             )
-        return MLPPolicy(card, safetensors.numpy.load(payload))
+        return NETWORKS[card.kind](card, safetensors.numpy.load(payload))
     except OSError as error:
         raise BadArtifact(f"{path}: cannot be read ({error.strerror})") from error
     except (safetensors.SafetensorError, ValueError) as error:

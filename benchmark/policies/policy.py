@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +27,16 @@ class PolicyCard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    kind: Literal["mlp", "random", "zero"]
+    kind: Literal["mlp", "lstm", "random", "zero"]
     game: str = Field(description="game id, or 'any'")
     seat: str = Field(description="seat name, or 'any' where the game is symmetric")
     obs_dim: int = Field(ge=0)
     act_dim: int = Field(ge=1)
     act_bound: float = Field(default=1.0, gt=0, description="what the random floor fills")
-    hidden: tuple[int, ...] = ()
-    activation: Activation = "tanh"
+    hidden: tuple[int, ...] = Field(
+        default=(), description="widths between input and output; of an LSTM (features, cell)"
+    )
+    activation: Activation = Field(default="tanh", description="of the dense layers")
     filter_clip: float | None = Field(
         default=None,
         gt=0,
@@ -84,61 +86,88 @@ class Policy(ABC):
         return {}
 
 
-class MLPPolicy(Policy):
-    """Dense layers with tanh or ReLU between, linear at the end, an optional observation filter.
+class NetworkPolicy(Policy):
+    """A network that gives a mean action, played as it is or as the centre of a Gaussian.
 
-    Tensors: `layer<i>.weight` (in, out), `layer<i>.bias` (out,), `log_std` (act_dim,) where the
-    policy can be sampled, `filter.mean` and `filter.std` (obs_dim,) where it standardises.
+    Tensors that every kind may have: `log_std` (act_dim,) where the policy can be sampled,
+    `filter.mean` and `filter.std` (obs_dim,) where it standardises.
     """
+
+    kind: ClassVar[str]
 
     def __init__(self, card: PolicyCard, tensors: dict[str, Array]):
         """Raises ValueError where the tensors are not those that the card describes."""
+        if card.kind != self.kind:
+            raise ValueError(f"the card is of kind '{card.kind}', expected '{self.kind}'")
         self.card = card
         self._tensors = {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in tensors.items()}
         check_tensors(card, self._tensors)
-        count = len(card.hidden) + 1
-        self._layers = [
-            (self._tensors[f"layer{i}.weight"], self._tensors[f"layer{i}.bias"])
-            for i in range(count)
-        ]
         if card.stochastic:
             self._std = np.exp(self._tensors["log_std"])
+
+    @abstractmethod
+    def forward(self, obs: Array, state: Array | None) -> tuple[Array, Array | None]:
+        """Mean actions (N, act_dim) for raw observations (N, obs_dim), and the next state."""
 
     def act(
         self, obs: Array, state: Array | None = None, draws: NDArray[np.float64] | None = None
     ) -> tuple[Array, Array | None]:
-        mean = self.mean(obs)
+        mean, state = self.forward(obs, state)
         if self.card.action_mode == "mean":
             return mean, state
         if draws is None:
             raise ValueError(f"policy '{self.card.name}' is sampled: act() needs draws")
         inside = np.clip(draws, 2.0**-54, 1.0 - 2.0**-53)  # 0 and 1 would be infinite
-        normal = ndtri(inside).astype(np.float32)
-        return np.asarray(mean + self._std * normal, dtype=np.float32), state
+        actions: Array = ndtri(inside).astype(np.float32)
+        actions *= self._std
+        actions += mean
+        return actions, state
+
+    def tensors(self) -> dict[str, Array]:
+        return dict(self._tensors)
+
+    def in_mode(self, mode: ActionMode) -> Self:
+        """The same network acting by its mean or sampled; ValueError where it cannot."""
+        return type(self)(self.card.model_copy(update={"action_mode": mode}), self._tensors)
+
+    def filtered(self, obs: Array) -> Array:
+        """Standardised and clipped observations, or the very input where there is no filter."""
+        if self.card.filter_clip is None:
+            return obs
+        clip = np.float32(self.card.filter_clip)
+        z = obs - self._tensors["filter.mean"]
+        z /= self._tensors["filter.std"]
+        np.clip(z, -clip, clip, out=z)
+        return np.asarray(z, dtype=np.float32)
+
+
+class MLPPolicy(NetworkPolicy):
+    """Dense layers with tanh or ReLU between, linear at the end.
+
+    Tensors: `layer<i>.weight` (in, out), `layer<i>.bias` (out,), and those of NetworkPolicy.
+    """
+
+    kind = "mlp"
+
+    def __init__(self, card: PolicyCard, tensors: dict[str, Array]):
+        super().__init__(card, tensors)
+        self._layers = [
+            (self._tensors[f"layer{i}.weight"], self._tensors[f"layer{i}.bias"])
+            for i in range(len(card.hidden) + 1)
+        ]
+
+    def forward(self, obs: Array, state: Array | None) -> tuple[Array, Array | None]:
+        return self.mean(obs), state
 
     def mean(self, obs: Array) -> Array:
         """The network's output (N, act_dim) for raw observations (N, obs_dim)."""
-        hidden: Array = self._filtered(obs)
+        hidden: Array = self.filtered(obs)
         for i, (weight, bias) in enumerate(self._layers):
             hidden = np.matmul(hidden, weight)
             hidden += bias
             if i < len(self._layers) - 1:
                 activate(hidden, self.card.activation)
         return hidden
-
-    def tensors(self) -> dict[str, Array]:
-        return dict(self._tensors)
-
-    def in_mode(self, mode: ActionMode) -> MLPPolicy:
-        """The same network acting by its mean or sampled; ValueError where it cannot."""
-        return MLPPolicy(self.card.model_copy(update={"action_mode": mode}), self._tensors)
-
-    def _filtered(self, obs: Array) -> Array:
-        if self.card.filter_clip is None:
-            return obs
-        clip = np.float32(self.card.filter_clip)
-        z = (obs - self._tensors["filter.mean"]) / self._tensors["filter.std"]
-        return np.asarray(np.clip(z, -clip, clip), dtype=np.float32)
 
 
 class RandomPolicy(Policy):
@@ -188,17 +217,40 @@ def activate(hidden: Array, activation: Activation) -> None:
 
 
 def expected_shapes(card: PolicyCard) -> dict[str, tuple[int, ...]]:
-    """Name to shape of every tensor that an MLP of this card has."""
-    widths = (card.obs_dim, *card.hidden, card.act_dim)
-    shapes: dict[str, tuple[int, ...]] = {}
-    for i, (rows, columns) in enumerate(pairwise(widths)):
-        shapes[f"layer{i}.weight"] = (rows, columns)
-        shapes[f"layer{i}.bias"] = (columns,)
+    """Name to shape of every tensor that a network of this card has, from input to output.
+
+    Raises:
+        ValueError: an LSTM whose `hidden` is not (features, cell).
+    """
+    shapes = _lstm_shapes(card) if card.kind == "lstm" else _dense_shapes(card)
     if card.filter_clip is not None:
         shapes["filter.mean"] = shapes["filter.std"] = (card.obs_dim,)
     if card.stochastic:
         shapes["log_std"] = (card.act_dim,)
     return shapes
+
+
+def _dense_shapes(card: PolicyCard) -> dict[str, tuple[int, ...]]:
+    widths = (card.obs_dim, *card.hidden, card.act_dim)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for i, (rows, columns) in enumerate(pairwise(widths)):
+        shapes[f"layer{i}.weight"] = (rows, columns)
+        shapes[f"layer{i}.bias"] = (columns,)
+    return shapes
+
+
+def _lstm_shapes(card: PolicyCard) -> dict[str, tuple[int, ...]]:
+    if len(card.hidden) != 2:
+        raise ValueError(f"hidden of an LSTM is (features, cell), got {card.hidden}")
+    features, cell = card.hidden
+    return {
+        "layer0.weight": (card.obs_dim, features),
+        "layer0.bias": (features,),
+        "lstm.kernel": (features + cell, 4 * cell),
+        "lstm.bias": (4 * cell,),
+        "layer1.weight": (cell, card.act_dim),
+        "layer1.bias": (card.act_dim,),
+    }
 
 
 def check_tensors(card: PolicyCard, tensors: dict[str, Array]) -> None:

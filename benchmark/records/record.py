@@ -30,7 +30,8 @@ from benchmark.policies.policy import ActionMode
 
 SCHEMA = 1
 MAX_BYTES = 16 * 1024 * 1024
-Role = Literal["attack", "floor", "regular", "transfer", "stored", "held-out", "fresh"]
+Role = Literal["attack", "floor", "regular", "transfer", "stored", "held-out", "fresh", "replay"]
+"""What matches are for. replay: the attack's, under the game card's `replay` options."""
 
 
 class _Frozen(BaseModel):

@@ -94,6 +94,9 @@ def flags_of(matches: list[MatchSet], *, overrun: bool, learned: bool) -> list[s
     flags = ["budget overrun"] if overrun else []
     main = [m.tally for m in matches if m.role == "attack" and m.ranked_mode]
     floors = [m.tally for m in matches if m.role == "floor" and m.adversary.name == "random"]
+    voids = sum(m.tally.voids for m in matches)
+    if voids:
+        flags.append(f"void matches: {voids}")
     for tally in main:
         if tally.ties > 0.5 * tally.episodes:
             flags.append("ties above 50 %")

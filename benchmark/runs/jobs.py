@@ -18,7 +18,7 @@ from benchmark.games.game import Game
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.progress import CurvePoint
-from benchmark.policies.policy import MLPPolicy, Policy
+from benchmark.policies.policy import NetworkPolicy, Policy
 from benchmark.records import provenance
 from benchmark.records.record import MethodRef
 from benchmark.records.store import Store, storage_errors
@@ -81,6 +81,7 @@ class Worker:
         rng = np.random.default_rng(derive(job.kind, job.seed, job.game))
         train = self._attack if job.kind == "attack" else self._harden
         policy = train(job, method, arenas, rng, progress)
+        Tally.sum(point.tally for point in progress.curve).check_voids()
         steps = sum(arena.steps for arena in arenas)
         return policy, {
             "curve": [point.model_dump(mode="json") for point in condensed(progress.curve)],
@@ -129,12 +130,13 @@ class Worker:
     def _play(self, job: Job) -> dict[str, Any]:
         batch = _game(job, min(job.parallel, job.episodes))
         adversary, victim = self.policy(job.adversaries[0], job), self.policy(job.victim, job)
-        if isinstance(victim, MLPPolicy):
+        if isinstance(victim, NetworkPolicy):
             victim = victim.in_mode(job.victim_mode)
         seats = (adversary, victim)
         if batch.card.seat_index(job.seat) == 1:
             seats = (victim, adversary)
         halves = play(batch, seats, job.seat, episode_list(batch.card.id, job.episodes))
+        halves.total.check_voids()
         return {"even": halves.even.model_dump(), "odd": halves.odd.model_dump()}
 
 

@@ -154,6 +154,9 @@ class _Planner:
         training = self._train(attack, victim, seed)
         cell = PlannedCell(self._cell(name, card, attack, None, seed, []), {"attack": training})
         self._play(cell, "attack", training.made(), victim, card)
+        elsewhere = {**self.spec.game_options, **self.spec.game.replay}
+        if elsewhere != self.spec.game_options:
+            self._play(cell, "replay", training.made(), victim, card, options=elsewhere)
         self._everyone_else(cell, victim, card, name)
         for other, its_card in self.spec.others.items():
             if other != name and its_card.seat in (ANY, self.spec.victim_seat):
@@ -231,8 +234,10 @@ class _Planner:
         )  # fmt: skip
 
     def _play(
-        self, cell: PlannedCell, role: Role, adversary: Player, victim: Player, card: PolicyCard
-    ) -> None:
+        self, cell: PlannedCell, role: Role, adversary: Player, victim: Player, card: PolicyCard,
+        options: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """Plan matches in the modes that the role asks for; options: the run's, unless given."""
         modes: list[ActionMode] = [card.action_mode]
         if card.stochastic and role in ("attack", "stored", "held-out", "fresh"):
             modes.append("mean" if card.action_mode == "sampled" else "sampled")
@@ -240,7 +245,7 @@ class _Planner:
             job = self._add(
                 Job(
                     kind="play", victim=victim, adversaries=(adversary,), victim_mode=mode,
-                    episodes=self.spec.episodes, **self._place(),
+                    episodes=self.spec.episodes, **self._place(options),
                 )
             )  # fmt: skip
             cell.matches.append(PlannedMatch(role, job, mode == card.action_mode))
@@ -248,11 +253,11 @@ class _Planner:
     def _add(self, job: Job) -> Job:
         return self.jobs.setdefault(job.key, job)
 
-    def _place(self) -> dict[str, Any]:
+    def _place(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
         spec = self.spec
         return {
             "game": spec.game.id,
-            "game_options": spec.game_options,
+            "game_options": options or spec.game_options,
             "seat": spec.game.adversary_seat,
         }
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchmark.errors import Misuse
 from benchmark.evaluation.matches import PROTOCOL
 from benchmark.games.game import GameCard, Tier
-from benchmark.policies.policy import PolicyCard
+from benchmark.policies.policy import ANY, PolicyCard
 from benchmark.records.record import MethodRef
 from benchmark.registry import Victims, attacks, defenses, game
 from benchmark.settings import hint, resolve
@@ -90,11 +90,15 @@ def resolve_run(
     known = victims.cards(card.id)
     if not known:
         raise Misuse(f"no victim for {card.id}; import some with `bench victims import PATH`")
-    chosen = victim_names or [victims.default(known)]
+    chosen = victim_names or [_default_victim(victims, known, card)]
     for name in chosen:
         if name not in known:
             found = victims.load(name).card  # raises for an unknown name
             raise Misuse(f"victim '{name}' plays {found.game}, this run plays {card.id}")
+        if defense_names and known[name].kind != "mlp":
+            raise Misuse(
+                f"victim '{name}' is recurrent; defenses retrain feed-forward networks only"
+            )
     count = seeds if seeds is not None else SEEDS[tier]
     if count < 1:
         raise Misuse(f"--seeds: at least 1, got {count}")
@@ -126,6 +130,15 @@ def resolve_run(
         episodes=EPISODES[tier],
         command=command,
     )
+
+
+def _default_victim(victims: Victims, known: dict[str, PolicyCard], game_card: GameCard) -> str:
+    """The victim of a run that names none: of those that sit opposite the adversary."""
+    seat = game_card.seats[1 - game_card.seat_index(game_card.adversary_seat)].name
+    fitting = {name: card for name, card in known.items() if card.seat in (ANY, seat)}
+    if not fitting:
+        raise Misuse(f"no victim for seat '{seat}' of {game_card.id}; import one")
+    return victims.default(fitting)
 
 
 def _attack(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> AttackPlan:

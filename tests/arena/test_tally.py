@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from benchmark.arena.tally import LOSS, TIE, WIN, Tally
+from benchmark.errors import CheckFailed
 
 NAMES = ("point", "serve_miss", "slow_ball")
 MATCHES = st.lists(st.tuples(st.sampled_from([WIN, TIE, LOSS]), st.integers(0, 2)), max_size=60)
@@ -127,7 +128,31 @@ def test_a_tally_cannot_be_changed():
 
 def test_an_unknown_result_is_an_error():
     with pytest.raises(KeyError):
-        Tally.count(np.array([2], np.int8), np.array([0], np.int8), NAMES)
+        Tally.count(np.array([3], np.int8), np.array([0], np.int8), NAMES)
+
+
+def test_void_matches_count_and_are_nobodys_success():
+    tally = Tally.count(np.array([1, 2, 0, 2], np.int8), np.array([0, 0, 1, 1], np.int8), NAMES)
+    assert (tally.wins, tally.ties, tally.losses, tally.voids) == (1, 1, 0, 2)
+    assert tally.episodes == 4
+    assert (tally.win_rate, tally.non_loss_rate) == (0.25, 0.5)
+    assert tally.breakdown["void:diverged"] == 2
+    assert Tally.sum([tally, tally]).voids == 4
+
+
+def test_a_tally_without_voids_is_written_as_before_there_were_any():
+    assert "voids" not in Tally(wins=1).model_dump()
+    assert Tally.model_validate(Tally(voids=1).model_dump()).voids == 1
+
+
+@pytest.mark.parametrize(("voids", "fails"), [(1, False), (2, True)])
+def test_more_than_one_void_match_in_a_hundred_is_a_failure(voids, fails):
+    tally = Tally(wins=100 - voids, voids=voids)
+    if not fails:
+        tally.check_voids()
+        return
+    with pytest.raises(CheckFailed, match="2 of 100 matches are void"):
+        tally.check_voids()
 
 
 def test_results_without_endings_are_an_error():

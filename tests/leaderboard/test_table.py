@@ -55,7 +55,7 @@ def test_attack_row() -> None:
     assert cells["runs"] == "2 x 1 k"
     assert cells[SCORE] == "62.5 (60.0-65.0)"
     assert cells["non-loss"] == "62.5"
-    assert cells["slow"] == "0.0"
+    assert cells["wins by"] == "point 100 %"
     assert cells["transfer"] == "0.50"
 
 
@@ -81,7 +81,7 @@ def test_ties_and_slow_balls_are_told() -> None:
     )  # fmt: skip
     played = match("attack", 0).model_copy(update={"even": slow, "odd": tally(0, 100)})
     cells = row(titled(tables([make_record([played])]), "Attacks"), victim="house")
-    assert cells["slow"] == "15.0"
+    assert cells["wins by"] == "slow_ball 60 %"
     assert cells["non-loss"] == "35.0"
 
 

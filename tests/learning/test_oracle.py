@@ -15,7 +15,7 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 
 from benchmark.learning.networks import ActorCritic
 from benchmark.learning.normalise import RewardScale, RunningMoments
-from benchmark.learning.ppo import Batch, PPOConfig, ppo_loss
+from benchmark.learning.ppo import Batch, PPOConfig, ppo_loss, standardised
 from benchmark.learning.rollout import gae
 
 OBS, ACT = 5, 2
@@ -132,7 +132,8 @@ def test_gradient_equals_stable_baselines(seed: int, entropy: float, config: PPO
     flat = {k: torch.from_numpy(v.reshape(64, -1)) for k, v in e.items() if k != "last_value"}
     batch = Batch(
         flat["obs"], flat["actions"], flat["log_probs"][:, 0], flat["values"][:, 0],
-        torch.from_numpy(advantages.reshape(-1)), torch.from_numpy(returns.reshape(-1)),
+        standardised(torch.from_numpy(advantages.reshape(-1))),
+        torch.from_numpy(returns.reshape(-1)),
     )  # fmt: skip
     mean, value = ours.pi(batch.obs), ours.vf(batch.obs)[:, 0]
     ppo_loss(config, 0.2, batch, mean, ours.log_std, value).backward()

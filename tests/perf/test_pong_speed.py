@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 import torch
 from stable_baselines3 import PPO as SB3PPO
-from stable_baselines3.common.vec_env import VecEnv
 
 from attacks.baseline import Baseline
 from attacks.ours import Ours
 from benchmark import registry
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
+from benchmark.arena.stable_baselines import ArenaVecEnv
 from benchmark.games.pong import Pong
 from benchmark.learning.progress import Quiet
 from benchmark.seeding import EpisodeSeeds
@@ -29,43 +29,6 @@ from benchmark.seeding import EpisodeSeeds
 CARD = registry.game("pong-v1").describe()
 TRAINED_STEPS = 4 * 512 * 128
 SB3_STEPS = 512 * 128
-
-
-class ArenaForSB3(VecEnv):
-    """The arena as stable-baselines3 wants it: lists of infos, the last observation in them."""
-
-    def __init__(self, arena: Arena):
-        super().__init__(arena.num_envs, arena.single_observation_space, arena.single_action_space)
-        self._arena = arena
-        self._quiet: list[dict[str, Any]] = [{} for _ in range(arena.num_envs)]
-
-    def reset(self) -> Any:
-        return self._arena.reset()[0]
-
-    def step_async(self, actions: Any) -> None:
-        self._actions = actions
-
-    def step_wait(self) -> Any:
-        obs, reward, ended, _, info = self._arena.step(self._actions)
-        infos = self._quiet.copy()
-        for row in np.flatnonzero(ended):
-            infos[row] = {"terminal_observation": info["final_obs"][row]}
-        return obs, reward, ended, infos
-
-    def close(self) -> None:
-        pass
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        return [None] * self.num_envs
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        raise NotImplementedError
-
-    def env_method(self, method_name: str, *_: Any, **__: Any) -> list[Any]:
-        raise NotImplementedError
-
-    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        return [False] * self.num_envs
 
 
 def _arena(matches: int) -> Arena:
@@ -163,7 +126,7 @@ def test_stable_baselines_in_the_same_arena(benchmark: Any, setting: str) -> Non
     matches = config.matches if setting == "ours" else 8
     steps = SB3_STEPS if setting == "ours" else 8 * 2048
     model = SB3PPO(
-        "MlpPolicy", ArenaForSB3(_arena(matches)), device="cpu", seed=0,
+        "MlpPolicy", ArenaVecEnv(_arena(matches)), device="cpu", seed=0,
         **(alike if setting == "ours" else {}),
     )  # fmt: skip
     benchmark.pedantic(lambda: model.learn(steps), rounds=5, warmup_rounds=1)

@@ -285,3 +285,18 @@ def test_weights_are_kept_apart_from_the_callers():
     tensors["layer0.weight"][:] = 0.0
     assert np.array_equal(policy.act(obs)[0], before)
     assert all(v.dtype == np.float32 for v in policy.tensors().values())
+
+
+# --- identity ------------------------------------------------------------------------------
+
+
+def test_the_identity_of_a_card_never_changes():
+    """Finished jobs are found by it; both were taken before there were recurrent policies."""
+    acting = {
+        "filter_clip": 5.0, "stochastic": True, "action_mode": "sampled", "sha256": "ab",
+        "activation": "relu", "act_bound": 0.4,
+    }  # fmt: skip
+    assert [card().identity, card(**acting).identity] == [
+        "bc04a2b598bd718e1d181afab2de60049253286a47b165998dd431f3d5534e36",
+        "c9dfebb4bc2601c2ad35e9c544039ae4d039dda425e54be3f243b645d8c36114",
+    ]

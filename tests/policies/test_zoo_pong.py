@@ -1,4 +1,4 @@
-"""Importing published policies: plain numbers in, no code or pickle of a file ever run."""
+"""Importing published Pong agents: plain numbers in, no code or pickle of a file ever run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,9 @@ import numpy as np
 import pytest
 
 from benchmark.policies.policy import MLPPolicy
-from benchmark.policies.zoo import (
-    AXIS_BUG,
-    MAX_BYTES,
-    PONG_SHAPES,
-    BadZooFile,
-    import_path,
-    with_axis_bug,
-)
+from benchmark.policies.zoo import BadZooFile, import_path
+from benchmark.policies.zoo_file import MAX_BYTES
+from benchmark.policies.zoo_pong import AXIS_BUG, PONG_SHAPES, with_axis_bug
 
 Arrays = dict[str, np.ndarray]
 
@@ -104,6 +99,13 @@ def test_a_folder_is_searched_to_its_leaves(tmp_path):
     (deep / "README.md").write_text("not a policy")
     found = import_path(tmp_path)
     assert [p.card.name for p in found] == ["may1", "may1-axis-bug", "may2", "may2-axis-bug"]
+
+
+@pytest.mark.parametrize("claim", [{"game": "sumo-ants-v1"}, {"seat": "left"}])
+def test_a_claim_that_contradicts_the_file_is_refused(npz, claim):
+    assert len(import_path(npz, "pong-v1", "any")) == 2
+    with pytest.raises(BadZooFile, match="game pong-v1, seat any; --game and --seat say other"):
+        import_path(npz, **claim)
 
 
 def test_a_foreign_name_is_kept(tmp_path):

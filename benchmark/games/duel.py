@@ -1,0 +1,228 @@
+"""A batch of MuJoCo matches between two bodies: stepping, restarts, what either body sees.
+
+A game of this kind says how its scene is made, where bodies start, what a seat sees, who has
+won, and what its shaping reward is; everything else is here. The layout and the timing of what
+is seen follow Bansal et al. 2018 (paper.md section 1): as in their engine, all but positions
+and velocities describe the state before the last of a step's five substeps.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from mujoco.batch import Batch, SimulationError
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import ndtri
+
+from benchmark.games.game import Array, Game, Outcome, Step, check_actions
+from benchmark.games.scene import FRAME_SKIP, Physics, Scene
+from benchmark.seeding import STREAM_SERVE, EpisodeSeeds, uniforms
+
+Float = NDArray[np.float64]
+Rows = slice | NDArray[np.intp]
+ALL = slice(None)
+MAX_STEPS = 500
+POSITION_NOISE = 0.1
+"""Half-width of the uniform noise on every start position; metres, radians, quaternion parts."""
+VELOCITY_NOISE = 0.1
+"""Standard deviation of the normal noise on every start velocity."""
+
+
+class DuelOptions(BaseModel):
+    """What `--set game.FIELD=VALUE` may change; part of the game's version in every record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    physics: Physics = Field(
+        default="ranked",
+        description="ranked: Euler and Newton; original: RK4 and PGS with 1000 iterations",
+    )
+
+
+ORIGINAL: dict[str, str | float | int | bool] = {"physics": "original"}
+"""Where every adversary is played as well: some of what Euler's method lets them do, RK4 does not
+(games.md section 2: 65-72 % there, 50-55 % here)."""
+
+
+class Verdict(NamedTuple):
+    """How matches stand: outcome and ending, (N,) int8 each, as in `Step`."""
+
+    outcome: NDArray[np.int8]
+    ending: NDArray[np.int8]
+
+
+class Duel(Game):
+    """Two bodies in one MuJoCo world, many worlds at once on all cores the process may use."""
+
+    Options: ClassVar[type[BaseModel]] = DuelOptions
+    placements: ClassVar[int] = 0
+    """How many uniforms `place` wants for an episode."""
+    touch: ClassVar[str | None] = None
+    """The sensor whose contacts `touched` remembers, see `scene.touch_sensor`."""
+
+    def __init__(self, matches: int, options: Any = None):
+        self.options = options or self.Options()
+        self.card = self.describe(self.options)
+        self.matches = matches
+        self.scene = self.compose(self.options)
+        self.batch = Batch(self.scene.model, matches, nthread=len(os.sched_getaffinity(0)))
+        self.qpos: Float = self.batch.bind("qpos")
+        self.qvel: Float = self.batch.bind("qvel")
+        self._centre: Float = self.batch.bind("subtree_com")
+        self._ctrl: Float = self.batch.bind("ctrl")
+        if self.touch is not None:
+            adr = int(self.scene.model.sensor(self.touch).adr[0])
+            self._nearest = self.batch.bind("sensordata")[:, adr : adr + 2]
+        self.touched = np.zeros(matches, dtype=bool)
+        self.episode_step = np.zeros(matches, dtype=np.int64)
+        self.episode_seed = np.zeros(matches, dtype=np.uint64)
+        self.x: Float = np.zeros((matches, 2))
+        """Both bodies' centres of mass along the axis of play, metres."""
+        self.prepare()
+
+    # What a game of this kind says ---------------------------------------------------------
+
+    @classmethod
+    @abstractmethod
+    def compose(cls, options: Any) -> Scene:
+        """The scene under these options."""
+
+    def prepare(self) -> None:
+        """Bind what the methods below read beyond what `Duel` binds; called once."""
+
+    def place(self, rows: NDArray[np.intp], draws: Float) -> None:
+        """Move the bodies of `rows` from their noisy start poses; draws: (K, placements)."""
+
+    @abstractmethod
+    def observe(self, seat: int, rows: Rows) -> Array:
+        """What a seat sees in `rows`: (K, obs_dim) float32, a new array."""
+
+    @abstractmethod
+    def judge(self) -> Verdict:
+        """Who has won; called once a step, when `episode_step`, `touched` and `x` are current."""
+
+    @abstractmethod
+    def reward(self, seat: int, action: Array, moved: Float) -> Float:
+        """A seat's shaping reward (N,) of the step.
+
+        action: (N, act_dim) clipped; moved: (N,) metres that its centre of mass moved along x.
+        """
+
+    # The contract of `Game` ------------------------------------------------------------------
+
+    def reset(self, seeds: EpisodeSeeds) -> tuple[Array, Array]:
+        self._seeds = seeds
+        self._start(np.arange(self.matches))
+        self._obs = (self.observe(0, ALL), self.observe(1, ALL))
+        return self._obs
+
+    def step(self, actions: tuple[Array, Array]) -> Step:
+        check_actions(self.card, self.matches, actions)
+        clipped = self._drive(actions)
+        diverged = self._advance()
+        self.episode_step += 1
+        obs = (self.observe(0, ALL), self.observe(1, ALL))
+        moved, self.x = self._centres() - self.x, self._centres()
+        outcome, ending = self.judge()
+        dense = np.empty((self.matches, 2), dtype=np.float32)
+        for seat, action in enumerate(clipped):
+            dense[:, seat] = self.reward(seat, action, moved[:, seat])
+        if diverged.any():
+            outcome[diverged], ending[diverged] = Outcome.VOID, 0
+            for numbers in (*obs, dense):
+                numbers[diverged] = 0.0
+        finished = np.flatnonzero(outcome)
+        final = (obs[0][finished], obs[1][finished])
+        if len(finished):
+            self._start(finished)
+            for seat, seen in enumerate(obs):
+                seen[finished] = self.observe(seat, finished)
+        self._obs = obs
+        return Step(obs, outcome, ending, dense, finished, final)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        return {
+            "physics": self.batch.state.copy(),
+            "x": self.x.copy(),
+            "touched": self.touched.copy(),
+            "episode_step": self.episode_step.copy(),
+            "episode_seed": self.episode_seed.copy(),
+            # Derived fields lag behind the state and cannot be computed from it again.
+            "obs0": self._obs[0].copy(),
+            "obs1": self._obs[1].copy(),
+        }
+
+    def restore(self, state: dict[str, NDArray[Any]], seeds: EpisodeSeeds) -> tuple[Array, Array]:
+        self._seeds = seeds
+        everyone = np.arange(self.matches)
+        self.episode_seed[:] = state["episode_seed"]
+        self.batch.reset()  # forgets the warnings of an earlier life
+        self.place(everyone, self._draws(everyone)[:, -self.placements :])
+        self.batch.state[:] = state["physics"]
+        self.x[:] = state["x"]
+        self.touched[:] = state["touched"]
+        self.episode_step[:] = state["episode_step"]
+        self._obs = (state["obs0"].copy(), state["obs1"].copy())
+        return self._obs
+
+    def height(self, seat: int) -> Float:
+        """How high a seat's torso is: (N,) metres."""
+        return self.qpos[:, self.scene.parts[seat].qpos.start + 2]
+
+    def place_xy(self, seat: int, rows: NDArray[np.intp], x: Float, y: Float) -> None:
+        """Put a seat's torso at (x, y), (K,) metres each."""
+        first = self.scene.parts[seat].qpos.start
+        self.qpos[rows, first], self.qpos[rows, first + 1] = x, y
+
+    # A step's parts --------------------------------------------------------------------------
+
+    def _drive(self, actions: tuple[Array, Array]) -> list[Array]:
+        """Clip both seats' actions to their boxes and hand them to the motors."""
+        clipped = []
+        for part, spec, action in zip(self.scene.parts, self.card.seats, actions, strict=True):
+            clipped.append(np.clip(action, -spec.act_bound, spec.act_bound))
+            self._ctrl[:, part.ctrl] = clipped[-1]
+        return clipped
+
+    def _advance(self) -> NDArray[np.bool_]:
+        """Advance all worlds; (N,) true where a simulation diverged."""
+        try:
+            self.batch.step(nstep=FRAME_SKIP)
+        except SimulationError:
+            failed: NDArray[np.bool_] = self.batch.status != 0
+        else:
+            failed = np.zeros(self.matches, dtype=bool)
+        failed |= (self.batch.warning[:, :, 1] > 0).any(axis=1)
+        failed |= ~np.isfinite(self.batch.state).all(axis=1)
+        if self.touch is not None:
+            found, distance = self._nearest.T  # contacts within the margin are found as well
+            self.touched |= (found > 0) & (distance < 0)
+        return failed
+
+    def _centres(self) -> Float:
+        """Both bodies' centres of mass along x: (N, 2) metres."""
+        return self._centre[:, [part.torso for part in self.scene.parts], 0]
+
+    def _start(self, rows: NDArray[np.intp]) -> None:
+        """Begin a new match in `rows`."""
+        self.episode_seed[rows] = self._seeds.next(rows)
+        self.episode_step[rows] = 0
+        self.touched[rows] = False
+        model = self.scene.model
+        draws = self._draws(rows)
+        position, velocity, own = np.split(draws, [model.nq, model.nq + model.nv], axis=1)
+        self.batch.reset(rows, stage=0)
+        self.qpos[rows] += POSITION_NOISE * (2.0 * position - 1.0)
+        self.qvel[rows] += VELOCITY_NOISE * ndtri(np.maximum(velocity, 2.0**-54))
+        self.place(rows, own)
+        self.batch.forward(rows)
+        self.x[rows] = self._centres()[rows]
+
+    def _draws(self, rows: NDArray[np.intp]) -> Float:
+        """The uniforms (K, nq + nv + placements) that the episodes' seeds give to their starts."""
+        count = self.scene.model.nq + self.scene.model.nv + self.placements
+        return uniforms(self.episode_seed[rows], STREAM_SERVE, np.uint64(0), count)

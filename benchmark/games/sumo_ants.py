@@ -1,0 +1,36 @@
+"""Sumo between two ants (Bansal et al. 2018). Rules: `sumo.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmark.games.bodies import humanoid_upkeep
+from benchmark.games.duel import Float
+from benchmark.games.game import Array, GameCard
+from benchmark.games.scene import Start
+from benchmark.games.sumo import RING_HEIGHT, Ring, Sumo, SumoOptions, sumo_card
+
+STANDING_Z = 0.28
+
+
+class SumoAnts(Sumo):
+    """A batch of bouts between ants."""
+
+    ring = Ring(
+        kind="ant",
+        radius=(2.5, 4.5),
+        down_z=0.3,
+        starts=(Start(x=-1.0, z=2.5, turn=180.0), Start(x=1.0, z=2.5, turn=180.0)),
+    )
+
+    @classmethod
+    def describe(cls, options: Any = None) -> GameCard:
+        return sumo_card(
+            options or SumoOptions(), cls.ring, game="sumo-ants-v1", title="Sumo (ants)",
+            speed=8_000,
+        )  # fmt: skip
+
+    def reward(self, seat: int, action: Array, moved: Float) -> Float:
+        # Charged like a humanoid in the original too.
+        upright = self.height(seat) - RING_HEIGHT >= STANDING_Z
+        return humanoid_upkeep(self.senses, seat, action, upright) - self.from_middle(seat)
