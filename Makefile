@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint perf leaderboard lock image clean
+.PHONY: help setup run test lint perf fidelity leaderboard lock image clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ perf: $(STAMP) ## Run the speed tests; numbers go to build/perf.json
 	@mkdir -p build
 	$(BIN)/python -m pytest tests/perf -o addopts= --benchmark-only \
 	  --benchmark-json build/perf.json $(ARGS)
+
+fidelity: $(STAMP) ## Play the imported zoo in both physics and print the tables of docs/fidelity.md
+	$(BIN)/python -m tests.zoo_fidelity $(ARGS)
 
 leaderboard: $(STAMP) ## Render leaderboard.md from the records under results/
 	$(BIN)/bench leaderboard

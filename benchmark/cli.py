@@ -9,10 +9,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Optional
 
 import typer
 from rich.console import Console
+from rich.progress import Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -21,7 +22,7 @@ from benchmark.display import Live, Silent, show_failures, show_plan
 from benchmark.errors import BenchError, CheckFailed, Misuse
 from benchmark.evaluation.matches import EVALUATION_MATCHES, episode_list, play
 from benchmark.evaluation.statistics import wilson
-from benchmark.games.game import GameCard, Tier
+from benchmark.games.game import Game, GameCard, Tier
 from benchmark.leaderboard import board
 from benchmark.leaderboard.table import tables, to_rich
 from benchmark.learning.threads import use_threads
@@ -34,6 +35,9 @@ from benchmark.runs.run import Outcome, execute, preview
 from benchmark.runs.spec import RunSpec, resolve_run
 from benchmark.settings import hint, parse, resolve
 from benchmark.victims import recipe as recipes
+
+if TYPE_CHECKING:
+    from benchmark.evaluation.film import Film, Shown
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -147,16 +151,8 @@ def play_command(
 ) -> None:
     """Play two policies against each other and count wins, ties and losses of the adversary."""
     use_threads(1)
-    kind = registry.game(game)
-    given = _settings(settings, physics)
-    if given.keys() - {"game"}:
-        raise Misuse("--set: two frozen policies have only game settings, such as game.FIELD=VALUE")
-    options = resolve(kind.Options, {}, given.get("game", {}), f"game '{game}'")
-    victims = Victims(Store(store).victims)
-    batch = kind(min(EVALUATION_MATCHES, episodes), options)
-    players = [_policy(name, victims, kind, options) for name in (adversary, victim)]
-    me = batch.card.seat_index(batch.card.adversary_seat)
-    seats = (players[0], players[1]) if me == 0 else (players[1], players[0])
+    pair = _pair(game, adversary, victim, _settings(settings, physics), store)
+    batch, seats = pair.kind(min(EVALUATION_MATCHES, episodes), pair.options), pair.seats
     halves = play(
         batch, seats, batch.card.adversary_seat, episode_list(batch.card.id, episodes, seed)
     )
@@ -186,6 +182,85 @@ def play_command(
     for how, count in tally.breakdown.items():
         console.print(f"  {how:<24} {count}")
     tally.check_voids()
+
+
+@app.command("watch")
+def watch_command(
+    adversary: Annotated[str, typer.Option(help="Victim's or floor's name, or a folder.")],
+    victim: Annotated[str, typer.Option(help="Victim's or floor's name, or a folder.")],
+    out: Annotated[Path, typer.Option(help="The film to write: .mp4 or .gif.")],
+    game: Annotated[str, typer.Option(help="Game id.")] = "pong-v1",
+    episodes: Annotated[int, typer.Option(help="Matches to film.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Of the episode list, as in `bench play`.")] = 0,
+    width: Annotated[int, typer.Option(help="Pixels.")] = 640,
+    height: Annotated[int, typer.Option(help="Pixels.")] = 480,
+    fps: Annotated[
+        Optional[float],  # noqa: UP045 - typer reads this form
+        typer.Option(help="Frames per second (about 33; 17 in a .gif)."),
+    ] = None,
+    slow: Annotated[float, typer.Option(help="How many times slower than in reality.")] = 1.0,
+    settings: SetOption = None,
+    physics: PhysicsOption = None,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Film the first matches that `bench play` with the same seed counts; needs no screen."""
+    from benchmark.evaluation import film  # noqa: PLC0415 - needs an extra
+
+    use_threads(1)
+    spec = film.FilmSpec(out, width, height, fps, slow)
+    film.check(spec)
+    pair = _pair(game, adversary, victim, _settings(settings, physics), store)
+    match = pair.kind(1, pair.options)
+    camera = film.Film(match, pair.seats, episode_list(match.card.id, episodes, seed), spec)
+    try:
+        with contextlib.closing(camera):
+            shown = camera.shoot() if as_json else _shoot(camera)
+    except KeyboardInterrupt:
+        Console(stderr=True).print(f"stopped; {out} is not written", markup=False, soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        played = {"game": match.card.id, "adversary": adversary, "victim": victim, "seed": seed}
+        print_json({"file": str(out), **played, **shown.as_json(match.card)})
+        return
+    for line in shown.told(out, match.card):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _shoot(camera: Film) -> Shown:
+    """Film with a line that says what is coming, and a bar."""
+    console.print(camera.plan(), markup=False, highlight=False, soft_wrap=True)
+    columns = (*Progress.get_default_columns()[:2], TextColumn("{task.fields[facts]}"))
+    quiet = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
+        bar = progress.add_task("filming", total=camera.longest, facts="")
+
+        def tick(done: int, facts: str) -> None:
+            progress.update(bar, completed=done, facts=facts)
+
+        return camera.shoot(tick)
+
+
+class _Pair(NamedTuple):
+    """A game, its options, and two frozen policies in its seats."""
+
+    kind: type[Game]
+    options: Any
+    seats: tuple[Policy, Policy]
+
+
+def _pair(
+    game: str, adversary: str, victim: str, given: dict[str, dict[str, Any]], store: Path
+) -> _Pair:
+    kind = registry.game(game)
+    if given.keys() - {"game"}:
+        raise Misuse("--set: two frozen policies have only game settings, such as game.FIELD=VALUE")
+    options = resolve(kind.Options, {}, given.get("game", {}), f"game '{game}'")
+    victims = Victims(Store(store).victims)
+    mine, theirs = (_policy(name, victims, kind, options) for name in (adversary, victim))
+    card = kind.describe(options)
+    first = card.seat_index(card.adversary_seat) == 0
+    return _Pair(kind, options, (mine, theirs) if first else (theirs, mine))
 
 
 def _settings(given: list[str] | None, physics: str | None) -> dict[str, dict[str, Any]]:

@@ -8,8 +8,10 @@ and velocities describe the state before the last of a step's five substeps.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from abc import abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -19,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import ndtri
 
 from benchmark.games.game import Array, Game, Outcome, Step, check_actions
+from benchmark.games.render import DuelPainter
 from benchmark.games.scene import FRAME_SKIP, Physics, Scene
 from benchmark.seeding import STREAM_SERVE, EpisodeSeeds, uniforms
 
@@ -30,6 +33,10 @@ POSITION_NOISE = 0.1
 """Half-width of the uniform noise on every start position; metres, radians, quaternion parts."""
 VELOCITY_NOISE = 0.1
 """Standard deviation of the normal noise on every start velocity."""
+
+
+HALVED_FROM = 16
+"""With fewer matches than this, handing one half to another thread costs more than it hides."""
 
 
 class DuelOptions(BaseModel):
@@ -74,9 +81,13 @@ class Duel(Game):
         self.qvel: Float = self.batch.bind("qvel")
         self._centre: Float = self.batch.bind("subtree_com")
         self._ctrl: Float = self.batch.bind("ctrl")
+        self._warned: NDArray[np.int32] = self.batch.warning[:, :, 1]
         if self.touch is not None:
             adr = int(self.scene.model.sensor(self.touch).adr[0])
             self._nearest = self.batch.bind("sensordata")[:, adr : adr + 2]
+        cut = matches // 2 if matches >= HALVED_FROM else matches
+        self._halves = slice(0, cut), slice(cut, matches)
+        self._pool = ThreadPoolExecutor(1) if cut < matches else None
         self.touched = np.zeros(matches, dtype=bool)
         self.episode_step = np.zeros(matches, dtype=np.int64)
         self.episode_seed = np.zeros(matches, dtype=np.uint64)
@@ -123,9 +134,8 @@ class Duel(Game):
     def step(self, actions: tuple[Array, Array]) -> Step:
         check_actions(self.card, self.matches, actions)
         clipped = self._drive(actions)
-        diverged = self._advance()
         self.episode_step += 1
-        obs = (self.observe(0, ALL), self.observe(1, ALL))
+        obs, diverged = self._advance()
         moved, self.x = self._centres() - self.x, self._centres()
         outcome, ending = self.judge()
         dense = np.empty((self.matches, 2), dtype=np.float32)
@@ -169,6 +179,9 @@ class Duel(Game):
         self._obs = (state["obs0"].copy(), state["obs1"].copy())
         return self._obs
 
+    def painter(self, width: int, height: int) -> DuelPainter:
+        return DuelPainter(self, width, height)
+
     def height(self, seat: int) -> Float:
         """How high a seat's torso is: (N,) metres."""
         return self.qpos[:, self.scene.parts[seat].qpos.start + 2]
@@ -184,23 +197,40 @@ class Duel(Game):
         """Clip both seats' actions to their boxes and hand them to the motors."""
         clipped = []
         for part, spec, action in zip(self.scene.parts, self.card.seats, actions, strict=True):
-            clipped.append(np.clip(action, -spec.act_bound, spec.act_bound))
+            bound = np.float32(spec.act_bound)
+            clipped.append(np.minimum(np.maximum(action, -bound), bound))
             self._ctrl[:, part.ctrl] = clipped[-1]
         return clipped
 
-    def _advance(self) -> NDArray[np.bool_]:
-        """Advance all worlds; (N,) true where a simulation diverged."""
-        try:
-            self.batch.step(nstep=FRAME_SKIP)
-        except SimulationError:
-            failed: NDArray[np.bool_] = self.batch.status != 0
-        else:
-            failed = np.zeros(self.matches, dtype=bool)
-        failed |= (self.batch.warning[:, :, 1] > 0).any(axis=1)
-        failed |= ~np.isfinite(self.batch.state).all(axis=1)
+    def _advance(self) -> tuple[tuple[Array, Array], NDArray[np.bool_]]:
+        """Advance all worlds: what both seats see then, and (N,) true where one diverged.
+
+        While MuJoCo's threads simulate the second half, this one observes the first.
+        """
+        first, second = self._halves
+        self._simulate(first)
+        ahead = self._pool.submit(self._simulate, second) if self._pool else None
+        seen = [[self.observe(seat, first)] for seat in (0, 1)]
+        if ahead is not None:
+            ahead.result()
+            for seat, parts in enumerate(seen):
+                parts.append(self.observe(seat, second))
+        left, right = (np.concatenate(p) if len(p) > 1 else p[0] for p in seen)
         if self.touch is not None:
             found, distance = self._nearest.T  # contacts within the margin are found as well
             self.touched |= (found > 0) & (distance < 0)
+        return (left, right), self._failed()
+
+    def _simulate(self, rows: slice) -> None:
+        # A simulation that MuJoCo gives up keeps its state and shows in `batch.status`.
+        with contextlib.suppress(SimulationError):
+            self.batch.step(range(self.matches)[rows], nstep=FRAME_SKIP)
+
+    def _failed(self) -> NDArray[np.bool_]:
+        failed: NDArray[np.bool_] = ~np.isfinite(self.batch.state.sum(axis=1))
+        for alarms in (self._warned, self.batch.status[:, None]):
+            if alarms.any():
+                failed |= (alarms != 0).any(axis=1)
         return failed
 
     def _centres(self) -> Float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from enum import IntEnum
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.seeding import EpisodeSeeds
 from benchmark.settings import hint
+
+if TYPE_CHECKING:
+    from benchmark.games.render import Painter
 
 Array = NDArray[np.float32]
 SeatName = str
@@ -36,14 +39,13 @@ VOID_ENDING = "diverged"
 """How a void match ended: it has none of the endings on the game's card."""
 
 
+_RESULTS = np.array([[TIE, WIN, LOSS, TIE, VOID], [TIE, LOSS, WIN, TIE, VOID]], dtype=np.int8)
+"""By seat and `Outcome`; a running match has the result of a tie."""
+
+
 def result_for(seat: int, outcome: NDArray[np.int8]) -> NDArray[np.int8]:
     """Outcomes (K,) from a seat's view: WIN, LOSS, VOID, or TIE where tied or still running."""
-    mine, theirs = (
-        (Outcome.SEAT_0, Outcome.SEAT_1) if seat == 0 else (Outcome.SEAT_1, Outcome.SEAT_0)
-    )
-    result = np.asarray(np.subtract(outcome == mine, outcome == theirs, dtype=np.int8))
-    result[outcome == Outcome.VOID] = VOID
-    return result
+    return np.asarray(_RESULTS[seat][outcome])
 
 
 def reward_of(result: NDArray[np.int8]) -> Array:
@@ -172,3 +174,7 @@ class Game(ABC):
     @abstractmethod
     def restore(self, state: dict[str, NDArray[Any]], seeds: EpisodeSeeds) -> tuple[Array, Array]:
         """Continue from `state()`; returns the observations at that point."""
+
+    def painter(self, width: int, height: int) -> Painter:
+        """What draws match 0 for a film, in pixels; raises Misuse where a game has no pictures."""
+        raise Misuse(f"{self.card.id} draws no pictures, so there is nothing to watch")

@@ -153,7 +153,7 @@ class KickAndDefend(Duel):
         down = (self.height(KICKER) < KICKER_DOWN_Z) & (self.height(KEEPER) <= KEEPER_DOWN_Z)
         late = self.episode_step >= MAX_STEPS
         keeper_x = self._senses.pose(KEEPER, ALL)[:, 0]
-        outcome = np.full(self.matches, Outcome.RUNNING, dtype=np.int8)
+        outcome = np.zeros(self.matches, dtype=np.int8)
         ending = np.full(self.matches, FOUL, dtype=np.int8)
         outcome[np.abs(GOAL_X - keeper_x) > KEEPERS_GROUND] = Outcome.TIE
         outcome[past | back | down | late] = Outcome.SEAT_1

@@ -11,7 +11,7 @@ ball y: bats in metres from their own centres, the ball in metres from the middl
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ from benchmark.games.pong_kernel import (
     step_matches,
 )
 from benchmark.seeding import STREAM_SERVE, EpisodeSeeds, Seeds, uniforms
+
+if TYPE_CHECKING:
+    from benchmark.games.render import Painter
 
 Float = NDArray[np.float64]
 
@@ -213,6 +216,11 @@ class Pong(Game):
         self._next_seed[:] = state["next_seed"]
         self._next_serve = serve_draws(self._next_seed)
         return self._observe_all()
+
+    def painter(self, width: int, height: int) -> Painter:
+        from benchmark.games.pong_picture import PongPainter  # noqa: PLC0415 - needs an extra
+
+        return PongPainter(self, width, height)
 
     def _observe_all(self) -> tuple[Array, Array]:
         left, right = (np.empty((self.matches, OBS_DIM), dtype=np.float32) for _ in range(2))

@@ -69,7 +69,7 @@ class RunToGoal(Duel):
         there = [self.x[:, LEFT] > GOALS_X[LEFT], self.x[:, RIGHT] < GOALS_X[RIGHT]]
         down = (self.height(LEFT) < self.down_z) & (self.height(RIGHT) < self.down_z)
         late = self.episode_step >= MAX_STEPS
-        outcome = np.full(self.matches, Outcome.RUNNING, dtype=np.int8)
+        outcome = np.zeros(self.matches, dtype=np.int8)
         ending = np.full(self.matches, GOAL, dtype=np.int8)
         outcome[down | late] = Outcome.TIE
         ending[late], ending[down] = TIMEOUT, BOTH_DOWN

@@ -153,7 +153,7 @@ class Sumo(Duel):
             self.touched[:] = True
         fallen = [self.height(s) - RING_HEIGHT <= self.ring.down_z for s in (0, 1)]
         out = [self.inside(s) < 0.0 for s in (0, 1)]
-        outcome = np.full(self.matches, Outcome.RUNNING, dtype=np.int8)
+        outcome = np.zeros(self.matches, dtype=np.int8)
         ending = np.full(self.matches, TIMEOUT, dtype=np.int8)
         outcome[self.episode_step >= MAX_STEPS] = Outcome.TIE
         for lost, how, both, untouched in (

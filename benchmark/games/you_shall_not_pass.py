@@ -76,7 +76,7 @@ class YouShallNotPass(Duel):
     def judge(self) -> Verdict:
         fallen = self.height(RUNNER) <= FALLEN_Z
         passed = self.x[:, RUNNER] < GOAL_X
-        outcome = np.full(self.matches, Outcome.RUNNING, dtype=np.int8)
+        outcome = np.zeros(self.matches, dtype=np.int8)
         ending = np.full(self.matches, GOAL, dtype=np.int8)
         late = self.episode_step >= MAX_STEPS
         outcome[late | fallen] = Outcome.SEAT_0

@@ -110,12 +110,28 @@ def still(game: Duel, pose: np.ndarray | None = None) -> None:
     game.qvel[:] = 0.0
 
 
+def settle(game: Duel) -> None:
+    """Let what a game remembers of its matches follow states that were written by hand."""
+    game.batch.forward()
+    game.x[:] = game._centres()
+
+
+def bend(game: Duel, seat: int, rows: Any = slice(None), degrees: float = 50.0) -> None:
+    """Set an ant's ankles within their ranges, as one that stands has them."""
+    for leg, way in zip("1234", (1, -1, -1, 1), strict=True):
+        ankle = game.scene.model.joint(f"seat{seat}/ankle_{leg}")
+        game.qpos[rows, ankle.qposadr[0]] = way * np.radians(degrees)
+
+
 def lie(game: Duel, seat: int, z: float, rows: Any = slice(None)) -> None:
-    """Turn a body face down, at a height."""
+    """Lay a humanoid on its face, an ant on its back, its torso at a height."""
     first = root(game, seat)
-    turned = np.empty(4)
-    mujoco.mju_mulQuat(turned, game.scene.model.qpos0[first + 3 : first + 7], [0.5**0.5, 0, 0.5**0.5, 0])
+    ant = KINDS[game.card.id] == "ant"
+    turned, turn = np.empty(4), [0.0, 1.0, 0.0, 0.0] if ant else [0.5**0.5, 0.0, 0.5**0.5, 0.0]
+    mujoco.mju_mulQuat(turned, game.scene.model.qpos0[first + 3 : first + 7], turn)
     game.qpos[rows, first + 2], game.qpos[rows, first + 3 : first + 7] = z, turned
+    if ant:
+        bend(game, seat, rows)
 
 
 class Shadow:
@@ -123,6 +139,7 @@ class Shadow:
 
     def __init__(self, game: Any, row: int = 0):
         self.game, self.row = game, row
+        self.steps = int(game.episode_step[row])
         self.kind = KINDS[game.card.id]
         self.model = self._model()
         self.data = mujoco.MjData(self.model)
@@ -151,6 +168,7 @@ class Shadow:
                 self.data.ctrl[motor] = np.clip(push, -np.float32(bound), np.float32(bound))
         for _ in range(5):
             mujoco.mj_step(self.model, self.data)
+        self.steps += 1
 
     def bodies(self, seat: int) -> list[int]:
         """The ids of a seat's bodies in the order of the senses."""

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from benchmark import registry
-from benchmark.games.game import BadAction, Game, Outcome, Step, Tier, result_for
+from benchmark.games.game import VOID, BadAction, Game, Outcome, Step, Tier, result_for
 from benchmark.seeding import EpisodeSeeds
 
 NAMES = registry.games.names()
@@ -121,10 +121,21 @@ def test_reset_gives_both_seats_their_observations(name, matches):
     for o, seat in zip(obs, game.card.seats, strict=True):
         assert (o.shape, o.dtype) == ((matches, seat.obs_dim), np.float32)
         assert np.isfinite(o).all()
-        start, stop = seat.other_view
-        assert np.abs(o[:, start:stop] - seat.other_at_start).max() < 0.1  # games may jitter it
     assert (game.episode_seed.shape, game.episode_seed.dtype) == ((matches,), np.uint64)
     assert game.episode_step.tolist() == [0] * matches
+
+
+def test_the_other_starts_where_the_card_says(name):
+    """A mask puts `other_at_start` in its place: it must be the mean of what is seen there.
+
+    Every entry may jitter by .1; a game may place the other's x and y further about.
+    """
+    matches = 256
+    game = make(name, matches)
+    for o, seat in zip(game.reset(EpisodeSeeds(SEED, matches)), game.card.seats, strict=True):
+        away = o[:, slice(*seat.other_view)] - np.array(seat.other_at_start)
+        assert (np.abs(away.mean(axis=0)) <= 5.0 * away.std(axis=0) / matches**0.5 + 1e-6).all()
+        assert (np.abs(away) <= 0.1 + 1e-6).all(axis=0)[2:].all()
 
 
 @pytest.mark.parametrize("matches", [1, MATCHES])
@@ -226,8 +237,9 @@ def test_each_seat_moves_by_its_own_action(name, seat):
 
 def test_outcomes_are_one_sides_gain_and_the_others_loss(name):
     outcome = np.array(list(Outcome), dtype=np.int8)
-    assert result_for(0, outcome).tolist() == [0, 1, -1, 0]
-    assert result_for(1, outcome).tolist() == [0, -1, 1, 0]
+    assert result_for(0, outcome).tolist() == [0, 1, -1, 0, VOID]  # a void is nobody's, no tie
+    assert result_for(1, outcome).tolist() == [0, -1, 1, 0, VOID]
+    assert VOID not in (-1, 0, 1)
     assert make(name).card.seat_index(make(name).card.seats[1].name) == 1
 
 

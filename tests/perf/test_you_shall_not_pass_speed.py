@@ -1,0 +1,255 @@
+"""You Shall Not Pass: physics, environment, PPO training, and stable-baselines3's on the same game.
+
+    make perf
+
+The victim is the published runner where ../shared/zoo is at hand, else a random network (which
+falls at once: then the figures are not comparable with those of the docs; `victim` says which).
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from stable_baselines3 import PPO as SB3PPO
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from attacks.baseline import Baseline
+from benchmark.arena.arena import Arena
+from benchmark.arena.mixture import Mixture
+from benchmark.arena.stable_baselines import ArenaVecEnv
+from benchmark.games.scene import FRAME_SKIP
+from benchmark.games.you_shall_not_pass import YouShallNotPass
+from benchmark.learning import ppo
+from benchmark.learning.progress import Quiet
+from benchmark.policies import zoo
+from benchmark.policies.policy import NetworkPolicy, RandomPolicy
+from benchmark.seeding import EpisodeSeeds
+
+CARD = YouShallNotPass.describe()
+ZOO = Path(__file__).parents[3] / "shared/zoo/multiagent-competition/you-shall-not-pass"
+MATCHES = 64
+ROLLOUTS = 4
+STEPS = 256
+TRAINED = ROLLOUTS * STEPS * MATCHES
+PEER_MATCHES = 8
+
+
+def _zoo() -> dict[str, NetworkPolicy]:
+    return {p.card.name: p for p in zoo.import_path(ZOO)} if ZOO.is_dir() else {}
+
+
+PLAYERS = _zoo()
+VICTIM = PLAYERS.get("zoo-runner-v1") or RandomPolicy(17, 0.4)
+BLOCKER = PLAYERS.get("zoo-blocker-v1") or RandomPolicy(17, 0.4)
+
+
+def _arena(matches: int) -> Arena:
+    return Arena(YouShallNotPass(matches), "blocker", Mixture.of(VICTIM), seed=0)
+
+
+def _note(benchmark: Any, steps: int, **facts: object) -> None:
+    stats = benchmark.stats.stats
+    benchmark.extra_info["steps_per_s"] = round(steps / stats.median)
+    benchmark.extra_info["best_steps_per_s"] = round(steps / stats.min)
+    benchmark.extra_info["victim"] = VICTIM.card.name
+    benchmark.extra_info.update(facts)
+
+
+class Course:
+    """A recorded course of play, so that physics and environment do the very same work."""
+
+    def __init__(self, steps: int):
+        game = YouShallNotPass(MATCHES)
+        seats = (BLOCKER, VICTIM)
+        obs = game.reset(EpisodeSeeds(0, MATCHES))
+        rng = np.random.default_rng(0)
+        self.actions = []
+        for _ in range(steps):
+            pair = tuple(
+                policy.act(seen, None, rng.random((MATCHES, 17)))[0]
+                for policy, seen in zip(seats, obs, strict=True)
+            )
+            obs = game.step(pair).obs
+            self.actions.append(pair)
+
+    def environment(self, game: YouShallNotPass) -> float:
+        """Seconds for the whole game."""
+        game.reset(EpisodeSeeds(0, MATCHES))
+        started = time.perf_counter()
+        for pair in self.actions:
+            game.step(pair)
+        return time.perf_counter() - started
+
+    def physics(self, game: YouShallNotPass) -> float:
+        """Seconds within `Batch.step` alone, of the same matches."""
+        spent, step = 0.0, game.batch.step
+
+        def timed(*args: Any, **settings: Any) -> None:
+            nonlocal spent
+            started = time.perf_counter()
+            step(*args, **settings)
+            spent += time.perf_counter() - started
+
+        game.batch.step = timed
+        try:
+            self.environment(game)
+        finally:
+            del game.batch.step
+        return spent
+
+
+def test_environment_over_physics(benchmark: Any) -> None:
+    """Observations, rules and restarts beside what MuJoCo takes, in turns."""
+    course, game = Course(150), YouShallNotPass(MATCHES)
+    ratios: list[float] = []
+
+    def pair() -> None:
+        spent = course.physics(game)
+        ratios.append(spent / course.environment(game))
+
+    pair()
+    ratios.clear()
+    benchmark.pedantic(pair, rounds=7)
+    benchmark.extra_info["physics_over_environment"] = sorted(round(r, 3) for r in ratios)
+    benchmark.extra_info["median"] = round(sorted(ratios)[len(ratios) // 2], 3)
+    benchmark.extra_info["substeps"] = FRAME_SKIP
+    _note(benchmark, 2 * 150 * MATCHES)
+
+
+def _play(arena: Arena, steps: int) -> float:
+    """Seconds of the arena with both networks acting, nothing learned."""
+    obs, _ = arena.reset(seed=0)
+    rng = np.random.default_rng(0)
+    started = time.perf_counter()
+    for _ in range(steps):
+        action, _ = BLOCKER.act(obs, None, rng.random((MATCHES, 17)))
+        obs = arena.step(action)[0]
+    return time.perf_counter() - started
+
+
+def _train(steps: int, **settings: object) -> dict[str, float]:
+    """Wall and CPU seconds of a training."""
+    attack = Baseline(Baseline.configure(CARD, settings))
+    arena = _arena(attack.matches)
+    wall, cpu = time.perf_counter(), time.process_time()
+    attack.train(arena, steps, np.random.default_rng(0), Quiet())
+    return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+
+
+def test_training_over_environment(benchmark: Any) -> None:
+    """PPO against the same arena with both networks acting and nothing learned, in turns."""
+    arena = _arena(MATCHES)
+    ratios: list[float] = []
+    cpu: list[float] = []
+
+    def pair() -> None:
+        alone = _play(arena, ROLLOUTS * STEPS)
+        trained = _train(TRAINED)
+        ratios.append(alone / trained["wall"])
+        cpu.append(trained["cpu"] / TRAINED * 1e6)
+
+    benchmark.pedantic(pair, rounds=5, warmup_rounds=1)
+    benchmark.extra_info["training_over_environment"] = sorted(round(r, 3) for r in ratios[1:])
+    benchmark.extra_info["median"] = round(sorted(ratios[1:])[len(ratios[1:]) // 2], 3)
+    benchmark.extra_info["cpu_s_per_million_steps"] = round(sorted(cpu[1:])[len(cpu[1:]) // 2], 1)
+    _note(benchmark, 2 * TRAINED)
+
+
+def test_parts_of_a_training(benchmark: Any) -> None:
+    """CPU and wall seconds per million steps of collecting and of updating; peak memory."""
+    attack = Baseline(Baseline.configure(CARD, {}))
+    learner = ppo.PPO(_arena(MATCHES), attack.config, np.random.default_rng(0))
+    learner.enter(learner.arena)
+    spent: dict[str, list[float]] = {"collect": [0.0, 0.0], "update": [0.0, 0.0]}
+
+    def timed(part: str, call: Any, *args: Any) -> Any:
+        wall, cpu = time.perf_counter(), time.process_time()
+        made = call(*args)
+        spent[part][0] += time.perf_counter() - wall
+        spent[part][1] += time.process_time() - cpu
+        return made
+
+    def rollout() -> None:
+        seen = timed("collect", learner._collector.collect)
+        timed("update", learner.update, seen, 1.0)
+
+    rollout()
+    for part in spent.values():
+        part[:] = [0.0, 0.0]
+    benchmark.pedantic(rollout, rounds=6)
+    scale = 1e6 / (6 * STEPS * MATCHES)
+    for part, (wall, cpu) in spent.items():
+        benchmark.extra_info[f"{part}_wall_s_per_million"] = round(wall * scale, 1)
+        benchmark.extra_info[f"{part}_cpu_s_per_million"] = round(cpu * scale, 1)
+    benchmark.extra_info["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    _note(benchmark, STEPS * MATCHES)
+
+
+class OneMatch(gymnasium.Env[Any, Any]):
+    """The arena with one match as a plain environment, which is what a DummyVecEnv takes."""
+
+    def __init__(self, seed: int):
+        self._arena = Arena(YouShallNotPass(1), "blocker", Mixture.of(VICTIM), seed)
+        self.observation_space = self._arena.single_observation_space
+        self.action_space = self._arena.single_action_space
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        obs, _ = self._arena.reset(seed=seed)
+        return obs[0], {}
+
+    def step(self, action: Any) -> Any:
+        obs, reward, ended, truncated, info = self._arena.step(action[None])
+        last = info["final_obs"][0] if ended[0] else obs[0]
+        return last, float(reward[0]), bool(ended[0]), bool(truncated[0]), {}
+
+
+def _peer(kind: str) -> SB3PPO:
+    config = Baseline.configure(CARD, {})
+    if kind == "dummy":
+        env: Any = DummyVecEnv(
+            [lambda seed=seed: Monitor(OneMatch(seed)) for seed in range(PEER_MATCHES)]
+        )
+        n_steps = STEPS * MATCHES // PEER_MATCHES
+    else:
+        env, n_steps = ArenaVecEnv(_arena(MATCHES)), STEPS
+    return SB3PPO(
+        "MlpPolicy", env, device="cpu", seed=0, n_steps=n_steps, batch_size=config.minibatch,
+        n_epochs=config.epochs, learning_rate=config.learning_rate, gamma=config.gamma,
+        policy_kwargs={
+            "activation_fn": torch.nn.Tanh,
+            "net_arch": list(config.hidden),
+            "log_std_init": config.log_std,
+        },
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["dummy", "arena"])
+def test_training_over_stable_baselines(benchmark: Any, kind: str) -> None:
+    """In turns: our PPO, then theirs with the same rollout, network, minibatch and epochs.
+
+    dummy: 8 environments in its process, as it is mostly used; arena: our 64 matches through the
+    adapter, which leaves the learner's share of the difference.
+    """
+    model = _peer(kind)
+    steps = TRAINED // 4
+    ratios: list[float] = []
+
+    def pair() -> None:
+        started = time.perf_counter()
+        model.learn(steps)
+        theirs = time.perf_counter() - started
+        ratios.append(theirs / _train(steps)["wall"])
+
+    benchmark.pedantic(pair, rounds=5, warmup_rounds=1)
+    benchmark.extra_info["times_stable_baselines"] = sorted(round(r, 2) for r in ratios[1:])
+    benchmark.extra_info["median"] = round(sorted(ratios[1:])[len(ratios[1:]) // 2], 2)
+    benchmark.extra_info["peer"] = kind
+    _note(benchmark, 2 * steps)
