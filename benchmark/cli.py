@@ -152,7 +152,7 @@ def play_command(
     """Play two policies against each other and count wins, ties and losses of the adversary."""
     use_threads(1)
     pair = _pair(game, adversary, victim, _settings(settings, physics), store)
-    batch, seats = pair.kind(min(EVALUATION_MATCHES, episodes), pair.options), pair.seats
+    batch, seats = pair.kind(EVALUATION_MATCHES, pair.options), pair.seats  # one rounding for all
     halves = play(
         batch, seats, batch.card.adversary_seat, episode_list(batch.card.id, episodes, seed)
     )
