@@ -25,3 +25,8 @@ class InfrastructureError(BenchError):
     """Disk, engine or machine failed; never counted as a win or a loss (exit code 3)."""
 
     exit_code = 3
+
+
+def missing_extra(extra: str, error: ImportError) -> InfrastructureError:
+    """What to say where packages of an optional part are not installed."""
+    return InfrastructureError(f"{error}: pip install 'competitive-rl-bench[{extra}]'")

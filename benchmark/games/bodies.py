@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.games.game import Array, SeatCard
-from benchmark.games.scene import Kind, Scene, Start
+from benchmark.games.scene import Kind, Part, Scene, Start
+from benchmark.seeding import jit
 
 Float = NDArray[np.float64]
-Rows = slice | NDArray[np.intp]
+Rows = NDArray[np.intp]
 
 
 class Layout(NamedTuple):
@@ -42,43 +43,80 @@ HUMANOID = Layout(
 )  # fmt: skip
 ANT = Layout(senses={"qpos": 15, "qvel": 14, "cfrc_ext": 78}, act_dim=8, act_bound=1.0, pose=15)
 LAYOUTS: dict[Kind, Layout] = {"humanoid": HUMANOID, "ant": ANT}
-PER_BODY = ("cinert", "cvel", "cfrc_ext")
+PER_BODY = {"cinert": 10, "cvel": 6, "cfrc_ext": 6}
+"""Numbers that these fields have for every body; the others have one for every joint."""
+FORCE_LIMIT = 1.0
+"""Forces are seen clipped to [-1, 1]."""
 
 
 class Senses:
     """Reads both bodies' own senses out of a batch of worlds."""
 
     def __init__(self, batch: Any, scene: Scene, layout: Layout):
-        self._fields: dict[str, Float] = {name: batch.bind(name) for name in layout.senses}
-        self._parts = scene.parts
+        matches = batch.nsim
+        self._fields: dict[str, Float] = {
+            name: batch.bind(name).reshape(matches, -1) for name in layout.senses
+        }
+        self._first = [
+            [part.qpos.start if name == "qpos" else _first(name, part) for name in layout.senses]
+            for part in scene.parts
+        ]
+        self._layout, self._parts = layout, scene.parts
 
-    def own(self, seat: int, rows: Rows) -> list[Float]:
-        """A seat's senses in the layout's order: (K, width) each."""
-        return [self._sense(name, seat, rows) for name in self._fields]
+    def observe(self, seat: int, rows: Rows, extra: int, skip: int = 0) -> tuple[Array, int]:
+        """A seat's senses in the layout's order, with room for more.
 
-    def pose(self, seat: int, rows: Rows) -> Float:
-        """A seat's joint positions: (K, pose); the first three are its torso's place."""
-        return self._sense("qpos", seat, rows)
+        Returns a new array (K, size - skip + extra) float32 and the column where the room
+        begins; skip: how many of the first senses are left out.
+        """
+        seen = np.empty((len(rows), self._layout.size - skip + extra), dtype=np.float32)
+        column = 0
+        for (name, width), first in zip(
+            self._layout.senses.items(), self._first[seat], strict=True
+        ):
+            limit = FORCE_LIMIT if name == "cfrc_ext" else np.inf
+            _gather(seen, column, self._fields[name], first + skip, width - skip, rows, limit)
+            column, skip = column + width - skip, 0
+        return seen, column
 
-    def impact(self, seat: int) -> Float:
-        """Squared external forces on a seat's bodies, summed: (N,)."""
-        force = self._fields["cfrc_ext"][:, self._parts[seat].bodies].reshape(-1, 78)
-        return _squares(force)
+    def write_pose(self, seen: Array, column: int, seat: int, rows: Rows) -> None:
+        """Write a seat's joint positions into the columns from `column` on."""
+        first = self._parts[seat].qpos.start
+        _gather(seen, column, self._fields["qpos"], first, self._layout.pose, rows, np.inf)
 
-    def clipped_impact(self, seat: int) -> Float:
-        """The same of forces clipped to [-1, 1], as they are seen."""
-        force = self._sense("cfrc_ext", seat, slice(None))
-        return _squares(force)
+    def pose(self, seat: int) -> Float:
+        """A seat's joint positions: (N, pose), a view; the first three are its torso's place."""
+        return self._fields["qpos"][:, self._parts[seat].qpos]
 
-    def _sense(self, name: str, seat: int, rows: Rows) -> Float:
-        part, field = self._parts[seat], self._fields[name]
-        if name == "qpos":
-            return field[rows, part.qpos]
-        if name not in PER_BODY:
-            return field[rows, part.qvel]
-        of_bodies = field[rows, part.bodies]
-        flat = of_bodies.reshape(len(of_bodies), -1)
-        return np.clip(flat, -1.0, 1.0) if name == "cfrc_ext" else flat
+    def impact(self, seat: int, limit: float = np.inf) -> Float:
+        """Squared external forces on a seat's bodies, clipped at `limit`, summed: (N,)."""
+        force, first = self._fields["cfrc_ext"], _first("cfrc_ext", self._parts[seat])
+        return np.asarray(_squares(force, first, self._layout.senses["cfrc_ext"], limit))
+
+
+def _first(name: str, part: Part) -> int:
+    """The column where a seat's share of a field begins."""
+    start: int = part.qvel.start
+    return part.bodies.start * PER_BODY[name] if name in PER_BODY else start
+
+
+@jit
+def _gather(
+    seen: Any, column: int, field: Any, first: int, width: int, rows: Any, limit: float
+) -> None:
+    """Copy columns of a field, clipped, one cell at a time: a fifth of the time of slices."""
+    for i in range(len(rows)):
+        for j in range(width):
+            seen[i, column + j] = min(max(field[rows[i], first + j], -limit), limit)
+
+
+@jit
+def _squares(field: Any, first: int, width: int, limit: float) -> Any:
+    total = np.zeros(len(field))
+    for i in range(len(field)):
+        for j in range(first, first + width):
+            total[i] += min(max(field[i, j], -limit), limit) ** 2
+    return total
 
 
 def humanoid_upkeep(senses: Senses, seat: int, action: Array, upright: NDArray[np.bool_]) -> Float:
@@ -87,18 +125,9 @@ def humanoid_upkeep(senses: Senses, seat: int, action: Array, upright: NDArray[n
     return np.where(upright, 5.0, -5.0) - effort(action, 0.1) - blows
 
 
-def joined(blocks: list[Float]) -> Array:
-    """Blocks (K, w) side by side as float32."""
-    return np.concatenate(blocks, axis=1, dtype=np.float32, casting="same_kind")
-
-
 def effort(action: Array, weight: float) -> Float:
     """What an action costs: weight times its squares, (N,)."""
-    return weight * _squares(action)
-
-
-def _squares(rows: NDArray[Any]) -> Float:
-    return np.asarray(np.einsum("ij,ij->i", rows, rows), dtype=np.float64)
+    return weight * np.asarray(np.einsum("ij,ij->i", action, action), dtype=np.float64)
 
 
 def seat_card(

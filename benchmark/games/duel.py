@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 from abc import abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -26,17 +25,12 @@ from benchmark.games.scene import FRAME_SKIP, Physics, Scene
 from benchmark.seeding import STREAM_SERVE, EpisodeSeeds, uniforms
 
 Float = NDArray[np.float64]
-Rows = slice | NDArray[np.intp]
-ALL = slice(None)
+Rows = NDArray[np.intp]
 MAX_STEPS = 500
 POSITION_NOISE = 0.1
 """Half-width of the uniform noise on every start position; metres, radians, quaternion parts."""
 VELOCITY_NOISE = 0.1
 """Standard deviation of the normal noise on every start velocity."""
-
-
-HALVED_FROM = 16
-"""With fewer matches than this, handing one half to another thread costs more than it hides."""
 
 
 class DuelOptions(BaseModel):
@@ -85,12 +79,12 @@ class Duel(Game):
         if self.touch is not None:
             adr = int(self.scene.model.sensor(self.touch).adr[0])
             self._nearest = self.batch.bind("sensordata")[:, adr : adr + 2]
-        cut = matches // 2 if matches >= HALVED_FROM else matches
-        self._halves = slice(0, cut), slice(cut, matches)
-        self._pool = ThreadPoolExecutor(1) if cut < matches else None
+        self._everyone = np.arange(matches)
         self.touched = np.zeros(matches, dtype=bool)
         self.episode_step = np.zeros(matches, dtype=np.int64)
         self.episode_seed = np.zeros(matches, dtype=np.uint64)
+        self.over = np.zeros(matches, dtype=bool)
+        """Which matches end with this step; current when `reward` is called."""
         self.x: Float = np.zeros((matches, 2))
         """Both bodies' centres of mass along the axis of play, metres."""
         self.prepare()
@@ -105,12 +99,12 @@ class Duel(Game):
     def prepare(self) -> None:
         """Bind what the methods below read beyond what `Duel` binds; called once."""
 
-    def place(self, rows: NDArray[np.intp], draws: Float) -> None:
+    def place(self, rows: Rows, draws: Float) -> None:
         """Move the bodies of `rows` from their noisy start poses; draws: (K, placements)."""
 
     @abstractmethod
     def observe(self, seat: int, rows: Rows) -> Array:
-        """What a seat sees in `rows`: (K, obs_dim) float32, a new array."""
+        """What a seat sees in the matches `rows`: (K, obs_dim) float32, a new array."""
 
     @abstractmethod
     def judge(self) -> Verdict:
@@ -127,17 +121,20 @@ class Duel(Game):
 
     def reset(self, seeds: EpisodeSeeds) -> tuple[Array, Array]:
         self._seeds = seeds
-        self._start(np.arange(self.matches))
-        self._obs = (self.observe(0, ALL), self.observe(1, ALL))
+        self._start(self._everyone)
+        self._obs = (self.observe(0, self._everyone), self.observe(1, self._everyone))
         return self._obs
 
     def step(self, actions: tuple[Array, Array]) -> Step:
         check_actions(self.card, self.matches, actions)
         clipped = self._drive(actions)
+        self._advance()
         self.episode_step += 1
-        obs, diverged = self._advance()
+        obs = (self.observe(0, self._everyone), self.observe(1, self._everyone))
+        diverged = self._diverged(obs)
         moved, self.x = self._centres() - self.x, self._centres()
         outcome, ending = self.judge()
+        self.over = outcome != Outcome.RUNNING
         dense = np.empty((self.matches, 2), dtype=np.float32)
         for seat, action in enumerate(clipped):
             dense[:, seat] = self.reward(seat, action, moved[:, seat])
@@ -168,10 +165,9 @@ class Duel(Game):
 
     def restore(self, state: dict[str, NDArray[Any]], seeds: EpisodeSeeds) -> tuple[Array, Array]:
         self._seeds = seeds
-        everyone = np.arange(self.matches)
         self.episode_seed[:] = state["episode_seed"]
         self.batch.reset()  # forgets the warnings of an earlier life
-        self.place(everyone, self._draws(everyone)[:, -self.placements :])
+        self.place(self._everyone, self._draws(self._everyone)[:, -self.placements :])
         self.batch.state[:] = state["physics"]
         self.x[:] = state["x"]
         self.touched[:] = state["touched"]
@@ -186,7 +182,7 @@ class Duel(Game):
         """How high a seat's torso is: (N,) metres."""
         return self.qpos[:, self.scene.parts[seat].qpos.start + 2]
 
-    def place_xy(self, seat: int, rows: NDArray[np.intp], x: Float, y: Float) -> None:
+    def place_xy(self, seat: int, rows: Rows, x: Float, y: Float) -> None:
         """Put a seat's torso at (x, y), (K,) metres each."""
         first = self.scene.parts[seat].qpos.start
         self.qpos[rows, first], self.qpos[rows, first + 1] = x, y
@@ -202,42 +198,27 @@ class Duel(Game):
             self._ctrl[:, part.ctrl] = clipped[-1]
         return clipped
 
-    def _advance(self) -> tuple[tuple[Array, Array], NDArray[np.bool_]]:
-        """Advance all worlds: what both seats see then, and (N,) true where one diverged.
-
-        While MuJoCo's threads simulate the second half, this one observes the first.
-        """
-        first, second = self._halves
-        self._simulate(first)
-        ahead = self._pool.submit(self._simulate, second) if self._pool else None
-        seen = [[self.observe(seat, first)] for seat in (0, 1)]
-        if ahead is not None:
-            ahead.result()
-            for seat, parts in enumerate(seen):
-                parts.append(self.observe(seat, second))
-        left, right = (np.concatenate(p) if len(p) > 1 else p[0] for p in seen)
+    def _advance(self) -> None:
+        # A simulation that MuJoCo gives up keeps its state and shows in `batch.status`.
+        with contextlib.suppress(SimulationError):
+            self.batch.step(nstep=FRAME_SKIP)
         if self.touch is not None:
             found, distance = self._nearest.T  # contacts within the margin are found as well
             self.touched |= (found > 0) & (distance < 0)
-        return (left, right), self._failed()
 
-    def _simulate(self, rows: slice) -> None:
-        # A simulation that MuJoCo gives up keeps its state and shows in `batch.status`.
-        with contextlib.suppress(SimulationError):
-            self.batch.step(range(self.matches)[rows], nstep=FRAME_SKIP)
-
-    def _failed(self) -> NDArray[np.bool_]:
-        failed: NDArray[np.bool_] = ~np.isfinite(self.batch.state.sum(axis=1))
+    def _diverged(self, obs: tuple[Array, Array]) -> NDArray[np.bool_]:
+        """(N,) true where a simulation failed, warned, or shows a seat NaN or infinity."""
+        failed = ~np.isfinite(obs[0].sum(axis=1) + obs[1].sum(axis=1))
         for alarms in (self._warned, self.batch.status[:, None]):
             if alarms.any():
                 failed |= (alarms != 0).any(axis=1)
-        return failed
+        return np.asarray(failed)
 
     def _centres(self) -> Float:
         """Both bodies' centres of mass along x: (N, 2) metres."""
         return self._centre[:, [part.torso for part in self.scene.parts], 0]
 
-    def _start(self, rows: NDArray[np.intp]) -> None:
+    def _start(self, rows: Rows) -> None:
         """Begin a new match in `rows`."""
         self.episode_seed[rows] = self._seeds.next(rows)
         self.episode_step[rows] = 0
@@ -252,7 +233,7 @@ class Duel(Game):
         self.batch.forward(rows)
         self.x[rows] = self._centres()[rows]
 
-    def _draws(self, rows: NDArray[np.intp]) -> Float:
+    def _draws(self, rows: Rows) -> Float:
         """The uniforms (K, nq + nv + placements) that the episodes' seeds give to their starts."""
         count = self.scene.model.nq + self.scene.model.nv + self.placements
         return uniforms(self.episode_seed[rows], STREAM_SERVE, np.uint64(0), count)

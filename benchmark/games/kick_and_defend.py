@@ -12,11 +12,18 @@ from benchmark.games.bodies import (
     HUMANOID,
     Senses,
     humanoid_upkeep,
-    joined,
     seat_card,
     start_pose,
 )
-from benchmark.games.duel import ALL, MAX_STEPS, ORIGINAL, Duel, DuelOptions, Float, Rows, Verdict
+from benchmark.games.duel import (
+    MAX_STEPS,
+    ORIGINAL,
+    Duel,
+    DuelOptions,
+    Float,
+    Rows,
+    Verdict,
+)
 from benchmark.games.game import Array, GameCard, Outcome
 from benchmark.games.scene import (
     TIMESTEP,
@@ -129,21 +136,15 @@ class KickAndDefend(Duel):
         self._ball_speed[back] = ROLLING
 
     def observe(self, seat: int, rows: Rows) -> Array:
-        qpos, *senses = self._senses.own(seat, rows)
-        theirs, ball = self._senses.pose(1 - seat, rows), self._ball[rows]
-        return joined(
-            [
-                qpos[:, 2:],
-                *senses,
-                theirs[:, :2] - qpos[:, :2],
-                theirs[:, 2:],
-                ball[:, :2] - qpos[:, :2],
-                ball[:, 2:],
-                GOAL_X - ball[:, :1],
-                GOAL_HALF_WIDTH - ball[:, 1:2],
-                -GOAL_HALF_WIDTH - ball[:, 1:2],
-            ]
-        )
+        seen, at = self._senses.observe(seat, rows, HUMANOID.pose + 6, skip=2)
+        self._senses.write_pose(seen, at, 1 - seat, rows)
+        mine, theirs = (self._senses.pose(s)[rows, :2] for s in (seat, 1 - seat))
+        ball = self._ball[rows]
+        seen[:, at : at + 2] = theirs - mine
+        seen[:, -6:-4], seen[:, -4] = ball[:, :2] - mine, ball[:, 2]
+        seen[:, -3] = GOAL_X - ball[:, 0]
+        seen[:, -2], seen[:, -1] = GOAL_HALF_WIDTH - ball[:, 1], -GOAL_HALF_WIDTH - ball[:, 1]
+        return seen
 
     def judge(self) -> Verdict:
         past = self._ball[:, 0] > GOAL_X
@@ -152,7 +153,7 @@ class KickAndDefend(Duel):
         back = (self._ball_speed[:, 0] < 0.0) & (speed > BACK_SPEED)
         down = (self.height(KICKER) < KICKER_DOWN_Z) & (self.height(KEEPER) <= KEEPER_DOWN_Z)
         late = self.episode_step >= MAX_STEPS
-        keeper_x = self._senses.pose(KEEPER, ALL)[:, 0]
+        keeper_x = self._senses.pose(KEEPER)[:, 0]
         outcome = np.zeros(self.matches, dtype=np.int8)
         ending = np.full(self.matches, FOUL, dtype=np.int8)
         outcome[np.abs(GOAL_X - keeper_x) > KEEPERS_GROUND] = Outcome.TIE
@@ -163,10 +164,13 @@ class KickAndDefend(Duel):
         return Verdict(outcome, ending)
 
     def reward(self, seat: int, action: Array, moved: Float) -> Float:
-        upkeep = humanoid_upkeep(self._senses, seat, action, self.height(seat) >= STANDING_Z)
-        to_goal = np.abs(self._ball[:, 0] - GOAL_X)
+        x, y = self._senses.pose(seat)[:, 0], self._senses.pose(seat)[:, 1]
+        good = self.height(seat) >= STANDING_Z
+        if seat == KEEPER:
+            good &= (x <= GOAL_X + 0.05) & (np.abs(y) <= GOAL_HALF_WIDTH)
+        upkeep = humanoid_upkeep(self._senses, seat, action, good)
+        to_goal = np.where(self.over, 0.0, np.abs(self._ball[:, 0] - GOAL_X))
         if seat == KEEPER:
             return upkeep + to_goal
-        place = self._senses.pose(KICKER, ALL)
-        to_ball = np.hypot(place[:, 0] - self._ball[:, 0], place[:, 1] - self._ball[:, 1])
+        to_ball = np.hypot(x - self._ball[:, 0], y - self._ball[:, 1])
         return upkeep - to_ball - to_goal + 0.25 * moved / TIMESTEP

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from benchmark.games.bodies import LAYOUTS, Senses, joined, seat_card, start_pose
+from benchmark.games.bodies import LAYOUTS, Senses, seat_card, start_pose
 from benchmark.games.duel import MAX_STEPS, ORIGINAL, Duel, DuelOptions, Float, Rows, Verdict
 from benchmark.games.game import Array, GameCard, Outcome
 from benchmark.games.scene import Kind, Start
@@ -63,7 +63,9 @@ class RunToGoal(Duel):
         self.senses = Senses(self.batch, self.scene, LAYOUTS[self.kind])
 
     def observe(self, seat: int, rows: Rows) -> Array:
-        return joined([*self.senses.own(seat, rows), self.senses.pose(1 - seat, rows)])
+        seen, column = self.senses.observe(seat, rows, LAYOUTS[self.kind].pose)
+        self.senses.write_pose(seen, column, 1 - seat, rows)
+        return seen
 
     def judge(self) -> Verdict:
         there = [self.x[:, LEFT] > GOALS_X[LEFT], self.x[:, RIGHT] < GOALS_X[RIGHT]]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.games.bodies import effort
+from benchmark.games.bodies import FORCE_LIMIT, effort
 from benchmark.games.duel import DuelOptions, Float
 from benchmark.games.game import Array, GameCard
 from benchmark.games.run_to_goal import RunToGoal, run_card
@@ -38,5 +38,5 @@ class RunToGoalAnts(RunToGoal):
     def reward(self, seat: int, action: Array, moved: Float) -> Float:
         standing = np.where(self.height(seat) >= STANDING_Z, 1.0, -1.0)
         speed = self.forward(seat, moved) / (TIMESTEP * FRAME_SKIP)
-        blows = 0.5e-3 * self.senses.clipped_impact(seat)
+        blows = 0.5e-3 * self.senses.impact(seat, FORCE_LIMIT)
         return speed - effort(action, 0.5) - blows + standing

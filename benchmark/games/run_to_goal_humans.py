@@ -35,5 +35,5 @@ class RunToGoalHumans(RunToGoal):
 
     def reward(self, seat: int, action: Array, moved: Float) -> Float:
         upkeep = humanoid_upkeep(self.senses, seat, action, self.height(seat) >= STANDING_Z)
-        to_go = np.abs(self.senses.pose(seat, slice(None))[:, 0] - GOALS_X[seat])
+        to_go = np.abs(self.senses.pose(seat)[:, 0] - GOALS_X[seat])
         return upkeep - to_go + 0.25 * self.forward(seat, moved) / TIMESTEP

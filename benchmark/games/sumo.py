@@ -12,8 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from benchmark.games.bodies import LAYOUTS, Senses, joined, seat_card, start_pose
-from benchmark.games.duel import ALL, MAX_STEPS, ORIGINAL, Duel, DuelOptions, Float, Rows, Verdict
+from benchmark.games.bodies import LAYOUTS, Senses, seat_card, start_pose
+from benchmark.games.duel import (
+    MAX_STEPS,
+    ORIGINAL,
+    Duel,
+    DuelOptions,
+    Float,
+    Rows,
+    Verdict,
+)
 from benchmark.games.game import Array, GameCard, Outcome
 from benchmark.games.scene import (
     FLOOR_FRICTION,
@@ -130,28 +138,26 @@ class Sumo(Duel):
             self.place_xy(seat, rows, side * x, reach * (2.0 * draws[:, 2 + 2 * seat] - 1.0))
 
     def observe(self, seat: int, rows: Rows) -> Array:
-        mine, theirs = (self.senses.pose(s, rows) for s in (seat, 1 - seat))
-        scalars = [self.radius[rows], self.inside(seat)[rows], self.inside(1 - seat)[rows]]
-        left = (MAX_STEPS - self.episode_step[rows]).astype(np.float64)
-        return joined(
-            [
-                *self.senses.own(seat, rows),
-                theirs,
-                theirs[:, :2] - mine[:, :2],
-                self._turn[rows, self.scene.parts[seat].torso].reshape(-1, 9),
-                np.stack([*scalars, left], axis=1),
-            ]
-        )
+        pose = LAYOUTS[self.ring.kind].pose
+        seen, at = self.senses.observe(seat, rows, pose + 15)
+        self.senses.write_pose(seen, at, 1 - seat, rows)
+        mine, theirs = (self.senses.pose(s)[rows, :2] for s in (seat, 1 - seat))
+        seen[:, at + pose : at + pose + 2] = theirs - mine
+        seen[:, -13:-4] = self._turn[rows, self.scene.parts[seat].torso].reshape(-1, 9)
+        seen[:, -4] = self.radius[rows]
+        seen[:, -3], seen[:, -2] = self.inside(seat)[rows], self.inside(1 - seat)[rows]
+        seen[:, -1] = MAX_STEPS - self.episode_step[rows]
+        return seen
 
     def inside(self, seat: int) -> Float:
         """How far a seat's torso is from the ring's edge: (N,) metres, negative outside."""
-        place = self.senses.pose(seat, ALL)
+        place = self.senses.pose(seat)
         return self.radius - np.hypot(place[:, 0], place[:, 1])
 
     def judge(self) -> Verdict:
         if self.options.auto_contact:
             self.touched[:] = True
-        fallen = [self.height(s) - RING_HEIGHT <= self.ring.down_z for s in (0, 1)]
+        fallen = [self.height(s) <= self.ring.down_z + RING_HEIGHT for s in (0, 1)]
         out = [self.inside(s) < 0.0 for s in (0, 1)]
         outcome = np.zeros(self.matches, dtype=np.int8)
         ending = np.full(self.matches, TIMEOUT, dtype=np.int8)

@@ -10,7 +10,6 @@ from benchmark.games.bodies import (
     HUMANOID,
     Senses,
     humanoid_upkeep,
-    joined,
     seat_card,
     start_pose,
 )
@@ -70,8 +69,9 @@ class YouShallNotPass(Duel):
         self._senses = Senses(self.batch, self.scene, HUMANOID)
 
     def observe(self, seat: int, rows: Rows) -> Array:
-        senses = self._senses
-        return joined([*senses.own(seat, rows), senses.pose(1 - seat, rows)])
+        seen, column = self._senses.observe(seat, rows, HUMANOID.pose)
+        self._senses.write_pose(seen, column, 1 - seat, rows)
+        return seen
 
     def judge(self) -> Verdict:
         fallen = self.height(RUNNER) <= FALLEN_Z

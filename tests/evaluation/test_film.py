@@ -14,11 +14,10 @@ from PIL import Image, ImageSequence
 
 from benchmark import registry
 from benchmark.errors import BenchError, InfrastructureError, Misuse
-from benchmark.evaluation import film
+from benchmark.evaluation import caption, film, reel
+from benchmark.evaluation.caption import Caption, Ended
 from benchmark.evaluation.film import (
     AsEvaluated,
-    Caption,
-    Ended,
     Film,
     FilmSpec,
     Match,
@@ -165,7 +164,7 @@ def test_a_failing_encoder_is_the_machines_failure(
     program = tmp_path / "ffmpeg"
     program.write_text("#!/bin/sh\necho no space left >&2\nexit 1\n")
     program.chmod(0o755)
-    monkeypatch.setattr(film, "_ffmpeg", lambda: str(program))
+    monkeypatch.setattr(reel, "_ffmpeg", lambda: str(program))
     folder = tmp_path / "films"
     folder.mkdir()
     with pytest.raises(InfrastructureError, match=r"match\.mp4: cannot be written .*no space"):
@@ -202,7 +201,8 @@ def test_what_cannot_be_written_is_refused(
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     """With the command that installs it."""
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.delitem(sys.modules, film.__name__)
+    for module in (film, reel, caption):
+        monkeypatch.delitem(sys.modules, module.__name__)
     with pytest.raises(BenchError, match=r"pip install 'competitive-rl-bench\[watch\]'"):
         __import__(film.__name__)
 
