@@ -49,6 +49,25 @@ FORCE_LIMIT = 1.0
 """Forces are seen clipped to [-1, 1]."""
 
 
+class Price(NamedTuple):
+    """Terms of the shaping rewards that all games share."""
+
+    bonus: float
+    """For every step upright; as much is taken for every other step."""
+    effort: float
+    """Times the squares of the action."""
+    blow: float
+    """Times the squares of the external forces on all bodies, each clipped at `limit`."""
+    most: float
+    """What blows may cost at most in a step."""
+    limit: float
+
+
+HUMANOID_PRICE = Price(bonus=5.0, effort=0.1, blow=0.5e-6, most=10.0, limit=np.inf)
+ANT_PRICE = Price(bonus=1.0, effort=0.5, blow=0.5e-3, most=np.inf, limit=FORCE_LIMIT)
+"""Of racing ants; fighting ones are charged like humanoids, in the original too."""
+
+
 class Senses:
     """Reads both bodies' own senses out of a batch of worlds."""
 
@@ -88,10 +107,11 @@ class Senses:
         """A seat's joint positions: (N, pose), a view; the first three are its torso's place."""
         return self._fields["qpos"][:, self._parts[seat].qpos]
 
-    def impact(self, seat: int, limit: float = np.inf) -> Float:
-        """Squared external forces on a seat's bodies, clipped at `limit`, summed: (N,)."""
+    def upkeep(self, seat: int, action: Array, upright: NDArray[np.bool_], price: Price) -> Float:
+        """What a seat earns for staying up, less its effort and the blows it takes: (N,)."""
         force, first = self._fields["cfrc_ext"], _first("cfrc_ext", self._parts[seat])
-        return np.asarray(_squares(force, first, self._layout.senses["cfrc_ext"], limit))
+        width = self._layout.senses["cfrc_ext"]
+        return np.asarray(_upkeep(force, first, width, action, upright, *price))
 
 
 def _first(name: str, part: Part) -> int:
@@ -111,23 +131,19 @@ def _gather(
 
 
 @jit
-def _squares(field: Any, first: int, width: int, limit: float) -> Any:
-    total = np.zeros(len(field))
-    for i in range(len(field)):
+def _upkeep(
+    force: Any, first: int, width: int, action: Any, upright: Any,
+    bonus: float, effort: float, blow: float, most: float, limit: float,
+) -> Any:  # fmt: skip
+    paid = np.empty(len(force))
+    for i in range(len(force)):
+        blows, moved = 0.0, 0.0
         for j in range(first, first + width):
-            total[i] += min(max(field[i, j], -limit), limit) ** 2
-    return total
-
-
-def humanoid_upkeep(senses: Senses, seat: int, action: Array, upright: NDArray[np.bool_]) -> Float:
-    """What every humanoid earns for standing, less its effort and the blows it takes: (N,)."""
-    blows = np.minimum(0.5e-6 * senses.impact(seat), 10.0)
-    return np.where(upright, 5.0, -5.0) - effort(action, 0.1) - blows
-
-
-def effort(action: Array, weight: float) -> Float:
-    """What an action costs: weight times its squares, (N,)."""
-    return weight * np.asarray(np.einsum("ij,ij->i", action, action), dtype=np.float64)
+            blows += min(max(force[i, j], -limit), limit) ** 2
+        for a in action[i]:
+            moved += float(a) ** 2
+        paid[i] = (bonus if upright[i] else -bonus) - effort * moved - min(blow * blows, most)
+    return paid
 
 
 def seat_card(

@@ -1,18 +1,23 @@
 """A batch of MuJoCo matches between two bodies: stepping, restarts, what either body sees.
 
 A game of this kind says how its scene is made, where bodies start, what a seat sees, who has
-won, and what its shaping reward is; everything else is here. The layout and the timing of what
-is seen follow Bansal et al. 2018 (paper.md section 1): as in their engine, all but positions
-and velocities describe the state before the last of a step's five substeps.
+won, and what its shaping reward is; everything else is here. What is seen follows Bansal et al.
+2018 (paper.md section 1): positions and velocities after a step's five substeps, everything
+derived from them as MuJoCo's step leaves it. With Euler's method that is the state before the last
+substep; RK4 leaves its own last stage, which is nearer to the state after it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 from abc import abstractmethod
+from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+import mujoco
 import numpy as np
 from mujoco.batch import Batch, SimulationError
 from numpy.typing import NDArray
@@ -49,6 +54,20 @@ ORIGINAL: dict[str, str | float | int | bool] = {"physics": "original"}
 (games.md section 2: 65-72 % there, 50-55 % here)."""
 
 
+@cache
+def mute_warnings() -> None:
+    """Keep MuJoCo from printing its warnings and from writing MUJOCO_LOG.TXT where one stands.
+
+    A match that warns is void, and that is counted. The handler runs on the batch's threads and
+    must be a C function: `strlen` takes the text and does nothing with it.
+    """
+    library = next(Path(mujoco.__file__).parent.glob("libmujoco.*"), None)
+    if library is None or os.name != "posix":
+        return
+    handler = ctypes.c_void_p.in_dll(ctypes.CDLL(str(library)), "mju_user_warning")
+    handler.value = ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p).value
+
+
 class Verdict(NamedTuple):
     """How matches stand: outcome and ending, (N,) int8 each, as in `Step`."""
 
@@ -69,11 +88,13 @@ class Duel(Game):
         self.options = options or self.Options()
         self.card = self.describe(self.options)
         self.matches = matches
+        mute_warnings()
         self.scene = self.compose(self.options)
         self.batch = Batch(self.scene.model, matches, nthread=len(os.sched_getaffinity(0)))
         self.qpos: Float = self.batch.bind("qpos")
         self.qvel: Float = self.batch.bind("qvel")
         self._centre: Float = self.batch.bind("subtree_com")
+        self._along = [self._centre[:, part.torso, 0] for part in self.scene.parts]
         self._ctrl: Float = self.batch.bind("ctrl")
         self._warned: NDArray[np.int32] = self.batch.warning[:, :, 1]
         if self.touch is not None:
@@ -132,12 +153,12 @@ class Duel(Game):
         self.episode_step += 1
         obs = (self.observe(0, self._everyone), self.observe(1, self._everyone))
         diverged = self._diverged(obs)
-        moved, self.x = self._centres() - self.x, self._centres()
+        before, self.x = self.x, self._centres()
         outcome, ending = self.judge()
         self.over = outcome != Outcome.RUNNING
         dense = np.empty((self.matches, 2), dtype=np.float32)
         for seat, action in enumerate(clipped):
-            dense[:, seat] = self.reward(seat, action, moved[:, seat])
+            dense[:, seat] = self.reward(seat, action, self.x[:, seat] - before[:, seat])
         if diverged.any():
             outcome[diverged], ending[diverged] = Outcome.VOID, 0
             for numbers in (*obs, dense):
@@ -216,7 +237,7 @@ class Duel(Game):
 
     def _centres(self) -> Float:
         """Both bodies' centres of mass along x: (N, 2) metres."""
-        return self._centre[:, [part.torso for part in self.scene.parts], 0]
+        return np.stack(self._along, axis=1)
 
     def _start(self, rows: Rows) -> None:
         """Begin a new match in `rows`."""

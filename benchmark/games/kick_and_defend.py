@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from benchmark.games.bodies import (
     HUMANOID,
+    HUMANOID_PRICE,
     Senses,
-    humanoid_upkeep,
     seat_card,
     start_pose,
 )
@@ -168,7 +168,7 @@ class KickAndDefend(Duel):
         good = self.height(seat) >= STANDING_Z
         if seat == KEEPER:
             good &= (x <= GOAL_X + 0.05) & (np.abs(y) <= GOAL_HALF_WIDTH)
-        upkeep = humanoid_upkeep(self._senses, seat, action, good)
+        upkeep = self._senses.upkeep(seat, action, good, HUMANOID_PRICE)
         to_goal = np.where(self.over, 0.0, np.abs(self._ball[:, 0] - GOAL_X))
         if seat == KEEPER:
             return upkeep + to_goal

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from benchmark.games.bodies import FORCE_LIMIT, effort
+from benchmark.games.bodies import ANT_PRICE
 from benchmark.games.duel import DuelOptions, Float
 from benchmark.games.game import Array, GameCard
 from benchmark.games.run_to_goal import RunToGoal, run_card
@@ -36,7 +34,5 @@ class RunToGoalAnts(RunToGoal):
         return compose("ant", STARTS, add_goal_lines, options.physics, timestep=TIMESTEP)
 
     def reward(self, seat: int, action: Array, moved: Float) -> Float:
-        standing = np.where(self.height(seat) >= STANDING_Z, 1.0, -1.0)
-        speed = self.forward(seat, moved) / (TIMESTEP * FRAME_SKIP)
-        blows = 0.5e-3 * self.senses.impact(seat, FORCE_LIMIT)
-        return speed - effort(action, 0.5) - blows + standing
+        upkeep = self.senses.upkeep(seat, action, self.height(seat) >= STANDING_Z, ANT_PRICE)
+        return upkeep + self.forward(seat, moved) / (TIMESTEP * FRAME_SKIP)

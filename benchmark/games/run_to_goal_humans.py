@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.games.bodies import humanoid_upkeep
+from benchmark.games.bodies import HUMANOID_PRICE
 from benchmark.games.duel import DuelOptions, Float
 from benchmark.games.game import Array, GameCard
 from benchmark.games.run_to_goal import GOALS_X, RunToGoal, run_card
@@ -34,6 +34,6 @@ class RunToGoalHumans(RunToGoal):
         return compose("humanoid", STARTS, add_goal_lines, options.physics)
 
     def reward(self, seat: int, action: Array, moved: Float) -> Float:
-        upkeep = humanoid_upkeep(self.senses, seat, action, self.height(seat) >= STANDING_Z)
+        upkeep = self.senses.upkeep(seat, action, self.height(seat) >= STANDING_Z, HUMANOID_PRICE)
         to_go = np.abs(self.senses.pose(seat)[:, 0] - GOALS_X[seat])
         return upkeep - to_go + 0.25 * self.forward(seat, moved) / TIMESTEP

@@ -145,13 +145,13 @@ def _attach(spec: Any, kind: Kind, seat: int, start: Start) -> None:
 
 def _as_published(child: Any, kind: Kind, seat: int) -> None:
     """What differs between gymnasium's body and that of Bansal et al. 2018."""
-    for ornament in (*child.tendons, *child.cameras):
-        child.delete(ornament)
     for geom in child.geoms:
-        geom.material = ""
+        geom.material = ""  # before the materials go
         geom.rgba = COLOURS[seat]
         if kind == "ant":
             geom.conaffinity = 1  # gymnasium's ant touches the floor only
+    for ornament in (*child.tendons, *child.cameras, *child.materials, *child.textures):
+        child.delete(ornament)
     if kind == "humanoid":
         child.joint("left_hip_y").range = [-120.0, 20.0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmark.games.bodies import humanoid_upkeep
+from benchmark.games.bodies import HUMANOID_PRICE
 from benchmark.games.duel import Float
 from benchmark.games.game import Array, GameCard
 from benchmark.games.scene import Start
@@ -31,6 +31,6 @@ class SumoAnts(Sumo):
         )  # fmt: skip
 
     def reward(self, seat: int, action: Array, moved: Float) -> Float:
-        # Charged like a humanoid in the original too.
         upright = self.height(seat) - RING_HEIGHT >= STANDING_Z
-        return humanoid_upkeep(self.senses, seat, action, upright) - self.from_middle(seat)
+        upkeep = self.senses.upkeep(seat, action, upright, HUMANOID_PRICE)
+        return upkeep - self.from_middle(seat)

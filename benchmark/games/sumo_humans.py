@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmark.games.bodies import humanoid_upkeep
+from benchmark.games.bodies import HUMANOID_PRICE
 from benchmark.games.duel import Float
 from benchmark.games.game import Array, GameCard
 from benchmark.games.scene import Start
@@ -32,4 +32,5 @@ class SumoHumans(Sumo):
 
     def reward(self, seat: int, action: Array, moved: Float) -> Float:
         upright = self.height(seat) - RING_HEIGHT >= STANDING_Z
-        return humanoid_upkeep(self.senses, seat, action, upright) - self.from_middle(seat)
+        upkeep = self.senses.upkeep(seat, action, upright, HUMANOID_PRICE)
+        return upkeep - self.from_middle(seat)

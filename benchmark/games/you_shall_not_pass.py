@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmark.games.bodies import (
     HUMANOID,
+    HUMANOID_PRICE,
     Senses,
-    humanoid_upkeep,
     seat_card,
     start_pose,
 )
@@ -86,7 +86,7 @@ class YouShallNotPass(Duel):
         return Verdict(outcome, ending)
 
     def reward(self, seat: int, action: Array, moved: Float) -> Float:
-        upkeep = humanoid_upkeep(self._senses, seat, action, self.height(seat) >= STANDING_Z)
+        upkeep = self._senses.upkeep(seat, action, self.height(seat) >= STANDING_Z, HUMANOID_PRICE)
         runner = self.qpos[:, self.scene.parts[RUNNER].qpos.start]
         to_go = np.abs(runner - GOAL_X)
         if seat == BLOCKER:

@@ -103,8 +103,11 @@ def humanoid_pay(shadow: Shadow, seat: int, action: np.ndarray, upright: float) 
     return standing - 0.1 * sum(float(a) ** 2 for a in action) - min(blows, 10.0)
 
 
-def expected_pay(shadow: Shadow, seat: int, action: np.ndarray, before: float) -> float:
-    """A seat's shaping reward of the step just made; before: its centre's x until then."""
+def expected_pay(shadow: Shadow, seat: int, action: np.ndarray, before: float, over: bool) -> float:
+    """A seat's shaping reward of the step just made.
+
+    before: its centre's x until then; over: the match ended with this step.
+    """
     name, here = shadow.game.card.id, shadow.place(seat)
     moved = shadow.centre_x(seat) - before
     if name == "you-shall-not-pass-v1":
@@ -126,9 +129,11 @@ def expected_pay(shadow: Shadow, seat: int, action: np.ndarray, before: float) -
         upright = 0.5 + (1.0 if shadow.kind == "humanoid" else 0.28)
         return humanoid_pay(shadow, seat, action, upright) - math.hypot(here[0], here[1])
     x, y = (float(v) for v in shadow.data.qpos[:2])
-    pay, to_goal = humanoid_pay(shadow, seat, action, 1.0), abs(x - 4.0)
+    to_goal = 0.0 if over else abs(x - 4.0)
     if seat == 1:
-        return pay + to_goal
+        at_home = here[0] <= 4.05 and abs(here[1]) <= 3.0
+        return humanoid_pay(shadow, seat, action, 1.0 if at_home else math.inf) + to_goal
+    pay = humanoid_pay(shadow, seat, action, 1.0)
     return pay - math.hypot(here[0] - x, here[1] - y) - to_goal + 0.25 * moved / 0.003
 
 
@@ -168,7 +173,7 @@ def test_senses_and_rewards_are_what_a_slow_reader_finds(name, physics):
                     step.obs[seat][row] if seen is None else seen, expected_view(shadow, seat)
                 )
                 played = np.clip(actions[seat][row], -bounds[seat], bounds[seat])
-                pay = expected_pay(shadow, seat, played, before[row][seat])
+                pay = expected_pay(shadow, seat, played, before[row][seat], over)
                 assert math.isclose(step.dense[row, seat], pay, rel_tol=1e-5, abs_tol=2e-5)
                 forces = np.square(of_bodies(shadow, seat, "cfrc_ext"))
                 hardest[seat] = max(hardest[seat], 0.5e-6 * forces.sum())

@@ -218,3 +218,25 @@ def test_the_seats_differ_and_the_keeper_is_the_adversarys():
     card = KickAndDefend.describe()
     assert (card.symmetric, card.adversary_seat) == (False, "keeper")
     assert [seat.name for seat in card.seats] == ["kicker", "keeper"]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "good"),
+    [
+        (3.0, 0.0, True),
+        (4.05, 3.0, True),
+        (4.06, 0.0, False),
+        (3.0, 3.01, False),
+        (3.0, -3.01, False),
+    ],
+)
+def test_the_keeper_is_paid_for_standing_in_front_of_its_goal_only(x, y, good):
+    """The shaping reward of the original; a kicker may stand anywhere."""
+    game = begin(KickAndDefend, 1)
+    action = np.zeros((1, 17), dtype=np.float32)
+    game.place_xy(1, np.array([0]), np.array([x]), np.array([y]))
+    to_goal = abs(game._ball[0, 0] - 4.0)
+    hit = game.batch.bind("cfrc_ext")[0, game.scene.parts[1].bodies]
+    blows = min(0.5e-6 * float(np.square(hit).sum()), 10.0)
+    paid = float(game.reward(1, action, np.zeros(1))[0])
+    assert paid == pytest.approx((5.0 if good else -5.0) + to_goal - blows)
