@@ -161,6 +161,7 @@ def play_command(
         print_json(
             {
                 "game": batch.card.id,
+                "options": batch.card.options,
                 "adversary": adversary,
                 "victim": victim,
                 "seed": seed,

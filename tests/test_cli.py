@@ -141,8 +141,8 @@ def test_play_json_has_the_fields_and_the_counts_add_up() -> None:
     assert done.code == 0
     told = done.json
     assert set(told) == {
-        "game", "adversary", "victim", "seed", "wins", "ties", "losses", "voids", "episodes",
-        "breakdown",
+        "game", "options", "adversary", "victim", "seed", "wins", "ties", "losses", "voids",
+        "episodes", "breakdown",
     }  # fmt: skip
     assert told["wins"] + told["ties"] + told["losses"] == told["episodes"] == 30
     assert sum(told["breakdown"].values()) == 30
@@ -656,3 +656,33 @@ def test_a_killed_run_goes_on_to_the_same_record(elsewhere: Path) -> None:
     assert [comparable(r) for r in after.json] == [comparable(r) for r in uninterrupted.json]
     assert len(after.json) == 1
     assert not list(store.glob("work/*"))
+
+
+# --- another physics ------------------------------------------------------------------------
+
+
+def test_physics_is_short_for_the_games_option() -> None:
+    """And the result says under which it was played."""
+    names = ("--game", "you-shall-not-pass-v1", "--adversary", "zero", "--victim", "zero")
+    done = bench("play", *names, "--episodes", 1, "--physics", "original", "--json")
+    assert done.code == 0, done.err
+    assert done.json["options"] == {"physics": "original"}
+    assert (done.json["wins"], done.json["episodes"]) == (1, 1)  # the runner falls
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--game", "pong-v1", "--physics", "original"), "no setting 'physics'"),
+        (("--game", "sumo-ants-v1", "--physics", "newtonian"), "'ranked' or 'original'"),
+        (
+            ("--game", "sumo-ants-v1", "--physics", "original", "--set", "game.physics=ranked"),
+            "say one",
+        ),
+    ],
+)
+def test_a_physics_that_a_game_lacks_is_misuse(given: tuple[str, ...], told: str) -> None:
+    """Also one that contradicts --set."""
+    done = bench("play", "--adversary", "zero", "--victim", "zero", *given)
+    assert done.code == 2
+    assert told in done.err
