@@ -27,10 +27,13 @@ from benchmark.games.game import (
     result_for,
     reward_of,
 )
+from benchmark.games.render import Painter, Picture
 from benchmark.seeding import EpisodeSeeds
 from benchmark.settings import hint, resolve
 
-RENDER_MODES: tuple[str, ...] = ()
+RENDER_MODES = ("rgb_array",)
+PICTURE = (640, 480)
+"""Width and height of what `render` gives, pixels."""
 _ONLY = np.zeros(1, dtype=np.intp)  # the one match of the batch
 
 Seen = dict[SeatName, Array]
@@ -87,6 +90,7 @@ class GameParallelEnv(ParallelEnv[SeatName, Array, Array]):  # type: ignore[misc
         self.observation_spaces = {s.name: _box(np.inf, s.obs_dim) for s in game.card.seats}
         self.action_spaces = {s.name: _box(s.act_bound, s.act_dim) for s in game.card.seats}
         self._episodes: EpisodeSeeds | None = None
+        self._painter: Painter | None = None
 
     def observation_space(self, agent: SeatName) -> gymnasium.spaces.Box:
         """What an agent sees: always the same object."""
@@ -139,6 +143,27 @@ class GameParallelEnv(ParallelEnv[SeatName, Array, Array]):  # type: ignore[misc
             dict.fromkeys(agents, False),
             dict(zip(agents, infos, strict=True)),
         )
+
+    def render(self) -> Picture | None:
+        """The match as a picture (480, 640, 3) uint8; None without render_mode 'rgb_array'.
+
+        A game begins the next match in the very step that ends one: after the end this shows how
+        that one starts. `bench watch` films matches to their last step.
+
+        Raises:
+            InfrastructureError: MuJoCo's games, where no OpenGL works.
+        """
+        if self.render_mode is None:
+            return None
+        if self._painter is None:
+            self._painter = self.game.painter(*PICTURE)
+        return self._painter.picture()
+
+    def close(self) -> None:
+        """Give back what drawing holds."""
+        if self._painter is not None:
+            self._painter.close()
+            self._painter = None
 
     def _joint(self, actions: dict[SeatName, Array]) -> tuple[Array, Array]:
         for agent in actions:

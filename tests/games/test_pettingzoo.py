@@ -231,3 +231,26 @@ def test_a_match_whose_simulation_failed_ends_void():
 def test_a_batch_is_no_match():
     with pytest.raises(Misuse, match="one match, got a batch of 2"):
         GameParallelEnv(registry.game("pong-v1")(2))
+
+
+# --- pictures -------------------------------------------------------------------------------
+
+
+def test_pictures_follow_the_match() -> None:
+    """Pong needs no OpenGL; `tests/games/test_render.py` draws the others."""
+    env = parallel_env("pong-v1", render_mode="rgb_array")
+    assert env.metadata["render_modes"] == ["rgb_array"]
+    env.reset(seed=0)
+    first = env.render()
+    assert (first.shape, first.dtype) == ((480, 640, 3), np.uint8)
+    for _ in range(10):
+        env.step({agent: np.ones(2, np.float32) for agent in env.agents})
+    assert (env.render() != first).any()
+    env.close()
+    env.close()
+
+
+def test_without_a_mode_nothing_is_drawn() -> None:
+    env = parallel_env("pong-v1")
+    env.reset(seed=0)
+    assert env.render() is None
