@@ -16,6 +16,7 @@ from attacks.attack import Attack
 from benchmark.arena.arena import Arena
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
+from benchmark.games.mujoco_games import MUJOCO_GAMES
 from benchmark.learning.ppo import PPO, Hooks, PPOConfig
 from benchmark.learning.progress import Progress
 from benchmark.policies.policy import Policy
@@ -30,10 +31,6 @@ class BaselineConfig(PPOConfig):
     preset: Preset = Field(description="where the other fields' defaults come from")
 
 
-MUJOCO_GAMES = (
-    "you-shall-not-pass-v1", "kick-and-defend-v1", "sumo-humans-v1", "sumo-ants-v1",
-    "run-to-goal-humans-v1", "run-to-goal-ants-v1",
-)  # fmt: skip
 MUJOCO_TUNED: dict[str, Any] = {
     "matches": 64,
     "rollout_steps": 256,

@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from attacks.baseline import MUJOCO_GAMES, Baseline, BaselineConfig
+from attacks.baseline import Baseline, BaselineConfig
 from benchmark.arena.arena import Arena
 from benchmark.games.game import GameCard, SeatCard
+from benchmark.games.mujoco_games import MUJOCO_GAMES
 from benchmark.learning.checkpoint import Checkpoint, generator_facts, restore_generator
 from benchmark.learning.normalise import RunningMoments
 from benchmark.learning.ppo import Hooks

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark import registry
+from benchmark.arena.tally import Tally
 from benchmark.display import Live, Silent, show_failures, show_plan
 from benchmark.errors import BenchError, CheckFailed, Misuse
 from benchmark.evaluation.matches import EVALUATION_MATCHES, episode_list, play
@@ -86,7 +87,7 @@ def run(
     settings: SetOption = None,
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
-    threads: Annotated[int, typer.Option(help="Threads of torch and BLAS.")] = 1,
+    threads: Annotated[int, typer.Option(help="Of torch and BLAS; MuJoCo takes all cores.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Train attacks on victims, harden victims with defenses, play, and print the scores."""
@@ -173,16 +174,22 @@ def play_command(
                 "breakdown": tally.breakdown,
             }
         )
-        return
+    else:
+        _tell(f"{adversary} against {victim}", tally)
+    tally.check_voids()
+
+
+def _tell(pairing: str, tally: Tally) -> None:
+    """A tally for people: counts, the rate with its interval, and how the matches ended."""
     low, high = wilson(tally.wins, tally.episodes)
+    void = f", {tally.voids} void" if tally.voids else ""
     console.print(
-        f"{adversary} against {victim}: {tally.wins} won, {tally.ties} tied, {tally.losses} lost "
+        f"{pairing}: {tally.wins} won, {tally.ties} tied, {tally.losses} lost{void} "
         f"of {tally.episodes}; win rate {tally.win_rate:.3f} (95 %: {low:.3f}-{high:.3f})",
         markup=False,
     )
     for how, count in tally.breakdown.items():
         console.print(f"  {how:<24} {count}")
-    tally.check_voids()
 
 
 @app.command("watch")
@@ -317,8 +324,15 @@ def list_command(
 
 
 def _games() -> list[dict[str, Any]]:
-    cards: list[GameCard] = [registry.game(name).describe() for name in registry.games.names()]
-    return [{"name": c.id, "title": c.title, "rules": c.rules} for c in cards]
+    return [_game(name) for name in registry.games.names()]
+
+
+def _game(name: str) -> dict[str, Any]:
+    try:
+        card: GameCard = registry.game(name).describe()
+    except BenchError as error:  # one broken plug-in must not hide the others
+        return {"name": name, "title": "-", "rules": str(error)}
+    return {"name": card.id, "title": card.title, "rules": card.rules}
 
 
 def _victims(victims: Victims) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import Misuse
+from benchmark.errors import BenchError, Misuse
 from benchmark.games.game import Game
 from benchmark.policies import artifact
 from benchmark.policies.policy import NetworkPolicy, Policy, PolicyCard, RandomPolicy, ZeroPolicy
@@ -36,6 +36,8 @@ class Registry:
             raise Misuse(f"no {self.kind} '{name}'; {hint(name, points)}")
         try:
             return points[name].load()
+        except BenchError:
+            raise
         except Exception as error:  # a stranger's plug-in may fail in any way
             raise Misuse(f"{self.kind} '{name}' ({points[name].value}) fails: {error}") from error
 

@@ -27,6 +27,8 @@ class Defense(ABC):
     version: ClassVar[int] = 1
     """Raised whenever the same config and seed may give another result."""
     citation: ClassVar[str]
+    trains: ClassVar[frozenset[str]] = frozenset({"mlp", "lstm"})
+    """Kinds of victim (`PolicyCard.kind`) that it can harden; others are refused beforehand."""
 
     @classmethod
     @abstractmethod

@@ -17,6 +17,7 @@ from pydantic import Field
 from benchmark.arena.mixture import Mixture
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
+from benchmark.games.mujoco_games import MUJOCO_GAMES
 from benchmark.learning.ppo import PPO, Hooks, PPOConfig
 from benchmark.learning.progress import Progress
 from benchmark.learning.rollout import Rollout
@@ -52,12 +53,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma": 0.997,
         "log_std": -1.0,  # for a victim published without one
     },
-    "you-shall-not-pass-v1": MUJOCO,
-    "kick-and-defend-v1": MUJOCO,
-    "sumo-humans-v1": MUJOCO,
-    "sumo-ants-v1": MUJOCO,
-    "run-to-goal-humans-v1": MUJOCO,
-    "run-to-goal-ants-v1": MUJOCO,
+    **dict.fromkeys(MUJOCO_GAMES, MUJOCO),
 }
 
 
@@ -80,6 +76,7 @@ class Mixed(Defense):
 
     name: ClassVar[str] = "mixed"
     citation: ClassVar[str] = "Wu et al., USENIX Security 2021, mixed retraining"
+    trains: ClassVar[frozenset[str]] = frozenset({"mlp"})
     share: ClassVar[float] = 0.5
 
     config: MixedConfig

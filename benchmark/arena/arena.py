@@ -24,7 +24,7 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
     """A game seen from `seat` against a mixture of frozen policies.
 
     Nothing is ever truncated: a time-out is an outcome by the game's rules, and a match whose
-    simulation failed ends with reward 0 and the result VOID.
+    simulation failed ends with reward -1 and the result VOID.
 
     reward: (N,) float32, +1 where the learner has just won, -1 where it lost, 0 otherwise.
     info of a step:

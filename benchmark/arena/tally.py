@@ -54,6 +54,11 @@ class Tally(BaseModel):
         return self.wins / self.episodes if self.episodes else 0.0
 
     @property
+    def held_rate(self) -> float:
+        """(T + L) / N in [0, 1]: how often the other side held; void matches are no success."""
+        return (self.ties + self.losses) / self.episodes if self.episodes else 0.0
+
+    @property
     def non_loss_rate(self) -> float:
         """(W + T) / N in [0, 1]; 0 where nothing was played."""
         return (self.wins + self.ties) / self.episodes if self.episodes else 0.0

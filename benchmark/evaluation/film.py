@@ -126,7 +126,7 @@ class Match:
         if not len(step.finished):
             return None
         self._game.restore(before, self._seeds)
-        ending = self._game.card.endings[step.ending[0]]
+        ending = self._game.card.ending(step.outcome[0], step.ending[0])
         return Ended(self.seed, Outcome(step.outcome[0]), ending, steps)
 
 

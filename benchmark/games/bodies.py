@@ -76,7 +76,7 @@ class Senses:
         self._fields: dict[str, Float] = {
             name: batch.bind(name).reshape(matches, -1) for name in layout.senses
         }
-        self._first = [
+        self._columns = [
             [part.qpos.start if name == "qpos" else _first(name, part) for name in layout.senses]
             for part in scene.parts
         ]
@@ -91,7 +91,7 @@ class Senses:
         seen = np.empty((len(rows), self._layout.size - skip + extra), dtype=np.float32)
         column = 0
         for (name, width), first in zip(
-            self._layout.senses.items(), self._first[seat], strict=True
+            self._layout.senses.items(), self._columns[seat], strict=True
         ):
             limit = FORCE_LIMIT if name == "cfrc_ext" else np.inf
             _gather(seen, column, self._fields[name], first + skip, width - skip, rows, limit)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import ndtri
 
+from benchmark.cores import available_cores
 from benchmark.games.game import Array, Game, Outcome, Step, check_actions
 from benchmark.games.render import DuelPainter
 from benchmark.games.scene import FRAME_SKIP, Physics, Scene
@@ -90,7 +91,7 @@ class Duel(Game):
         self.matches = matches
         mute_warnings()
         self.scene = self.compose(self.options)
-        self.batch = Batch(self.scene.model, matches, nthread=len(os.sched_getaffinity(0)))
+        self.batch = Batch(self.scene.model, matches, nthread=available_cores())
         self.qpos: Float = self.batch.bind("qpos")
         self.qvel: Float = self.batch.bind("qvel")
         self._centre: Float = self.batch.bind("subtree_com")
@@ -188,7 +189,7 @@ class Duel(Game):
         self._seeds = seeds
         self.episode_seed[:] = state["episode_seed"]
         self.batch.reset()  # forgets the warnings of an earlier life
-        self.place(self._everyone, self._draws(self._everyone)[:, -self.placements :])
+        self.place(self._everyone, self._draws(self._everyone)[2])
         self.batch.state[:] = state["physics"]
         self.x[:] = state["x"]
         self.touched[:] = state["touched"]
@@ -244,9 +245,7 @@ class Duel(Game):
         self.episode_seed[rows] = self._seeds.next(rows)
         self.episode_step[rows] = 0
         self.touched[rows] = False
-        model = self.scene.model
-        draws = self._draws(rows)
-        position, velocity, own = np.split(draws, [model.nq, model.nq + model.nv], axis=1)
+        position, velocity, own = self._draws(rows)
         self.batch.reset(rows, stage=0)
         self.qpos[rows] += POSITION_NOISE * (2.0 * position - 1.0)
         self.qvel[rows] += VELOCITY_NOISE * ndtri(np.maximum(velocity, 2.0**-54))
@@ -254,7 +253,11 @@ class Duel(Game):
         self.batch.forward(rows)
         self.x[rows] = self._centres()[rows]
 
-    def _draws(self, rows: Rows) -> Float:
-        """The uniforms (K, nq + nv + placements) that the episodes' seeds give to their starts."""
-        count = self.scene.model.nq + self.scene.model.nv + self.placements
-        return uniforms(self.episode_seed[rows], STREAM_SERVE, np.uint64(0), count)
+    def _draws(self, rows: Rows) -> list[Float]:
+        """The uniforms that the episodes' seeds give to their starts.
+
+        (K, nq) for positions, (K, nv) for velocities, (K, placements) for `place`.
+        """
+        sizes = self.scene.model.nq, self.scene.model.nv, self.placements
+        draws = uniforms(self.episode_seed[rows], STREAM_SERVE, np.uint64(0), sum(sizes))
+        return np.split(draws, np.cumsum(sizes[:-1]), axis=1)

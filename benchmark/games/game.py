@@ -49,8 +49,11 @@ def result_for(seat: int, outcome: NDArray[np.int8]) -> NDArray[np.int8]:
 
 
 def reward_of(result: NDArray[np.int8]) -> Array:
-    """The sparse reward of results (K,): +1 won, -1 lost, 0 for all else, float32."""
-    return np.where(result == VOID, TIE, result).astype(np.float32)
+    """The sparse reward of results (K,): +1 won, -1 lost, 0 tied or running, float32.
+
+    A void match pays like a lost one, so that breaking the simulation is no way out of a loss.
+    """
+    return np.where(result == VOID, LOSS, result).astype(np.float32)
 
 
 class SeatCard(BaseModel):
@@ -87,6 +90,13 @@ class GameCard(BaseModel):
     )
     budgets: dict[Tier, int] = Field(description="environment steps an attack may use, by tier")
     training_speed: int = Field(description="env steps/s of PPO on 2 cores, to estimate times")
+    evaluation_s: float = Field(
+        default=1.0, description="seconds of 200 matches of frozen policies, to estimate times"
+    )
+
+    def ending(self, outcome: int, ending: int) -> str:
+        """The name of how a match ended, from a step's numbers."""
+        return VOID_ENDING if outcome == Outcome.VOID else self.endings[ending]
 
     def seat_index(self, name: SeatName) -> int:
         """0 or 1 for a seat's name; raises Misuse for an unknown one."""

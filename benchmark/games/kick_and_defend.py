@@ -99,6 +99,7 @@ def make_card(options: DuelOptions) -> GameCard:
         replay=ORIGINAL,
         budgets={"smoke": 250_000, "lite": 4_000_000, "full": 20_000_000},
         training_speed=7_000,
+        evaluation_s=10.0,
     )
 
 
@@ -117,7 +118,7 @@ class KickAndDefend(Duel):
         return compose("humanoid", STARTS, add_pitch, options.physics, touches=(TOUCH,))
 
     def prepare(self) -> None:
-        self._senses = Senses(self.batch, self.scene, HUMANOID)
+        self.senses = Senses(self.batch, self.scene, HUMANOID)
         joint = self.scene.model.joint(BALL)
         place, speed = int(joint.qposadr[0]), int(joint.dofadr[0])
         self._ball = self.qpos[:, place : place + 3]
@@ -136,9 +137,9 @@ class KickAndDefend(Duel):
         self._ball_speed[back] = ROLLING
 
     def observe(self, seat: int, rows: Rows) -> Array:
-        seen, at = self._senses.observe(seat, rows, HUMANOID.pose + 6, skip=2)
-        self._senses.write_pose(seen, at, 1 - seat, rows)
-        mine, theirs = (self._senses.pose(s)[rows, :2] for s in (seat, 1 - seat))
+        seen, at = self.senses.observe(seat, rows, HUMANOID.pose + 6, skip=2)
+        self.senses.write_pose(seen, at, 1 - seat, rows)
+        mine, theirs = (self.senses.pose(s)[rows, :2] for s in (seat, 1 - seat))
         ball = self._ball[rows]
         seen[:, at : at + 2] = theirs - mine
         seen[:, -6:-4], seen[:, -4] = ball[:, :2] - mine, ball[:, 2]
@@ -153,7 +154,7 @@ class KickAndDefend(Duel):
         back = (self._ball_speed[:, 0] < 0.0) & (speed > BACK_SPEED)
         down = (self.height(KICKER) < KICKER_DOWN_Z) & (self.height(KEEPER) <= KEEPER_DOWN_Z)
         late = self.episode_step >= MAX_STEPS
-        keeper_x = self._senses.pose(KEEPER)[:, 0]
+        keeper_x = self.senses.pose(KEEPER)[:, 0]
         outcome = np.zeros(self.matches, dtype=np.int8)
         ending = np.full(self.matches, FOUL, dtype=np.int8)
         outcome[np.abs(GOAL_X - keeper_x) > KEEPERS_GROUND] = Outcome.TIE
@@ -164,11 +165,11 @@ class KickAndDefend(Duel):
         return Verdict(outcome, ending)
 
     def reward(self, seat: int, action: Array, moved: Float) -> Float:
-        x, y = self._senses.pose(seat)[:, 0], self._senses.pose(seat)[:, 1]
+        x, y = self.senses.pose(seat)[:, 0], self.senses.pose(seat)[:, 1]
         good = self.height(seat) >= STANDING_Z
         if seat == KEEPER:
             good &= (x <= GOAL_X + 0.05) & (np.abs(y) <= GOAL_HALF_WIDTH)
-        upkeep = self._senses.upkeep(seat, action, good, HUMANOID_PRICE)
+        upkeep = self.senses.upkeep(seat, action, good, HUMANOID_PRICE)
         to_goal = np.where(self.over, 0.0, np.abs(self._ball[:, 0] - GOAL_X))
         if seat == KEEPER:
             return upkeep + to_goal

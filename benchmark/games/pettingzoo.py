@@ -18,7 +18,6 @@ from pettingzoo.utils.env import ParallelEnv
 from benchmark import registry
 from benchmark.errors import Misuse
 from benchmark.games.game import (
-    VOID_ENDING,
     Array,
     Game,
     Outcome,
@@ -69,7 +68,7 @@ class GameParallelEnv(ParallelEnv[SeatName, Array, Array]):  # type: ignore[misc
 
     info of a step, for each agent:
         result: int, WIN, TIE, LOSS or VOID of `games.game`; TIE while the match runs;
-        ending: a name on the game's card or `VOID_ENDING`, None while the match runs;
+        ending: a name on the game's card or `games.game.VOID_ENDING`, None while the match runs;
         dense: float, the game's own shaping reward for the seat.
     """
 
@@ -187,8 +186,7 @@ class GameParallelEnv(ParallelEnv[SeatName, Array, Array]):  # type: ignore[misc
     def _ending(self, outcome: int, ending: int) -> str | None:
         if outcome == Outcome.RUNNING:
             return None
-        names: tuple[str, ...] = self.game.card.endings
-        return VOID_ENDING if outcome == Outcome.VOID else names[ending]
+        return self.game.card.ending(outcome, ending)
 
     def _seen(self, obs: tuple[Array, Array]) -> Seen:
         return {agent: rows[0] for agent, rows in zip(self.possible_agents, obs, strict=True)}

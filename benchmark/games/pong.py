@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from benchmark.errors import missing_extra
 from benchmark.games.game import Array, Game, GameCard, SeatCard, Step, check_actions
 from benchmark.games.pong_kernel import (
     ACT_DIM,
@@ -131,6 +132,7 @@ def make_card(options: PongOptions) -> GameCard:
         options=options.model_dump(),
         budgets={"smoke": 1_000_000, "lite": 2_000_000, "full": 8_000_000},
         training_speed=90_000,
+        evaluation_s=0.8,
     )
 
 
@@ -218,8 +220,10 @@ class Pong(Game):
         return self._observe_all()
 
     def painter(self, width: int, height: int) -> Painter:
-        from benchmark.games.pong_picture import PongPainter  # noqa: PLC0415 - needs an extra
-
+        try:
+            from benchmark.games.pong_picture import PongPainter  # noqa: PLC0415 - needs an extra
+        except ImportError as error:
+            raise missing_extra("watch", error) from error
         return PongPainter(self, width, height)
 
     def _observe_all(self) -> tuple[Array, Array]:

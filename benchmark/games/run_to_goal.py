@@ -50,6 +50,7 @@ def run_card(
         replay=ORIGINAL,
         budgets={"smoke": 250_000, "lite": 4_000_000, "full": 20_000_000},
         training_speed=training_speed,
+        evaluation_s=4.0,
     )
 
 

@@ -106,6 +106,7 @@ def sumo_card(options: SumoOptions, ring: Ring, *, game: str, title: str, speed:
         replay=ORIGINAL,
         budgets={"smoke": 250_000, "lite": 4_000_000, "full": 20_000_000},
         training_speed=speed,
+        evaluation_s=10.0,
     )
 
 

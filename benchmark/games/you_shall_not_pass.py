@@ -51,6 +51,7 @@ def make_card(options: DuelOptions) -> GameCard:
         replay=ORIGINAL,
         budgets={"smoke": 250_000, "lite": 4_000_000, "full": 20_000_000},
         training_speed=8_000,
+        evaluation_s=5.0,
     )
 
 
@@ -66,11 +67,11 @@ class YouShallNotPass(Duel):
         return compose("humanoid", STARTS, add_goal_lines, options.physics)
 
     def prepare(self) -> None:
-        self._senses = Senses(self.batch, self.scene, HUMANOID)
+        self.senses = Senses(self.batch, self.scene, HUMANOID)
 
     def observe(self, seat: int, rows: Rows) -> Array:
-        seen, column = self._senses.observe(seat, rows, HUMANOID.pose)
-        self._senses.write_pose(seen, column, 1 - seat, rows)
+        seen, column = self.senses.observe(seat, rows, HUMANOID.pose)
+        self.senses.write_pose(seen, column, 1 - seat, rows)
         return seen
 
     def judge(self) -> Verdict:
@@ -86,7 +87,7 @@ class YouShallNotPass(Duel):
         return Verdict(outcome, ending)
 
     def reward(self, seat: int, action: Array, moved: Float) -> Float:
-        upkeep = self._senses.upkeep(seat, action, self.height(seat) >= STANDING_Z, HUMANOID_PRICE)
+        upkeep = self.senses.upkeep(seat, action, self.height(seat) >= STANDING_Z, HUMANOID_PRICE)
         runner = self.qpos[:, self.scene.parts[RUNNER].qpos.start]
         to_go = np.abs(runner - GOAL_X)
         if seat == BLOCKER:

@@ -25,8 +25,8 @@ class Score(NamedTuple):
 class DefenseParts(NamedTuple):
     """One defended cell. Robustness R and clean play C lie in [0, 1]; None: not played.
 
-    score: 100 x C x R, R being 1 - the win rate of the worst attack, which is chosen on the even
-    half of the episode list and reported on the odd one.
+    score: 100 x C x R, R being the share of matches held (won or tied by the victim) against the
+    worst attack, which is chosen on the even half of the episode list and reported on the odd one.
     """
 
     score: float
@@ -125,7 +125,7 @@ def defense_parts(record: Record) -> DefenseParts:
     worst = max(hits, key=lambda m: m.even.win_rate)
     clean = clean_play(record)
     return DefenseParts(
-        score=100 * clean * (1.0 - worst.odd.win_rate),
+        score=100 * clean * worst.odd.held_rate,
         stored=_robustness(record, "stored"),
         held_out=_robustness(record, "held-out"),
         fresh=_robustness(record, "fresh"),
@@ -134,8 +134,8 @@ def defense_parts(record: Record) -> DefenseParts:
 
 
 def _robustness(record: Record, role: Role) -> float | None:
-    rates = [m.tally.win_rate for m in record.of_role(role)]
-    return 1.0 - max(rates) if rates else None
+    rates = [m.tally.held_rate for m in record.of_role(role)]
+    return min(rates) if rates else None
 
 
 def clean_play(record: Record) -> float:
@@ -148,7 +148,7 @@ def clean_play(record: Record) -> float:
     for m in record.of_role("regular"):
         undefended = m.victim.sha256 == record.cell.victim.sha256
         (before if undefended else after).append(m.tally)
-    old, new = (1.0 - Tally.sum(part).win_rate for part in (before, after))
+    old, new = (Tally.sum(part).held_rate for part in (before, after))
     return min(1.0, new / old) if old > 0 else 1.0
 
 

@@ -10,7 +10,6 @@ from rich import box
 from rich.text import Text
 from tabulate import tabulate
 
-from benchmark import registry
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.matches import PROTOCOL
 from benchmark.evaluation.statistics import wilson
@@ -46,6 +45,9 @@ class Table:
         return " ".join(part for part in (self.note, flagged) if part)
 
 
+USUAL = {"slow_ball": "loss", "physics": "ranked", "auto_contact": False}
+"""Options of games that a title leaves out. Not asked of the games: the board renders from records
+alone, whatever is installed."""
 TRACKS = {"black-box": "", "white-box": " (white-box)", "none": " (floor)"}
 
 
@@ -228,11 +230,8 @@ def _entry(record: Record) -> tuple[str, str, int]:
 
 
 def _options(record: Record) -> str:
-    """The options of a game that are not its usual ones; all of them where it is not installed."""
-    usual: dict[str, object] = {}
-    if record.cell.game in registry.games.names():
-        usual = dict(registry.game(record.cell.game).describe().options)
-    options = {k: v for k, v in record.cell.game_options.items() if k not in usual or usual[k] != v}
+    """The options of a game that are not the usual ones."""
+    options = {k: v for k, v in record.cell.game_options.items() if USUAL.get(k) != v}
     return "".join(f" {k}={v}" for k, v in sorted(options.items()))
 
 

@@ -61,11 +61,7 @@ class PPOConfig(BaseModel):
     obs_clip: float | None = Field(default=None, description="standardise and clip; null: raw")
     scale_reward: bool = False
     shards: int = Field(
-        default=1,
-        ge=1,
-        le=64,
-        description="parts of a minibatch differentiated in parallel",
-        exclude_if=lambda shards: shards == 1,  # keeps the ids of records older than it
+        default=1, ge=1, le=64, description="parts of a minibatch differentiated in parallel"
     )
 
 

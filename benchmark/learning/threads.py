@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -21,8 +19,3 @@ def use_threads(count: int) -> None:
 def current_threads() -> int:
     """What torch is set to, for the record."""
     return torch.get_num_threads()
-
-
-def available_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import __version__
-from benchmark.learning.threads import available_cores, current_threads
+from benchmark.cores import available_cores
+from benchmark.learning.threads import current_threads
 
 CODE = ("benchmark", "attacks", "defenses", "pyproject.toml", "requirements.lock")
 PACKAGES = ("numpy", "torch", "numba", "mujoco", "gymnasium", "scipy")

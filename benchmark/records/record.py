@@ -55,6 +55,11 @@ class MatchSet(_Frozen):
     ranked_mode: bool = Field(description="the victim acted in the mode that its card ranks")
     even: Tally
     odd: Tally
+    game_options: dict[str, Any] | None = Field(
+        default=None,
+        description="the game's, where they are not the cell's: in a replay",
+        exclude_if=lambda options: options is None,
+    )
 
     @property
     def tally(self) -> Tally:
@@ -155,8 +160,16 @@ class Record(_Frozen):
             if not self.of_role(role):
                 raise ValueError(f"no '{role}' matches in the ranked mode")
         for played in self.matches:
-            if played.role == "attack" and played.victim != self.cell.victim:
-                raise ValueError(f"'attack' matches against '{played.victim.name}', not the victim")
+            if played.role in ("attack", "replay") and played.victim != self.cell.victim:
+                raise ValueError(
+                    f"'{played.role}' matches against '{played.victim.name}', not the victim"
+                )
+            elsewhere = played.game_options not in (None, self.cell.game_options)
+            if elsewhere != (played.role == "replay"):
+                raise ValueError(
+                    f"'{played.role}' matches under the game options {played.game_options}; only "
+                    "a replay has others than the cell, and it must have"
+                )
             halves = (played.even.episodes, played.odd.episodes)
             total = sum(halves)
             if halves != (total - total // 2, total // 2):

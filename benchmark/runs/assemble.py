@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import wilson
 from benchmark.learning.progress import CurvePoint
@@ -59,6 +61,11 @@ def _record(cell: PlannedCell, store: Store, command: str) -> Record:
         isolation=Isolation(kind="process"),
         flags=flags_of(
             matches,
+            trained=[
+                CurvePoint.model_validate(point).tally
+                for result in results.values()
+                for point in result["curve"]
+            ],
             overrun=any(result["overrun"] for result in results.values()),
             learned=cell.cell.track != "none",
         ),
@@ -79,6 +86,7 @@ def _match_set(match: PlannedMatch, store: Store) -> MatchSet:
         ranked_mode=match.ranked_mode,
         even=Tally.model_validate(result["even"]),
         odd=Tally.model_validate(result["odd"]),
+        game_options=job.game_options if match.role == "replay" else None,
     )
 
 
@@ -89,14 +97,17 @@ def _reference(player: Player, store: Store) -> PlayerRef:
     return PlayerRef(name=player.name, sha256=player.sha256)
 
 
-def flags_of(matches: list[MatchSet], *, overrun: bool, learned: bool) -> list[str]:
+def flags_of(
+    matches: list[MatchSet], *, overrun: bool, learned: bool, trained: Sequence[Tally] = ()
+) -> list[str]:
     """Those of the protocol's automatic flags that one record shows; floors are not compared."""
     flags = ["budget overrun"] if overrun else []
     main = [m.tally for m in matches if m.role == "attack" and m.ranked_mode]
     floors = [m.tally for m in matches if m.role == "floor" and m.adversary.name == "random"]
-    voids = sum(m.tally.voids for m in matches)
-    if voids:
-        flags.append(f"void matches: {voids}")
+    for where, tallies in (("", [m.tally for m in matches]), (" in training", trained)):
+        voids = sum(tally.voids for tally in tallies)
+        if voids:
+            flags.append(f"void matches{where}: {voids}")
     for tally in main:
         if tally.ties > 0.5 * tally.episodes:
             flags.append("ties above 50 %")

@@ -17,7 +17,7 @@ from benchmark.runs.jobs import Worker
 from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.spec import RunSpec
 
-EVALUATION_S = 0.8  # one play job of 200 episodes, to estimate a run's time
+REPLAY_COSTS = 3.0  # times the ranked physics, to estimate a run's time
 
 
 @dataclass
@@ -42,7 +42,10 @@ def preview(spec: RunSpec, store: Store) -> Preview:
     plan = make_plan(spec)
     missing = [job for job in plan.jobs if not store.has(job.key)]
     training = sum(job.budget_steps for job in missing) / spec.game.training_speed
-    playing = sum(EVALUATION_S * job.episodes / 200 for job in missing if job.kind == "play")
+    playing = 0.0
+    for job in missing:
+        costs = 1.0 if job.game_options == spec.game_options else REPLAY_COSTS
+        playing += costs * spec.game.evaluation_s * job.episodes / 200
     return Preview(plan, len(plan.jobs) - len(missing), training + playing)
 
 

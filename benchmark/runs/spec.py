@@ -29,6 +29,7 @@ class AttackPlan(BaseModel):
     method: MethodRef
     track: str
     least_steps: int
+    fields: frozenset[str] = Field(description="names of its settings")
 
 
 class DefensePlan(BaseModel):
@@ -39,6 +40,8 @@ class DefensePlan(BaseModel):
     method: MethodRef
     meets_opponents: bool
     least_steps: int
+    fields: frozenset[str] = Field(description="names of its settings")
+    trains: frozenset[str] = Field(description="kinds of policy that it can harden")
 
 
 class RunSpec(BaseModel):
@@ -95,10 +98,6 @@ def resolve_run(
         if name not in known:
             found = victims.load(name).card  # raises for an unknown name
             raise Misuse(f"victim '{name}' plays {found.game}, this run plays {card.id}")
-        if defense_names and known[name].kind != "mlp":
-            raise Misuse(
-                f"victim '{name}' is recurrent; defenses retrain feed-forward networks only"
-            )
     count = seeds if seeds is not None else SEEDS[tier]
     if count < 1:
         raise Misuse(f"--seeds: at least 1, got {count}")
@@ -108,8 +107,9 @@ def resolve_run(
     planned = tuple(_attack(name, card, settings) for name in dict.fromkeys(attack_names))
     hardenings = tuple(_defense(name, card, settings) for name in dict.fromkeys(defense_names))
     learned = [attack for attack in planned if attack.track != "none"]
-    _check_settings(settings.get("attack", {}), [a.method for a in learned], "attack")
-    _check_settings(settings.get("defense", {}), [d.method for d in hardenings], "defense")
+    _check_trainable({name: known[name] for name in chosen}, hardenings)
+    _check_settings(settings.get("attack", {}), learned, "attack")
+    _check_settings(settings.get("defense", {}), hardenings, "defense")
     least = [(a.method.name, a.least_steps) for a in learned]
     least += [(d.method.name, d.least_steps) for d in hardenings]
     for name, needed in least:
@@ -145,7 +145,10 @@ def _attack(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> A
     kind = attacks.load(name)
     method = _method(name, kind, card, settings.get("attack", {}))
     made = kind(kind.configure(card, method.config))
-    return AttackPlan(method=method, track=kind.track, least_steps=made.least_steps)
+    return AttackPlan(
+        method=method, track=kind.track, least_steps=made.least_steps,
+        fields=_fields(kind, card),
+    )  # fmt: skip
 
 
 def _defense(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> DefensePlan:
@@ -153,8 +156,25 @@ def _defense(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> 
     method = _method(name, kind, card, settings.get("defense", {}))
     made = kind(kind.configure(card, method.config))
     return DefensePlan(
-        method=method, meets_opponents=made.meets_opponents, least_steps=made.least_steps
-    )
+        method=method, meets_opponents=made.meets_opponents, least_steps=made.least_steps,
+        fields=_fields(kind, card), trains=made.trains,
+    )  # fmt: skip
+
+
+def _check_trainable(victims: dict[str, PolicyCard], plans: Sequence[DefensePlan]) -> None:
+    """Raise Misuse for a victim of a kind that a defense of the run cannot harden."""
+    for name, card in victims.items():
+        for plan in plans:
+            if card.kind not in plan.trains:
+                raise Misuse(
+                    f"defense '{plan.method.name}' cannot train victim '{name}', which is of kind "
+                    f"'{card.kind}'; it trains {', '.join(sorted(plan.trains))}"
+                )
+
+
+def _fields(kind: Any, card: GameCard) -> frozenset[str]:
+    """Names of a method's settings."""
+    return frozenset(type(kind.configure(card, {})).model_fields)
 
 
 def _method(name: str, kind: Any, card: GameCard, given: dict[str, Any]) -> MethodRef:
@@ -163,9 +183,11 @@ def _method(name: str, kind: Any, card: GameCard, given: dict[str, Any]) -> Meth
     A setting that changes nothing is not part of what was set, and a value is noted as the
     config understood it, so that 0 and 0.0 are one.
     """
-    own = {k: v for k, v in given.items() if k in type(kind.configure(card, {})).model_fields}
+    own = {k: v for k, v in given.items() if k in _fields(kind, card)}
     config: BaseModel = kind.configure(card, own)
     resolved = config.model_dump(mode="json")
+    if (resolved.get("shards"), getattr(kind.configure(card, {}), "shards", None)) == (1, 1):
+        del resolved["shards"]  # records older than this setting keep their ids
     settings = {
         field: resolved[field]
         for field in own
@@ -174,13 +196,15 @@ def _method(name: str, kind: Any, card: GameCard, given: dict[str, Any]) -> Meth
     return MethodRef(name=name, version=kind.version, settings=settings, config=resolved)
 
 
-def _check_settings(given: dict[str, Any], methods: Sequence[MethodRef], part: str) -> None:
+def _check_settings(
+    given: dict[str, Any], plans: Sequence[AttackPlan | DefensePlan], part: str
+) -> None:
     """Raise Misuse for a setting that no method of the run has."""
     for field in given:
-        if any(field in method.config for method in methods):
+        if any(field in plan.fields for plan in plans):
             continue
-        if not methods:
+        if not plans:
             raise Misuse(f"--set {part}.{field}: no {part} of this run has settings")
-        known = {name for method in methods for name in method.config}
-        names = " nor ".join(f"'{method.name}'" for method in methods)
+        known = {name for plan in plans for name in plan.fields}
+        names = " nor ".join(f"'{plan.method.name}'" for plan in plans)
         raise Misuse(f"{part} {names} has no setting '{field}'; {hint(field, known)}")

@@ -171,9 +171,9 @@ def test_a_match_whose_simulation_failed_is_no_success():
     venv.reset()
     _, rewards, dones, infos = venv.step(pushes(1)[0])
     assert dones.all()
-    assert (rewards == 0).all()
+    assert (rewards == -1).all()  # no way out of a loss
     told = {(i["is_success"], i["result"], i["ending"], i["episode"]["r"]) for i in infos}
-    assert told == {(False, VOID, VOID_ENDING, 0.0)}
+    assert told == {(False, VOID, VOID_ENDING, -1.0)}
 
 
 def test_every_step_has_infos_of_its_own():

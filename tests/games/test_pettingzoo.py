@@ -221,7 +221,7 @@ def test_a_match_whose_simulation_failed_ends_void():
     env = GameParallelEnv(Failing(1))
     env.reset(seed=SEED)
     _, rewards, terminations, truncations, infos = env.step(draw(env, np.random.default_rng(0)))
-    assert set(rewards.values()) == {0.0}
+    assert set(rewards.values()) == {-1.0}  # no way out of a loss
     assert (set(terminations.values()), set(truncations.values())) == ({True}, {False})
     assert [info["ending"] for info in infos.values()] == [VOID_ENDING] * 2
     assert [info["result"] for info in infos.values()] == [VOID] * 2

@@ -96,9 +96,3 @@ def test_a_sharded_training_is_a_training(
     for name, weight in alone.items():
         np.testing.assert_allclose(cut[name], weight, atol=2e-4, err_msg=name)
         np.testing.assert_array_equal(cut[name], again[name])
-
-
-def test_one_shard_is_not_written_into_a_config(config: PPOConfig) -> None:
-    """So that records older than the setting keep their ids."""
-    assert "shards" not in config.model_dump()
-    assert config.model_copy(update={"shards": 2}).model_dump()["shards"] == 2

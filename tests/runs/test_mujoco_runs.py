@@ -7,18 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from attacks.baseline import Baseline
 from benchmark.arena.tally import Tally
+from benchmark.display import Silent
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.evaluation.matches import Halves
 from benchmark.learning.progress import CurvePoint
 from benchmark.policies.lstm import LSTMPolicy
 from benchmark.policies.policy import PolicyCard, expected_shapes
+from benchmark.records.record import Record, to_json
 from benchmark.records.store import Store
 from benchmark.runs import jobs
 from benchmark.runs.jobs import Worker
 from benchmark.runs.plan import Job, make_plan
+from benchmark.runs.run import execute
 from benchmark.runs.spec import RunSpec, resolve_run
 from tests.factories import scribble
 from tests.runs.conftest import Shelf, named
@@ -83,8 +87,26 @@ def test_a_game_without_a_victim_in_that_seat_says_so(shelf: Shelf) -> None:
 
 def test_a_recurrent_victim_is_attacked_but_not_hardened(shelf: Shelf) -> None:
     assert list(resolved(shelf, KICK).victims) == ["kicker"]
-    with pytest.raises(Misuse, match="'kicker' is recurrent"):
+    with pytest.raises(
+        Misuse, match="'mixed' cannot train victim 'kicker', which is of kind 'lstm'"
+    ):
         resolved(shelf, KICK, defense_names=["mixed"])
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3])
+def test_shards_are_what_was_asked_for(shelf: Shelf, shards: int) -> None:
+    """A config goes through JSON and the preset again before it is used: nothing may be lost."""
+    spec = resolved(shelf, settings={"attack": {"shards": shards}})
+    method, card = spec.attacks[0].method, spec.game
+    assert Baseline.configure(card, method.config).shards == shards
+    assert method.settings == ({} if shards == 2 else {"shards": shards})
+
+
+def test_records_older_than_shards_keep_their_ids(resolve: Any) -> None:
+    """In Pong, where 1 is the default, it stands in no config unless it is set otherwise."""
+    assert "shards" not in resolve().attacks[0].method.config
+    assert "shards" not in resolve(settings={"attack": {"shards": 1}}).attacks[0].method.config
+    assert resolve(settings={"attack": {"shards": 2}}).attacks[0].method.config["shards"] == 2
 
 
 def replays(shelf: Shelf, **changes: Any) -> list[Job]:
@@ -173,3 +195,41 @@ def test_a_training_of_which_too_many_matches_are_void_fails(
     with pytest.raises(CheckFailed, match="5 of 100 matches are void"):
         Worker(store, shelf).run(job, lambda *_: None)
     assert not store.has(job.key)
+
+
+@pytest.fixture
+def recorded(shelf: Shelf, tmp_path: Path) -> Record:
+    """The record of a run that is as small as a run can be."""
+    small = {"matches": 16, "rollout_steps": 16, "minibatch": 64}
+    spec = resolved(shelf, settings={"attack": small}, budget=512)
+    spec = spec.model_copy(update={"episodes": 6})
+    outcome = execute(spec, make_plan(spec), shop(tmp_path), shelf, Silent)
+    assert outcome.failures == []
+    (record,) = outcome.records
+    return record
+
+
+def test_a_record_says_under_which_options_the_replay_was_played(recorded: Record) -> None:
+    (replay,) = recorded.of_role("replay")
+    (main,) = recorded.of_role("attack")
+    assert replay.game_options == {"physics": "original"}
+    assert main.game_options is None
+    assert (replay.adversary, replay.victim) == (main.adversary, main.victim)
+    assert Record.model_validate_json(to_json(recorded)) == recorded
+    assert "game_options" not in main.model_dump()  # records older than the replay lack it
+
+
+@pytest.mark.parametrize("options", [None, {"physics": "ranked"}])
+def test_a_replay_under_the_cells_own_options_is_refused(recorded: Record, options: Any) -> None:
+    dump = recorded.model_dump(mode="json")
+    (replay,) = [m for m in dump["matches"] if m["role"] == "replay"]
+    replay["game_options"] = options
+    with pytest.raises(ValidationError, match="only a replay has others than the cell"):
+        Record.model_validate(dump)
+
+
+def test_no_other_match_may_be_played_elsewhere(recorded: Record) -> None:
+    dump = recorded.model_dump(mode="json")
+    dump["matches"][0]["game_options"] = {"physics": "original"}
+    with pytest.raises(ValidationError, match="only a replay has others than the cell"):
+        Record.model_validate(dump)
