@@ -27,6 +27,6 @@ class InfrastructureError(BenchError):
     exit_code = 3
 
 
-def missing_extra(extra: str, error: ImportError) -> InfrastructureError:
-    """What to say where packages of an optional part are not installed."""
-    return InfrastructureError(f"{error}: pip install 'competitive-rl-bench[{extra}]'")
+def missing_packages(packages: str, error: ImportError) -> InfrastructureError:
+    """What to say where packages that only a part of the program needs are not installed."""
+    return InfrastructureError(f"{error}: pip install {packages}")

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmark.errors import missing_extra
+from benchmark.errors import missing_packages
 from benchmark.games.game import GameCard, Outcome
 from benchmark.games.render import RGB, SEAT_COLOURS, Picture
 
 try:
     from PIL import Image, ImageDraw, ImageFont
 except ImportError as error:
-    raise missing_extra("watch", error) from error
+    raise missing_packages("pillow", error) from error
 
 WHITE, GREY, NEUTRAL = (245, 245, 245), (200, 205, 210), (110, 110, 110)
 DIMMED = 0.38

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
-from benchmark.errors import InfrastructureError, missing_extra
+from benchmark.errors import InfrastructureError, missing_packages
 from benchmark.evaluation.caption import NEUTRAL, WHITE
 from benchmark.games.render import SEAT_COLOURS
 
@@ -18,7 +18,7 @@ try:
     import imageio_ffmpeg  # type: ignore[import-untyped]
     from PIL import Image, ImageDraw
 except ImportError as error:
-    raise missing_extra("watch", error) from error
+    raise missing_packages("imageio-ffmpeg pillow", error) from error
 
 
 class Mp4:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchmark.errors import missing_extra
+from benchmark.errors import missing_packages
 from benchmark.games.game import Array, Game, GameCard, SeatCard, Step, check_actions
 from benchmark.games.pong_kernel import (
     ACT_DIM,
@@ -223,7 +223,7 @@ class Pong(Game):
         try:
             from benchmark.games.pong_picture import PongPainter  # noqa: PLC0415 - needs an extra
         except ImportError as error:
-            raise missing_extra("watch", error) from error
+            raise missing_packages("pillow", error) from error
         return PongPainter(self, width, height)
 
     def _observe_all(self) -> tuple[Array, Array]:
