@@ -17,7 +17,8 @@ from benchmark.arena.arena import Arena
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
 from benchmark.games.mujoco_games import MUJOCO_GAMES
-from benchmark.learning.ppo import PPO, Hooks, PPOConfig
+from benchmark.learning.loss import PPOConfig
+from benchmark.learning.ppo import PPO, Hooks
 from benchmark.learning.progress import Progress
 from benchmark.policies.policy import Policy
 from benchmark.settings import Settings, hint, resolve

@@ -18,7 +18,8 @@ from benchmark.arena.mixture import Mixture
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
 from benchmark.games.mujoco_games import MUJOCO_GAMES
-from benchmark.learning.ppo import PPO, Hooks, PPOConfig
+from benchmark.learning.loss import PPOConfig
+from benchmark.learning.ppo import PPO, Hooks
 from benchmark.learning.progress import Progress
 from benchmark.learning.rollout import Rollout
 from benchmark.policies.policy import MLPPolicy, Policy

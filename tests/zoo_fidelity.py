@@ -63,7 +63,7 @@ ZOO = [
             "probe 42 / 52 / 7"),
 ]  # fmt: skip
 FLOORS = [
-    Pairing(game, "", victim)
+    Pairing(game, "", victim, episodes=600 if game.startswith("you") else 200)
     for game, victim in (
         ("you-shall-not-pass-v1", "zoo-runner-v1"),
         ("kick-and-defend-v1", "zoo-kicker-v1"),
@@ -94,7 +94,7 @@ def main() -> None:
     use_threads(1)
     victims = registry.Victims(Store(arguments.store).victims)
     print("| game | seat 0 | seat 1 | mode | physics | N | seat 0 wins (95 %) | seat 1 wins | ties "
-          "| void | steps | known | s |\n" + "|---" * 13 + "|", flush=True)  # fmt: skip
+          "| void | how | known | s |\n" + "|---" * 13 + "|", flush=True)  # fmt: skip
     for pairing in ZOO:
         both = (
             victims.load(pairing.first).in_mode(pairing.mode),

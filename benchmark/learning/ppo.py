@@ -6,11 +6,8 @@ update until the budget is spent; a hook may see each rollout and add a term to 
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
-
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor
 
 from benchmark.arena.arena import Arena
@@ -21,48 +18,22 @@ from benchmark.learning.checkpoint import (
     generator_facts,
     restore_generator,
 )
-from benchmark.learning.networks import ActorCritic, Array, ObsFilter, flatten_parameters
+from benchmark.learning.loss import (
+    PPOConfig,
+    Table,
+    moments_of,
+    ppo_loss,
+    standardised,
+)
+from benchmark.learning.networks import ActorCritic, ObsFilter, flatten_parameters
 from benchmark.learning.normalise import RewardScale
 from benchmark.learning.progress import CurvePoint, Progress
-from benchmark.learning.rollout import HALF_LOG_2PI, Collector, Rollout, gae
+from benchmark.learning.rollout import Collector, Rollout, gae
 from benchmark.learning.shards import Shards
-from benchmark.policies.policy import Activation, MLPPolicy, PolicyCard
+from benchmark.policies.policy import MLPPolicy, PolicyCard
 
 VERSION = 1
 """Of the learner and the arena: raised whenever the same training may give another policy."""
-
-
-class PPOConfig(BaseModel):
-    """Everything that moves a training's result, besides the arena and the seed.
-
-    Defaults are the usual ones of PPO; what a game wants otherwise stands in a method's presets.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    matches: int = Field(ge=1, description="matches played in parallel")
-    rollout_steps: int = Field(ge=1, description="steps of each match between updates")
-    minibatch: int = Field(ge=1)
-    epochs: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
-    anneal: bool = Field(default=True, description="learning rate linear to 0 over the budget")
-    gamma: float = Field(ge=0, le=1)
-    gae_lambda: float = Field(default=0.95, ge=0, le=1)
-    clip: float = Field(default=0.2, gt=0)
-    anneal_clip: bool = Field(default=False, description="the clip shrinks with the rate")
-    clip_value: bool = Field(default=False, description="clip the value's step as PPO2 does")
-    entropy: float = Field(default=0.0, ge=0)
-    value_weight: float = Field(default=0.5, ge=0)
-    max_grad_norm: float | None = Field(default=0.5, gt=0, description="null: no clipping")
-    advantage_norm: Literal["minibatch", "rollout"] = "minibatch"
-    log_std: float = Field(ge=-10, le=3, description="initial log standard deviation of actions")
-    hidden: tuple[PositiveInt, ...] = (64, 64)
-    activation: Activation = "tanh"
-    obs_clip: float | None = Field(default=None, description="standardise and clip; null: raw")
-    scale_reward: bool = False
-    shards: int = Field(
-        default=1, ge=1, le=64, description="parts of a minibatch differentiated in parallel"
-    )
 
 
 class TrainingDiverged(CheckFailed):
@@ -261,90 +232,6 @@ class PPO:
         self.steps = int(saved.facts["steps"])
         restore_generator(self._action_rng, saved.facts["action_rng"])
         restore_generator(self._shuffle_rng, saved.facts["shuffle_rng"])
-
-
-class Batch(NamedTuple):
-    """Rows of a rollout as torch tensors: obs (B, obs_dim), actions (B, act_dim), the rest (B,)."""
-
-    obs: Tensor
-    actions: Tensor
-    log_probs: Tensor
-    values: Tensor
-    advantages: Tensor
-    returns: Tensor
-
-
-class Table:
-    """A rollout flattened to T * N rows of one matrix, so that a minibatch is one gather."""
-
-    def __init__(self, rollout: Rollout, advantages: Array, returns: Array):
-        flat = rollout.steps
-        columns = (
-            rollout.obs, rollout.actions, rollout.log_probs, rollout.values, advantages, returns,
-        )  # fmt: skip
-        parts = [torch.from_numpy(column.reshape(flat, -1)) for column in columns]
-        self._widths = [part.shape[1] for part in parts]
-        self._rows = torch.cat(parts, dim=1)
-        self.advantages = parts[4][:, 0]
-
-    def take(self, rows: Tensor) -> Batch:
-        """The rows of these indices (B,)."""
-        parts = torch.split(self._rows[rows], self._widths, dim=1)
-        obs, actions, *scalars = parts
-        log_probs, values, advantages, returns = (column[:, 0] for column in scalars)
-        return Batch(obs, actions, log_probs, values, advantages, returns)
-
-
-class Moments(NamedTuple):
-    """Mean and deviation of a minibatch's advantages."""
-
-    mean: Tensor
-    std: Tensor
-
-
-def moments_of(advantages: Tensor) -> Moments | None:
-    """The moments of (B,) advantages; None for a single one."""
-    return Moments(advantages.mean(), advantages.std()) if len(advantages) > 1 else None
-
-
-def standardised(advantages: Tensor, moments: Moments | None = None) -> Tensor:
-    """Advantages (B,) by the moments given, or by their own; a single one stays as it is."""
-    moments = moments or moments_of(advantages)
-    if moments is None:
-        return advantages
-    return (advantages - moments.mean) / (moments.std + 1e-8)
-
-
-def ppo_loss(
-    config: PPOConfig,
-    clip: float,
-    batch: Batch,
-    mean: Tensor,
-    log_std: Tensor,
-    value: Tensor,
-) -> Tensor:
-    """Clipped surrogate + value_weight * value loss - entropy * H (Schulman 2017, equation 9).
-
-    mean: (B, act_dim); log_std: (act_dim,); value: (B,), as the network sees the batch now.
-    Advantages are taken as they are: see `standardised`.
-    """
-    z = (batch.actions - mean) * torch.exp(-log_std)
-    log_prob = -0.5 * z.square().sum(1) - (log_std + HALF_LOG_2PI).sum()
-    ratio = torch.exp(log_prob - batch.log_probs)
-    advantage = batch.advantages
-    clipped = ratio.clamp(1.0 - clip, 1.0 + clip)
-    surrogate = torch.min(ratio * advantage, clipped * advantage).mean()
-    target = batch.returns
-    if config.clip_value:
-        old = batch.values
-        near = old + (value - old).clamp(-clip, clip)
-        errors = torch.max((value - target).square(), (near - target).square())
-    else:
-        errors = (value - target).square()
-    loss = config.value_weight * errors.mean() - surrogate
-    if config.entropy > 0.0:
-        loss = loss - config.entropy * (log_std + 0.5 + HALF_LOG_2PI).sum()
-    return loss
 
 
 def optimiser_arrays(optimiser: torch.optim.Optimizer) -> Arrays:

@@ -19,7 +19,8 @@ from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.errors import Misuse
 from benchmark.games.game import Game
-from benchmark.learning.ppo import PPO, Hooks, PPOConfig, whole_rollouts
+from benchmark.learning.loss import PPOConfig
+from benchmark.learning.ppo import PPO, Hooks, whole_rollouts
 from benchmark.learning.progress import CurvePoint
 from benchmark.learning.rollout import Rollout
 from benchmark.policies.policy import ANY, MLPPolicy, Policy, PolicyCard, RandomPolicy, ZeroPolicy

@@ -203,7 +203,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, package: str)
     monkeypatch.setitem(sys.modules, package, None)
     for module in (film, reel, caption):
         monkeypatch.delitem(sys.modules, module.__name__)
-    with pytest.raises(BenchError, match="pip install .*pillow"):
+    with pytest.raises(BenchError, match=r"pip install .*pillow"):
         __import__(film.__name__)
 
 

@@ -10,7 +10,7 @@ import pytest
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.games.pong import Pong
-from benchmark.learning.ppo import PPOConfig
+from benchmark.learning.loss import PPOConfig
 from benchmark.learning.threads import use_threads
 from benchmark.policies.policy import MLPPolicy, PolicyCard
 

@@ -13,9 +13,9 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 
+from benchmark.learning.loss import Batch, PPOConfig, ppo_loss, standardised
 from benchmark.learning.networks import ActorCritic
 from benchmark.learning.normalise import RewardScale, RunningMoments
-from benchmark.learning.ppo import Batch, PPOConfig, ppo_loss, standardised
 from benchmark.learning.rollout import gae
 
 OBS, ACT = 5, 2

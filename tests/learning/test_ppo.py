@@ -12,7 +12,8 @@ from benchmark.arena.mixture import Mixture
 from benchmark.arena.tally import Tally
 from benchmark.errors import Misuse
 from benchmark.games.pong import Pong
-from benchmark.learning.ppo import PPO, Hooks, PPOConfig, TrainingDiverged
+from benchmark.learning.loss import PPOConfig
+from benchmark.learning.ppo import PPO, Hooks, TrainingDiverged
 from benchmark.learning.progress import Quiet
 from benchmark.learning.rollout import Rollout
 from benchmark.policies.policy import MLPPolicy, PolicyCard, ZeroPolicy

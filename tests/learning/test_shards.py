@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from benchmark.arena.arena import Arena
+from benchmark.learning.loss import PPOConfig
 from benchmark.learning.networks import ActorCritic, flatten_parameters
-from benchmark.learning.ppo import PPO, Hooks, PPOConfig
+from benchmark.learning.ppo import PPO, Hooks
 from benchmark.learning.progress import Quiet
 from benchmark.learning.shards import Shards
 

@@ -1,0 +1,1 @@
+"""The commands of `bench`: parse, call, print. What they do is elsewhere."""
