@@ -61,7 +61,8 @@ def _check_claim(
     """Refuse a --game or --seat other than what the file is known to be."""
     if any(said not in (None, true) for true, said in zip(known, claim, strict=True)):
         raise BadZooFile(
-            f"{path}: {what}, game {known[0]}, seat {known[1]}; --game and --seat say otherwise"
+            f"{path}: {what}, game {known[0]}, seat {known[1]}; --game and --seat say otherwise "
+            f"({zoo_flat.sizes()})"
         )
 
 

@@ -93,7 +93,7 @@ def stranger(path: Path) -> BadZooFile:
         return error
     return BadZooFile(
         f"{path}: a flat vector of {len(vector)} numbers, but not a published file (sha256 "
-        f"{_sha256(payload)}..): damaged or someone's own; {_sizes()}; import one's own by "
+        f"{_sha256(payload)}..): damaged or someone's own; {sizes()}; import one's own by "
         "`bench victims import FILE --game G --seat S`"
     )
 
@@ -156,7 +156,7 @@ def _vector(path: Path, payload: bytes) -> Vector:
     except UnreadablePickle as error:
         raise BadZooFile(
             f"{path}: not a pickle of one flat vector: {error}; expected .npz or .py of a Pong "
-            f"agent, or a file of the multiagent-competition zoo: {_sizes()}"
+            f"agent, or a file of the multiagent-competition zoo: {sizes()}"
         ) from error
 
 
@@ -165,7 +165,7 @@ def _policy(path: Path, vector: Vector, card: PolicyCard) -> NetworkPolicy:
     size = vector_size(card.game)
     if len(vector) != size:
         raise BadZooFile(
-            f"{path}: {len(vector)} numbers, expected {size} for {card.game}; {_sizes()}"
+            f"{path}: {len(vector)} numbers, expected {size} for {card.game}; {sizes()}"
         )
     kind = LSTMPolicy if card.kind == "lstm" else MLPPolicy
     try:
@@ -202,9 +202,10 @@ def _sha256(payload: bytes) -> str:
     return hashlib.sha256(payload).hexdigest()[:12]
 
 
-def _sizes() -> str:
+def sizes() -> str:
+    """How many numbers the zoo's vectors have, by game, for a message."""
     by_size: dict[int, list[str]] = {}
     for game in GAMES:
         by_size.setdefault(vector_size(game), []).append(game)
     listed = (f"{size} ({', '.join(games)})" for size, games in by_size.items())
-    return f"its vectors have {', '.join(listed)} numbers"
+    return f"the zoo's vectors have {', '.join(listed)} numbers"

@@ -26,7 +26,7 @@ EPISODES = 200
 @pytest.mark.skipif(not ZOO.is_dir(), reason="no published victims at hand")
 def test_random_against_the_zoo_in_every_game(benchmark: Any) -> None:
     """Seconds for each game, its compilation included, and in all."""
-    victims = [policy for policy in zoo.import_path(ZOO)]
+    victims = zoo.import_path(ZOO)
     seconds: dict[str, float] = {}
 
     def all_games() -> None:
