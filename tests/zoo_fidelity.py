@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from benchmark.arena.tally import Tally
 from benchmark.evaluation.matches import EVALUATION_MATCHES, episode_list, play
 from benchmark.evaluation.statistics import wilson
 from benchmark.games import you_shall_not_pass
+from benchmark.games.game import Game
 from benchmark.games.scene import add_goal_lines, compose
 from benchmark.games.you_shall_not_pass import YouShallNotPass
 from benchmark.learning.threads import use_threads
@@ -87,42 +89,55 @@ class TodaysMasses(YouShallNotPass):
 
 
 def main() -> None:
-    """Print every table as it grows."""
+    """Print the tables' rows as they are played."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", type=Path, default=Path("store"))
+    parser.add_argument("--part", choices=PARTS, action="append", help="all of them, if not said")
     arguments = parser.parse_args()
     use_threads(1)
     victims = registry.Victims(Store(arguments.store).victims)
     print("| game | seat 0 | seat 1 | mode | physics | N | seat 0 wins (95 %) | seat 1 wins | ties "
           "| void | how | known | s |\n" + "|---" * 13 + "|", flush=True)  # fmt: skip
+    for part in arguments.part or PARTS:
+        for pairing, kind, players in PARTS[part](victims):
+            for physics in PHYSICS:
+                _row(pairing, kind, players, physics)
+
+
+Row = tuple[Pairing, type[Game], tuple[Policy, Policy]]
+
+
+def _zoo(victims: registry.Victims) -> Iterator[Row]:
+    """Published policies against each other."""
     for pairing in ZOO:
-        both = (
-            victims.load(pairing.first).in_mode(pairing.mode),
-            victims.load(pairing.second).in_mode(pairing.mode),
-        )
-        for physics in PHYSICS:
-            _row(pairing, registry.game(pairing.game), both, physics)
+        first, second = (victims.load(name) for name in (pairing.first, pairing.second))
+        both = (first.in_mode(pairing.mode), second.in_mode(pairing.mode))
+        yield pairing, registry.game(pairing.game), both
+
+
+def _floors(victims: registry.Victims) -> Iterator[Row]:
+    """Motionless and random adversaries against published policies."""
     for floor in ("zero", "random"):
         for pairing in FLOORS:
             kind = registry.game(pairing.game)
-            players: tuple[Policy, Policy] = (
-                registry.floors(kind)[floor],
-                victims.load(pairing.second),
-            )
-            if kind.describe().adversary_seat != kind.describe().seats[0].name:
-                players = players[::-1]
-            named = pairing._replace(first=players[0].card.name, second=players[1].card.name)
-            for physics in PHYSICS:
-                _row(named, kind, players, physics)
-    pairing = ZOO[0]._replace(known="today's capsule masses: the counter-example", episodes=600)
-    both = (victims.load(pairing.first), victims.load(pairing.second))
-    for physics in PHYSICS:
-        _row(pairing, TodaysMasses, both, physics)
+            adversary, victim = registry.floors(kind)[floor], victims.load(pairing.second)
+            card = kind.describe()
+            first = card.adversary_seat == card.seats[0].name
+            players: tuple[Policy, Policy] = (adversary, victim) if first else (victim, adversary)
+            names = [player.card.name for player in players]
+            yield pairing._replace(first=names[0], second=names[1]), kind, players
 
 
-def _row(
-    pairing: Pairing, kind: type[registry.Game], both: tuple[Policy, Policy], physics: str
-) -> None:
+def _masses(victims: registry.Victims) -> Iterator[Row]:
+    """The counter-example."""
+    pairing = ZOO[0]._replace(known="today's capsule masses", episodes=600)
+    yield pairing, TodaysMasses, (victims.load(pairing.first), victims.load(pairing.second))
+
+
+PARTS = {"zoo": _zoo, "floors": _floors, "masses": _masses}
+
+
+def _row(pairing: Pairing, kind: type[Game], both: tuple[Policy, Policy], physics: str) -> None:
     started = time.monotonic()
     batch = kind(EVALUATION_MATCHES, kind.Options(physics=physics))
     seeds = episode_list(batch.card.id, pairing.episodes)
