@@ -207,10 +207,12 @@ def to_rich(table: Table) -> rich.table.Table:
         padding=(0, 1, 0, 0),
     )
     for i, column in enumerate(table.columns):
-        if i < table.words:
-            drawn.add_column(column, overflow="fold", min_width=7)
+        texts = [column, *(row[i] for row in table.rows)]
+        longest = max(len(word) for text in texts for word in text.split())
+        if i < table.words:  # names may be broken where a terminal is narrow, numbers may not
+            drawn.add_column(column, overflow="fold", min_width=min(longest, 9))
         else:
-            drawn.add_column(column, justify="right", no_wrap=True)
+            drawn.add_column(column, justify="right", overflow="fold", min_width=longest)
     for row in table.rows:
         drawn.add_row(*(Text(cell) for cell in row))
     return drawn
@@ -251,12 +253,12 @@ def victim_label(cell: Cell) -> str:
 
 
 def _commonest_win(tally: Tally) -> str:
-    """How matches were won most often: 'goal 83 %' of the wins."""
+    """How matches were won most often: 'slow ball 83 %' of the wins."""
     wins = {k.split(":", 1)[1]: n for k, n in tally.breakdown.items() if k.startswith("win:")}
     if not wins:
         return "-"
     how = max(sorted(wins), key=lambda name: wins[name])
-    return f"{how} {100 * wins[how] / tally.wins:.0f} %"
+    return f"{how.replace('_', ' ')} {100 * wins[how] / tally.wins:.0f} %"
 
 
 def _played(cells: Sequence[Record], role: Role) -> str:

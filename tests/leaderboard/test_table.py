@@ -81,7 +81,7 @@ def test_ties_and_slow_balls_are_told() -> None:
     )  # fmt: skip
     played = match("attack", 0).model_copy(update={"even": slow, "odd": tally(0, 100)})
     cells = row(titled(tables([make_record([played])]), "Attacks"), victim="house")
-    assert cells["wins by"] == "slow_ball 60 %"
+    assert cells["wins by"] == "slow ball 60 %"
     assert cells["non-loss"] == "35.0"
 
 
