@@ -54,7 +54,7 @@ def test_attack_row() -> None:
     cells = row(titled(tables(sample()), "Attacks on"), attack="ours", victim="a")
     assert cells["runs"] == "2 x 1 k"
     assert cells[SCORE] == "62.5 (60.0-65.0)"
-    assert cells["non-loss"] == "62.5"
+    assert cells["no loss"] == "62.5"
     assert cells["wins by"] == "point 100 %"
     assert cells["transfer"] == "0.50"
 
@@ -82,7 +82,7 @@ def test_ties_and_slow_balls_are_told() -> None:
     played = match("attack", 0).model_copy(update={"even": slow, "odd": tally(0, 100)})
     cells = row(titled(tables([make_record([played])]), "Attacks"), victim="house")
     assert cells["wins by"] == "slow ball 60 %"
-    assert cells["non-loss"] == "35.0"
+    assert cells["no loss"] == "35.0"
 
 
 def test_flags_are_told_with_the_table() -> None:
