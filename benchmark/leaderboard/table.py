@@ -76,7 +76,7 @@ def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None
             "victim",
             "score (95 %)",
             "2nd mode",
-            "non-loss",
+            "no loss",
             "wins by",
             "replay",
             "transfer",
