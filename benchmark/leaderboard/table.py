@@ -210,7 +210,7 @@ def to_rich(table: Table) -> rich.table.Table:
         texts = [column, *(row[i] for row in table.rows)]
         longest = max(len(word) for text in texts for word in text.split())
         if i < table.words:  # names may be broken where a terminal is narrow, numbers may not
-            drawn.add_column(column, overflow="fold", min_width=min(longest, 8))
+            drawn.add_column(column, overflow="fold", min_width=min(longest, 7))
         else:
             drawn.add_column(column, justify="right", overflow="fold", min_width=longest)
     for row in table.rows:
