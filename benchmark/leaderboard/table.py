@@ -206,15 +206,22 @@ def to_rich(table: Table) -> rich.table.Table:
         caption_justify="left",
         padding=(0, 1, 0, 0),
     )
-    for i, column in enumerate(table.columns):
+    # A terminal has no room for columns that say nothing here: no transfer, no replay.
+    telling = [
+        i
+        for i in range(len(table.columns))
+        if not table.rows or {r[i] for r in table.rows} != {"-"}
+    ]
+    for i in telling:
+        column = table.columns[i]
         texts = [column, *(row[i] for row in table.rows)]
         longest = max(len(word) for text in texts for word in text.split())
         if i < table.words:  # names may be broken where a terminal is narrow, numbers may not
-            drawn.add_column(column, overflow="fold", min_width=min(longest, 7))
+            drawn.add_column(column, overflow="fold", min_width=min(longest, 9))
         else:
             drawn.add_column(column, justify="right", overflow="fold", min_width=longest)
     for row in table.rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(Text(row[i]) for i in telling))
     return drawn
 
 
