@@ -96,7 +96,7 @@ def test_a_victim_without_weights_is_refused(game: str, defense: str) -> None:
     batch = registry.game(game)
     kind = registry.defenses.load(defense)
     made = kind(kind.configure(batch.describe(), {}))
-    with pytest.raises(Misuse, match="'zero' is none"):
+    with pytest.raises(Misuse, match="trains feed-forward networks; 'zero' is 'zero'"):
         made.harden(
             ZeroPolicy(2), lambda *_: None, [], [], BUDGET, np.random.default_rng(0), Quiet()
         )
