@@ -381,7 +381,7 @@ def test_a_match_that_diverges_is_void_and_starts_anew(name, how, tmp_path, monk
 
 @pytest.mark.parametrize(("matches", "broken"), [(4, [1, 3]), (20, [3]), (20, [3, 15])])
 def test_a_simulation_that_raises_is_void_as_well(matches, broken):
-    """MuJoCo itself gives some up, in either half of a large batch: here over their integrator."""
+    """MuJoCo itself gives some up, in a large batch: here over their integrator."""
     game, twin = (begin(GAMES["run-to-goal-ants-v1"], matches) for _ in range(2))
     integrator = game.batch.expand("opt.integrator")
     healthy = integrator.copy()
