@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,11 +18,11 @@ StoreOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")]
 SetOption = Annotated[
-    Optional[list[str]],  # noqa: UP045 - typer reads this form
+    list[str] | None,
     typer.Option("--set", help="PART.FIELD=VALUE; PART is game, attack or defense. Repeatable."),
 ]
 PhysicsOption = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads this form
+    str | None,
     typer.Option(help="ranked or original, in MuJoCo games; short for --set game.physics=..."),
 ]
 STORE = Path("store")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -109,10 +109,10 @@ def victims_show(name: str, store: StoreOption = STORE, as_json: JsonOption = Fa
 def victims_import(
     path: Path,
     game: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads this form
+        str | None,
         typer.Option(help="Game of a single file in the zoo's form that is none of the zoo's."),
     ] = None,
-    seat: Annotated[Optional[str], typer.Option(help="Its seat.")] = None,  # noqa: UP045
+    seat: Annotated[str | None, typer.Option(help="Its seat.")] = None,
     store: StoreOption = STORE,
     as_json: JsonOption = False,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -101,7 +101,7 @@ def watch_command(
     width: Annotated[int, typer.Option(help="Pixels.")] = 640,
     height: Annotated[int, typer.Option(help="Pixels.")] = 480,
     fps: Annotated[
-        Optional[float],  # noqa: UP045 - typer reads this form
+        float | None,
         typer.Option(help="Frames per second (about 33; 17 in a .gif)."),
     ] = None,
     slow: Annotated[float, typer.Option(help="How many times slower than in reality.")] = 1.0,

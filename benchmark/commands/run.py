@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -37,20 +37,20 @@ from benchmark.settings import hint
 def run(
     game: Annotated[str, typer.Option(help="Game id.")] = "pong-v1",
     victim: Annotated[
-        Optional[list[str]], typer.Option(help="Victim's name (a shipped one). Repeatable.")  # noqa: UP045
+        list[str] | None, typer.Option(help="Victim's name (a shipped one). Repeatable.")
     ] = None,
     attack: Annotated[
-        Optional[list[str]], typer.Option(help="Attack's name (ours). Repeatable.")  # noqa: UP045
+        list[str] | None, typer.Option(help="Attack's name (ours). Repeatable.")
     ] = None,
     defense: Annotated[
-        Optional[list[str]], typer.Option(help="Defense's name (none). Repeatable.")  # noqa: UP045
+        list[str] | None, typer.Option(help="Defense's name (none). Repeatable.")
     ] = None,
     seeds: Annotated[
         int | None, typer.Option(help="How many training seeds; by tier 1, 3 or 5.")
     ] = None,
     tier: Annotated[str, typer.Option(help="smoke, lite or full.")] = "smoke",
     budget: Annotated[
-        Optional[int], typer.Option(help="Environment steps of each training (the tier's).")  # noqa: UP045
+        int | None, typer.Option(help="Environment steps of each training (the tier's).")
     ] = None,
     settings: SetOption = None,
     physics: PhysicsOption = None,

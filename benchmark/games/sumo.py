@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from benchmark.games.bodies import LAYOUTS, Senses, seat_card, start_pose
+from benchmark.games.bodies import HUMANOID_PRICE, LAYOUTS, Senses, seat_card, start_pose
 from benchmark.games.duel import (
     MAX_STEPS,
     ORIGINAL,
@@ -58,6 +58,8 @@ class Ring(NamedTuple):
     kind: Kind
     radius: tuple[float, float]
     down_z: float
+    standing_z: float
+    """Above the ring: from here on a body is paid for standing."""
     starts: tuple[Start, Start]
 
     @property
@@ -174,6 +176,9 @@ class Sumo(Duel):
             outcome[lost[0] & lost[1]], ending[lost[0] & lost[1]] = Outcome.TIE, both
         return Verdict(outcome, ending)
 
-    def from_middle(self, seat: int) -> Float:
-        """How far a seat's torso is from the middle of the ring: (N,) metres."""
-        return self.radius - self.inside(seat)
+    def reward(self, seat: int, action: Array, moved: Float) -> Float:
+        # Ants are charged like humanoids, in the original too.
+        upright = self.height(seat) - RING_HEIGHT >= self.ring.standing_z
+        upkeep = self.senses.upkeep(seat, action, upright, HUMANOID_PRICE)
+        from_middle = self.radius - self.inside(seat)
+        return upkeep - from_middle

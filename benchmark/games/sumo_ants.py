@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmark.games.bodies import HUMANOID_PRICE
-from benchmark.games.duel import Float
-from benchmark.games.game import Array, GameCard
+from benchmark.games.game import GameCard
 from benchmark.games.scene import Start
-from benchmark.games.sumo import RING_HEIGHT, Ring, Sumo, SumoOptions, sumo_card
-
-STANDING_Z = 0.28
+from benchmark.games.sumo import Ring, Sumo, SumoOptions, sumo_card
 
 
 class SumoAnts(Sumo):
@@ -20,6 +16,7 @@ class SumoAnts(Sumo):
         kind="ant",
         radius=(2.5, 4.5),
         down_z=0.3,
+        standing_z=0.28,
         starts=(Start(x=-1.0, z=2.5, turn=180.0), Start(x=1.0, z=2.5, turn=180.0)),
     )
 
@@ -29,8 +26,3 @@ class SumoAnts(Sumo):
             options or SumoOptions(), cls.ring, game="sumo-ants-v1", title="Sumo (ants)",
             speed=8_000,
         )  # fmt: skip
-
-    def reward(self, seat: int, action: Array, moved: Float) -> Float:
-        upright = self.height(seat) - RING_HEIGHT >= STANDING_Z
-        upkeep = self.senses.upkeep(seat, action, upright, HUMANOID_PRICE)
-        return upkeep - self.from_middle(seat)

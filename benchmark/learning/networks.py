@@ -186,12 +186,18 @@ def flatten_parameters(module: nn.Module) -> nn.Parameter:
     parameters = list(module.parameters())
     flat = torch.cat([p.detach().reshape(-1) for p in parameters])
     grad = torch.zeros_like(flat)
-    start = 0
-    for p in parameters:
-        stop = start + p.numel()
-        p.data = flat[start:stop].view_as(p)
-        p.grad = grad[start:stop].view_as(p)
-        start = stop
+    lay_over(module, flat, grad)
     whole = nn.Parameter(flat)
     whole.grad = grad
     return whole
+
+
+def lay_over(module: nn.Module, flat: Tensor, grad: Tensor) -> None:
+    """Make a module's parameters, one after the other, views of `flat`, and their gradients of
+    `grad`; both (P,) with P the number of all parameters."""
+    start = 0
+    for parameter in module.parameters():
+        stop = start + parameter.numel()
+        parameter.data = flat[start:stop].view_as(parameter)
+        parameter.grad = grad[start:stop].view_as(parameter)
+        start = stop

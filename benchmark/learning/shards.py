@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from benchmark.learning.networks import ActorCritic
+from benchmark.learning.networks import ActorCritic, lay_over
 
 Part = TypeVar("Part")
 
@@ -30,7 +30,9 @@ class Shards:
         self._networks, self._gradients = [network], [flat.grad]
         for _ in range(count - 1):
             gradient = torch.zeros_like(flat.grad)
-            self._networks.append(_twin(network, flat, gradient))
+            twin = copy.deepcopy(network)
+            lay_over(twin, flat.detach(), gradient)
+            self._networks.append(twin)
             self._gradients.append(gradient)
         self._pool = ThreadPoolExecutor(count) if count > 1 else None
 
@@ -56,15 +58,3 @@ class Shards:
         for gradient in self._gradients[1 : len(parts)]:
             self._total.add_(gradient)
         return torch.stack(losses).sum()
-
-
-def _twin(network: ActorCritic, flat: Tensor, gradient: Tensor) -> ActorCritic:
-    """A network whose weights are views of `flat`, and whose gradients of `gradient`."""
-    twin = copy.deepcopy(network)
-    start = 0
-    for parameter in twin.parameters():
-        stop = start + parameter.numel()
-        parameter.data = flat.detach()[start:stop].view_as(parameter)
-        parameter.grad = gradient[start:stop].view_as(parameter)
-        start = stop
-    return twin

@@ -21,26 +21,26 @@ HELD_OUT_SEED = 1000
 """Added to a seed to train the adversaries that no defense is shown."""
 
 
-class AttackPlan(BaseModel):
+class MethodPlan(BaseModel):
+    """A method, resolved."""
+
+    model_config = ConfigDict(frozen=True)
+
+    method: MethodRef
+    least_steps: int
+    fields: frozenset[str] = Field(description="names of its settings")
+
+
+class AttackPlan(MethodPlan):
     """An attack, resolved."""
 
-    model_config = ConfigDict(frozen=True)
-
-    method: MethodRef
     track: str
-    least_steps: int
-    fields: frozenset[str] = Field(description="names of its settings")
 
 
-class DefensePlan(BaseModel):
+class DefensePlan(MethodPlan):
     """A defense, resolved."""
 
-    model_config = ConfigDict(frozen=True)
-
-    method: MethodRef
     meets_opponents: bool
-    least_steps: int
-    fields: frozenset[str] = Field(description="names of its settings")
     trains: frozenset[str] = Field(description="kinds of policy that it can harden")
 
 
@@ -196,9 +196,7 @@ def _method(name: str, kind: Any, card: GameCard, given: dict[str, Any]) -> Meth
     return MethodRef(name=name, version=kind.version, settings=settings, config=resolved)
 
 
-def _check_settings(
-    given: dict[str, Any], plans: Sequence[AttackPlan | DefensePlan], part: str
-) -> None:
+def _check_settings(given: dict[str, Any], plans: Sequence[MethodPlan], part: str) -> None:
     """Raise Misuse for a setting that no method of the run has."""
     for field in given:
         if any(field in plan.fields for plan in plans):
