@@ -115,13 +115,13 @@ class ArenaVecEnv(VecEnv):
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Refused: the matches of an arena have no attributes of their own."""
-        raise NotImplementedError(f"'{attr_name}': set it on `.arena`, which all matches share")
+        raise Misuse(f"'{attr_name}': set it on `.arena`, which all matches share")
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **kwargs: Any
     ) -> list[Any]:
         """Refused: the matches of an arena have no methods of their own."""
-        raise NotImplementedError(f"'{method_name}': call it on `.arena`, which all matches share")
+        raise Misuse(f"'{method_name}': call it on `.arena`, which all matches share")
 
     def env_is_wrapped(self, wrapper_class: Any, indices: VecEnvIndices = None) -> list[bool]:
         """True for `Monitor` alone, whose `episode` infos it gives, so that none is added."""

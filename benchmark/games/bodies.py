@@ -124,10 +124,16 @@ def _first(name: str, part: Part) -> int:
 def _gather(
     seen: Any, column: int, field: Any, first: int, width: int, rows: Any, limit: float
 ) -> None:
-    """Copy columns of a field, clipped, one cell at a time: a fifth of the time of slices."""
+    """Copy columns of a field, clipped: no array in between, as slices and np.clip would make."""
+    clipped = limit < np.inf
     for i in range(len(rows)):
-        for j in range(width):
-            seen[i, column + j] = min(max(field[rows[i], first + j], -limit), limit)
+        source, target = field[rows[i], first : first + width], seen[i, column : column + width]
+        if clipped:
+            for j in range(width):
+                target[j] = min(max(source[j], -limit), limit)
+        else:
+            for j in range(width):
+                target[j] = source[j]
 
 
 @jit

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import ndtri
 
 from benchmark.cores import available_cores
-from benchmark.games.game import Array, Game, Outcome, Step, check_actions
+from benchmark.games.game import Array, Game, GameCard, Outcome, Step, check_actions
 from benchmark.games.render import DuelPainter
 from benchmark.games.scene import FRAME_SKIP, Physics, Scene
 from benchmark.seeding import STREAM_SERVE, EpisodeSeeds, uniforms
@@ -53,6 +53,17 @@ class DuelOptions(BaseModel):
 ORIGINAL: dict[str, str | float | int | bool] = {"physics": "original"}
 """Where every adversary is played as well: some of what Euler's method lets them do, RK4 does not
 (You Shall Not Pass, tuned baseline, 3 seeds: 85 % there, 75 % here)."""
+
+
+def duel_card(options: DuelOptions, **facts: Any) -> GameCard:
+    """A card with what all games of this kind share; facts: its other fields."""
+    return GameCard(
+        options=options.model_dump(),
+        replay=ORIGINAL,
+        max_steps=MAX_STEPS,
+        budgets={"smoke": 250_000, "lite": 4_000_000, "full": 20_000_000},
+        **facts,
+    )
 
 
 @cache

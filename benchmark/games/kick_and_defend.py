@@ -17,12 +17,12 @@ from benchmark.games.bodies import (
 )
 from benchmark.games.duel import (
     MAX_STEPS,
-    ORIGINAL,
     Duel,
     DuelOptions,
     Float,
     Rows,
     Verdict,
+    duel_card,
 )
 from benchmark.games.game import Array, GameCard, Outcome
 from benchmark.games.scene import (
@@ -86,7 +86,8 @@ def make_card(options: DuelOptions) -> GameCard:
         seats.append(
             seat_card("humanoid", name, own + 30, (0, own), start_pose("humanoid", away), own)
         )
-    return GameCard(
+    return duel_card(
+        options,
         id="kick-and-defend-v1",
         title="Kick And Defend",
         seats=(seats[KICKER], seats[KEEPER]),
@@ -94,11 +95,7 @@ def make_card(options: DuelOptions) -> GameCard:
         symmetric=False,
         rules=RULES,
         endings=ENDINGS,
-        max_steps=MAX_STEPS,
-        options=options.model_dump(),
-        replay=ORIGINAL,
-        budgets={"smoke": 250_000, "lite": 4_000_000, "full": 20_000_000},
-        training_speed=7_000,
+        training_speed=5_000,
         evaluation_s=10.0,
     )
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from benchmark.games.bodies import LAYOUTS, Senses, seat_card, start_pose
-from benchmark.games.duel import MAX_STEPS, ORIGINAL, Duel, DuelOptions, Float, Rows, Verdict
+from benchmark.games.duel import MAX_STEPS, Duel, DuelOptions, Float, Rows, Verdict, duel_card
 from benchmark.games.game import Array, GameCard, Outcome
 from benchmark.games.scene import Kind, Start
 
@@ -33,7 +33,8 @@ def run_card(
         seat_card(kind, name, size, (0, own), start_pose(kind, other), own)
         for name, other in (("left", starts[RIGHT]), ("right", starts[LEFT]))
     ]
-    return GameCard(
+    return duel_card(
+        options,
         id=game,
         title=title,
         seats=(seats[LEFT], seats[RIGHT]),
@@ -45,10 +46,6 @@ def run_card(
             f"{down_z:g} m (both_down), 500 steps (timeout). One that is down may get up."
         ),
         endings=ENDINGS,
-        max_steps=MAX_STEPS,
-        options=options.model_dump(),
-        replay=ORIGINAL,
-        budgets={"smoke": 250_000, "lite": 4_000_000, "full": 20_000_000},
         training_speed=training_speed,
         evaluation_s=4.0,
     )

@@ -15,12 +15,12 @@ from pydantic import Field
 from benchmark.games.bodies import HUMANOID_PRICE, LAYOUTS, Senses, seat_card, start_pose
 from benchmark.games.duel import (
     MAX_STEPS,
-    ORIGINAL,
     Duel,
     DuelOptions,
     Float,
     Rows,
     Verdict,
+    duel_card,
 )
 from benchmark.games.game import Array, GameCard, Outcome
 from benchmark.games.scene import (
@@ -90,7 +90,8 @@ def sumo_card(options: SumoOptions, ring: Ring, *, game: str, title: str, speed:
         )
         for name, start, side in (("left", ring.starts[1], 1), ("right", ring.starts[0], -1))
     ]  # fmt: skip
-    return GameCard(
+    return duel_card(
+        options,
         id=game,
         title=title,
         seats=(seats[0], seats[1]),
@@ -103,10 +104,6 @@ def sumo_card(options: SumoOptions, ring: Ring, *, game: str, title: str, speed:
             "both did in one step (both_fall, both_out), 500 steps (timeout)."
         ),
         endings=ENDINGS,
-        max_steps=MAX_STEPS,
-        options=options.model_dump(),
-        replay=ORIGINAL,
-        budgets={"smoke": 250_000, "lite": 4_000_000, "full": 20_000_000},
         training_speed=speed,
         evaluation_s=10.0,
     )

@@ -13,7 +13,7 @@ from benchmark.games.bodies import (
     seat_card,
     start_pose,
 )
-from benchmark.games.duel import MAX_STEPS, ORIGINAL, Duel, DuelOptions, Float, Rows, Verdict
+from benchmark.games.duel import MAX_STEPS, Duel, DuelOptions, Float, Rows, Verdict, duel_card
 from benchmark.games.game import Array, GameCard, Outcome
 from benchmark.games.scene import TIMESTEP, Scene, Start, add_goal_lines, compose
 
@@ -38,7 +38,8 @@ def make_card(options: DuelOptions) -> GameCard:
         seat_card("humanoid", name, own + 24, (0, own), start_pose("humanoid", other), own)
         for name, other in (("blocker", STARTS[RUNNER]), ("runner", STARTS[BLOCKER]))
     ]
-    return GameCard(
+    return duel_card(
+        options,
         id="you-shall-not-pass-v1",
         title="You Shall Not Pass",
         seats=(seats[BLOCKER], seats[RUNNER]),
@@ -46,10 +47,6 @@ def make_card(options: DuelOptions) -> GameCard:
         symmetric=False,
         rules=RULES,
         endings=ENDINGS,
-        max_steps=MAX_STEPS,
-        options=options.model_dump(),
-        replay=ORIGINAL,
-        budgets={"smoke": 250_000, "lite": 4_000_000, "full": 20_000_000},
         training_speed=8_000,
         evaluation_s=5.0,
     )

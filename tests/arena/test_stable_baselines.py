@@ -98,7 +98,7 @@ class Signs(Game):
         return {}
 
     def restore(self, state: dict[str, Any], seeds: EpisodeSeeds) -> Any:
-        raise NotImplementedError
+        raise Misuse
 
     def _see(self) -> tuple[np.ndarray, np.ndarray]:
         """The sign, which changes in every step, the other's place (empty) and the step."""
@@ -235,7 +235,7 @@ def test_attributes_and_wrappers():
     assert venv.env_is_wrapped(Monitor, indices=0) == [True]
     assert venv.env_is_wrapped(gymnasium.wrappers.TimeLimit) == [False] * MATCHES
     for refused in (lambda: venv.set_attr("seat", "right"), lambda: venv.env_method("render")):
-        with pytest.raises(NotImplementedError, match="which all matches share"):
+        with pytest.raises(Misuse, match="which all matches share"):
             refused()
     venv.close()
     assert venv.arena.closed
