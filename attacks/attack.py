@@ -23,7 +23,8 @@ class Attack(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     """Raised whenever the same config and seed may give another result."""
-    track: ClassVar[Track]
+    track: Track
+    """What it is shown; an instance may be configured to another than its class says."""
     citation: ClassVar[str]
 
     @classmethod

@@ -7,7 +7,7 @@ hyper-parameters of the released code, kept for replication.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -23,13 +23,11 @@ from benchmark.learning.progress import Progress
 from benchmark.policies.policy import Policy
 from benchmark.settings import Settings, hint, resolve
 
-Preset = Literal["tuned", "published"]
-
 
 class BaselineConfig(PPOConfig):
     """PPO's configuration and the preset it came from."""
 
-    preset: Preset = Field(description="where the other fields' defaults come from")
+    preset: str = Field(description="where the other fields' defaults come from")
 
 
 MUJOCO_TUNED: dict[str, Any] = {

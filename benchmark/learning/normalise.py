@@ -53,6 +53,11 @@ class RewardScale:
         self._returns = np.zeros(matches)
         self.moments = RunningMoments()
 
+    @property
+    def spread(self) -> float:
+        """What rewards are divided by now."""
+        return float(np.sqrt(self.moments.var + self.EPS))
+
     def scale(self, rewards: Array, ends: NDArray[np.bool_]) -> Array:
         """Scaled rewards (T, N) of a rollout, given where episodes ended (T, N)."""
         returns = np.empty(rewards.shape)
@@ -61,7 +66,7 @@ class RewardScale:
             returns[t] = self._returns
             self._returns = np.where(end, 0.0, self._returns)
         self.moments.update(returns.reshape(-1))
-        scaled = rewards / np.sqrt(self.moments.var + self.EPS)
+        scaled: NDArray[np.float64] = rewards / np.float64(self.spread)
         return np.clip(scaled, -self.CLIP, self.CLIP).astype(np.float32)
 
     def state(self) -> dict[str, NDArray[Any]]:

@@ -19,6 +19,7 @@ from benchmark.learning.checkpoint import (
     restore_generator,
 )
 from benchmark.learning.loss import (
+    Batch,
     PPOConfig,
     Table,
     moments_of,
@@ -28,7 +29,7 @@ from benchmark.learning.loss import (
 from benchmark.learning.networks import ActorCritic, ObsFilter, flatten_parameters
 from benchmark.learning.normalise import RewardScale
 from benchmark.learning.progress import CurvePoint, Progress
-from benchmark.learning.rollout import Collector, Rollout, gae
+from benchmark.learning.rollout import Array, Collector, Rollout, gae
 from benchmark.learning.shards import Shards
 from benchmark.policies.policy import MLPPolicy, PolicyCard
 
@@ -52,7 +53,11 @@ class Hooks:
     """What a method may add to PPO. The defaults add nothing, exactly."""
 
     def on_rollout(self, rollout: Rollout, progress: float) -> None:
-        """See a rollout before PPO does; may add to `rollout.rewards`. progress: 0 to 1."""
+        """See a rollout before PPO does; may add a reward by `rollout.pay`. progress: 0 to 1."""
+
+    def advantages(self, rollout: Rollout, advantages: Array) -> Array:
+        """The advantages (T, N) that the policy learns from, given PPO's own."""
+        return advantages
 
     def extra_loss(self, rows: Tensor, mean: Tensor) -> Tensor | None:
         """A scalar added to PPO's loss for a minibatch, or None.
@@ -155,21 +160,24 @@ class PPO:
             rewards, rollout.values, rollout.ends, rollout.last_value,
             config.gamma, config.gae_lambda,
         )  # fmt: skip
+        advantages = self.hooks.advantages(rollout, advantages)
         if config.advantage_norm == "rollout":
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         for group in self._optimiser.param_groups:
             group["lr"] = config.learning_rate * (remaining if config.anneal else 1.0)
         clip = config.clip * (remaining if config.anneal_clip else 1.0)
         table = Table(rollout, advantages, returns)
+        facts = self._added_gradient(table, rollout, clip)
         losses = []
         for _ in range(config.epochs):
             order = torch.from_numpy(self._shuffle_rng.permutation(rollout.steps))
             for rows in torch.split(order, config.minibatch):
                 losses.append(self._minibatch_step(table, rows, clip))
         mean_loss = float(torch.stack(losses).mean())
-        if not np.isfinite(mean_loss):
+        if not (np.isfinite(mean_loss) and bool(torch.isfinite(self._flat).all())):
             raise TrainingDiverged(
-                f"the loss became {mean_loss} at step {self.steps}; lower the learning rate"
+                f"the loss became {mean_loss} at step {self.steps}: expected finite losses and "
+                "weights; lower the learning rate or the method's weight"
             )
         spread = float(np.var(returns))
         explained = 1.0 - float(np.var(returns - rollout.values)) / spread if spread else 0.0
@@ -177,7 +185,46 @@ class PPO:
             "loss": mean_loss,
             "explained_variance": explained,
             "log_std": float(self.network.log_std.detach().mean()),
+            **facts,
         }
+
+    def _added_gradient(self, table: Table, rollout: Rollout, clip: float) -> dict[str, float]:
+        """The norm of what a method adds to the policy's gradient over that of PPO's own.
+
+        Measured before an update on every k-th row, a minibatch in all. A bonus enters through
+        the advantages: they are linear in the rewards, so its part is their value on it alone.
+        """
+        rows = torch.arange(0, rollout.steps, -(-rollout.steps // self.config.minibatch))
+        batch = table.take(rows)
+        mean = self.network.pi(batch.obs)
+        batch = batch._replace(advantages=standardised(batch.advantages))
+        added = self.hooks.extra_loss(rows, mean)
+        if added is None:
+            if rollout.bonus is None:
+                return {}
+            part = torch.from_numpy(self._bonus_advantages(rollout).reshape(-1)[rows])
+            batch = table.take(rows)
+            plain = batch.advantages - part
+            added = self._policy_loss(batch._replace(advantages=part), mean, clip)
+            batch = batch._replace(advantages=plain)
+        own = self._policy_loss(batch, mean, clip)
+        weights = list(self.network.pi.parameters())
+        ratio = _norm(added, weights) / (_norm(own, weights) + 1e-12)
+        return {"added_gradient": ratio}
+
+    def _policy_loss(self, batch: Batch, mean: Tensor, clip: float) -> Tensor:
+        """PPO's loss with the critic left out."""
+        return ppo_loss(self.config, clip, batch, mean, self.network.log_std, batch.values)
+
+    def _bonus_advantages(self, rollout: Rollout) -> Array:
+        assert rollout.bonus is not None
+        bonus = rollout.bonus
+        if self.config.scale_reward:
+            bonus = bonus / np.float32(self._reward_scale.spread)
+        nothing, config = np.zeros_like(bonus), self.config
+        return gae(
+            bonus, nothing, rollout.ends, nothing[0], config.gamma, config.gae_lambda
+        )[0]  # fmt: skip
 
     def policy(self, card: PolicyCard) -> MLPPolicy:
         """The policy as it stands."""
@@ -232,6 +279,11 @@ class PPO:
         self.steps = int(saved.facts["steps"])
         restore_generator(self._action_rng, saved.facts["action_rng"])
         restore_generator(self._shuffle_rng, saved.facts["shuffle_rng"])
+
+
+def _norm(loss: Tensor, weights: list[torch.nn.Parameter]) -> float:
+    parts = torch.autograd.grad(loss, weights, retain_graph=True)
+    return float(torch.stack([part.square().sum() for part in parts]).sum().sqrt())
 
 
 def optimiser_arrays(optimiser: torch.optim.Optimizer) -> Arrays:

@@ -20,18 +20,21 @@ SHOWN = ("other_obs", "other_action", "dense", "member", "result", "ending")
 
 @dataclass
 class Rollout:
-    """T steps of N matches. `rewards` is what PPO will learn from; hooks may add to it.
+    """T steps of N matches. `rewards` is what PPO will learn from; hooks may add to it by `pay`.
 
-    obs: (T, N, obs_dim) as the network saw them (filtered); actions: (T, N, act_dim) unclipped.
+    obs: (T, N, obs_dim) as the network saw them (filtered); actions: (T, N, act_dim) unclipped;
+    means: (T, N, act_dim) what the network would have played without its noise.
     log_probs, values, rewards: (T, N); ends: (T, N) bool, the match ended with this step.
     last_value: (N,) value of the observation after the last step.
     other_obs: (T, N, D), other_action: (T, N, A): the other side, as passively seen.
     dense: (T, N) the game's own shaping reward.
     member: (T, N) int, which member of the arena's mixture sat opposite.
+    bonus: (T, N) what has been added to the rewards, or None.
     """
 
     obs: Array
     actions: Array
+    means: Array
     log_probs: Array
     values: Array
     rewards: Array
@@ -42,6 +45,12 @@ class Rollout:
     dense: Array
     member: NDArray[np.intp]
     tally: Tally
+    bonus: Array | None = None
+
+    def pay(self, bonus: Array) -> None:
+        """Add a method's own reward (T, N) to the game's."""
+        self.bonus = bonus if self.bonus is None else self.bonus + bonus
+        self.rewards = self.rewards + bonus
 
     @property
     def steps(self) -> int:
@@ -77,10 +86,12 @@ class Collector:
         for _ in range(self._steps):
             raw, z = self.obs, self._filter.apply(self.obs)
             noise = self._rng.standard_normal((len(z), len(std)), dtype=np.float32)
-            action = network.pi.infer(z) + std * noise
+            mean = network.pi.infer(z)
+            action = mean + std * noise
             self.obs, reward, ended, _, info = arena.step(action)
-            history.append((raw, z, noise, action, reward, ended, *(info[key] for key in SHOWN)))
-        raw, z, noise, actions, rewards, ends, *shown = (
+            shown_now = (info[key] for key in SHOWN)
+            history.append((raw, z, noise, mean, action, reward, ended, *shown_now))
+        raw, z, noise, means, actions, rewards, ends, *shown = (
             np.stack(column) for column in zip(*history, strict=True)
         )
         other_obs, other_action, dense, member, result, ending = shown
@@ -90,6 +101,7 @@ class Collector:
         return Rollout(
             obs=z,
             actions=actions,
+            means=means,
             log_probs=-0.5 * np.square(noise).sum(axis=-1)
             - log_std.sum()
             - len(std) * HALF_LOG_2PI,

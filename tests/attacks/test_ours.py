@@ -79,7 +79,8 @@ def _rollout(rng: np.random.Generator) -> Rollout:
     ends = np.zeros((STEPS, MATCHES), dtype=bool)
     ends[2, 1] = ends[4, 3] = True
     return Rollout(
-        obs=values(STEPS, MATCHES, 13), actions=values(STEPS, MATCHES, 2),
+        obs=values(STEPS, MATCHES, 13),
+        actions=values(STEPS, MATCHES, 2), means=values(STEPS, MATCHES, 2),
         log_probs=values(STEPS, MATCHES), values=values(STEPS, MATCHES),
         rewards=values(STEPS, MATCHES), ends=ends, last_value=values(MATCHES),
         other_obs=values(STEPS, MATCHES, 13), other_action=values(STEPS, MATCHES, 2),
