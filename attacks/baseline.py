@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from attacks.attack import Attack
+from attacks.attack import Attack, Track
 from benchmark.arena.arena import Arena
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
@@ -95,7 +95,7 @@ class Baseline(Attack):
     """Plain PPO on the outcome of the match."""
 
     name: ClassVar[str] = "baseline"
-    track = "black-box"
+    track: Track = "black-box"
     citation: ClassVar[str] = "Gleave et al., Adversarial Policies, ICLR 2020"
     Config: ClassVar[type[BaselineConfig]] = BaselineConfig
 

@@ -1,8 +1,8 @@
 """The arena: one seat of a batch of matches as a `gymnasium.vector.VectorEnv`.
 
 What it shows is the threat model (Wu et al. 2021, section 3; Gleave et al. 2020): the learner's
-own observation, its reward, the outcome, and in `info` what the other side saw and did. Never
-the other side's policy.
+own observation, its reward, the outcome, and in `info` what the other side saw and did. The other
+side's policy only where the run was declared white-box.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from benchmark.arena.mixture import Mixture, Players
 from benchmark.errors import Misuse
 from benchmark.games.game import Array, Game, Outcome, result_for, reward_of
+from benchmark.policies.policy import Policy
 from benchmark.seeding import EpisodeSeeds
 
 
@@ -36,9 +37,12 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
         final_obs (N, obs_dim) with _final_obs (N,) bool: last observations of finished matches.
     """
 
-    def __init__(self, game: Game, seat: str, mixture: Mixture, seed: int):
+    def __init__(
+        self, game: Game, seat: str, mixture: Mixture, seed: int, *, white_box: bool = False
+    ):
         card = game.card
         self.game, self.seat = game, seat
+        self._white_box = white_box
         self.seat_index = card.seat_index(seat)
         other = 1 - self.seat_index
         self.players = Players(mixture, game, card.seats[other].name)
@@ -98,6 +102,14 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
         }
         truncated = np.zeros(self.num_envs, dtype=bool)
         return step.obs[me], reward_of(result), terminated, truncated, info
+
+    def revealed(self) -> Policy:
+        """The other side's policy; raises Misuse unless the arena is white-box and it is one."""
+        if not self._white_box:
+            raise Misuse("the other side's policy is only shown in the white-box track")
+        if len(self.players.mixture.policies) != 1:
+            raise Misuse("white-box: expected one policy on the other side, found several")
+        return self.players.mixture.policies[0]
 
     def observation(self) -> Array:
         """What the learner sees now: (N, obs_dim)."""

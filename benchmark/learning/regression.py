@@ -23,8 +23,8 @@ Array = NDArray[np.float32]
 class Regressor:
     """An MLP y = f(x) fitted by Adam on the squared error outside a dead zone.
 
-    loss = mean(max(|f(x) - y| - dead_zone, 0)^2). Outside `fit` the network is frozen, so that
-    gradients pass through it and never into it.
+    loss = mean(max(|f(x) - y| - dead_zone, 0)^2). With squash, f ends in tanh.
+    Outside `fit` the network is frozen, so that gradients pass through it and never into it.
     """
 
     def __init__(
@@ -37,7 +37,9 @@ class Regressor:
         dead_zone: float,
         learning_rate: float,
         rng: np.random.Generator,
+        squash: bool = False,
     ):
+        self._squash = squash
         self.network = Tower((inputs, *hidden, outputs), activation)
         self.network.initialise(rng, last_gain=1.0)
         self._flat = flatten_parameters(self.network)
@@ -49,11 +51,12 @@ class Regressor:
     def __call__(self, x: Tensor) -> Tensor:
         """f(x): (B, outputs), differentiable in x."""
         out: Tensor = self.network(x)
-        return out
+        return out.tanh() if self._squash else out
 
     def infer(self, x: Array) -> Array:
         """f(x) on NumPy arrays, without gradients."""
-        return self.network.infer(x)
+        out = self.network.infer(x)
+        return np.tanh(out) if self._squash else out
 
     def fit(self, x: Array, y: Array, *, rows: int, minibatch: int) -> None:
         """One pass over `rows` of the pairs (K, inputs), (K, outputs), drawn at random."""
@@ -62,11 +65,11 @@ class Regressor:
         self.network.requires_grad_(True)
         parts = zip(torch.split(inputs, minibatch), torch.split(targets, minibatch), strict=True)
         for part, target in parts:
-            error = self.network(part) - target
+            error = self(part) - target
             if self._dead_zone > 0:
                 error = (error.abs() - self._dead_zone).clamp_min(0.0)
             self._optimiser.zero_grad(set_to_none=False)
-            error.square().mean().backward()
+            error.square().mean().backward()  # type: ignore[no-untyped-call]
             self._optimiser.step()
         self.network.requires_grad_(False)
 

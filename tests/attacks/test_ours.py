@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attacks.baseline import Baseline
-from attacks.ours import NORMS, Deviations, Ours, Seen, l1, l2, linf, saliency_weights
+from attacks.deviation import NORMS, l1, l2, linf
+from attacks.ours import Deviations, Ours
 from benchmark import registry
 from benchmark.arena.arena import Arena
 from benchmark.arena.tally import Tally

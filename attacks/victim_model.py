@@ -1,0 +1,353 @@
+"""What an adversary learns of its victim from passively seeing it: F, its policy, H, its world.
+
+Wu et al. 2021, sections 4.2 and 4.3; every departure from the released code is an option of
+`ours`, so that either can be run.
+
+  the victim's observation, standardised                      `VictimView`
+  F, the surrogate: o_v -> a_v                                `Imitation`; white-box `TrueVictim`
+  H, the transition model: (o_v, a, a_v) -> next o_v          `Transition`
+  the pairs that both are fitted on                           `Seen`
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from attacks.shaping import ShapedConfig
+from benchmark.errors import Misuse
+from benchmark.games.game import SeatCard
+from benchmark.learning.checkpoint import Arrays
+from benchmark.learning.networks import ActorCritic
+from benchmark.learning.normalise import RunningMoments
+from benchmark.learning.regression import Regressor, explained
+from benchmark.learning.rollout import Rollout
+from benchmark.policies.policy import MLPPolicy, Policy
+
+Array = NDArray[np.float32]
+VIEW_CLIP = 10.0  # the released code clips the victim's standardised observation here
+JUDGED = slice(0, 4096)
+"""Rows that the models are judged on before they are fitted: a rollout's first steps."""
+
+
+class SurrogateConfig(ShapedConfig):
+    """How F is fitted; H's fits share the rate and the sizes."""
+
+    surrogate_hidden: tuple[int, ...]
+    eps_a: float = Field(ge=0, description="dead zone of F's regression")
+    model_rate: float = Field(gt=0, description="learning rate of F and H")
+    model_rows: int = Field(ge=1, description="pairs of each rollout that F and H are fitted on")
+    model_minibatch: int = Field(ge=1)
+
+
+SURROGATE: dict[str, Any] = {
+    "surrogate_hidden": (64, 64),
+    "eps_a": 0.05,  # the paper's text; not found in its code
+    "model_rate": 1e-3,
+    "model_rows": 16_384,
+    "model_minibatch": 512,
+}
+
+
+class TransitionConfig(Protocol):
+    """What `Transition` reads of a method's configuration."""
+
+    @property
+    def transition_inputs(self) -> Literal["text", "released"]: ...
+    @property
+    def transition_output(self) -> Literal["change", "next", "tanh"]: ...
+    @property
+    def transition_columns(self) -> Literal["all", "own"]: ...
+    @property
+    def transition_hidden(self) -> tuple[int, ...]: ...
+    @property
+    def eps_s(self) -> float: ...
+    @property
+    def model_rate(self) -> float: ...
+    @property
+    def model_rows(self) -> int: ...
+    @property
+    def model_minibatch(self) -> int: ...
+
+
+class VictimView:
+    """The victim's observation in running standard deviations, or raw."""
+
+    def __init__(self, victim: SeatCard, *, standardise: bool = True):
+        self.victim, self._standardise = victim, standardise
+        self.moments = RunningMoments((victim.obs_dim,))
+
+    def see(self, obs: Array) -> Array:
+        """Take observations (T, N, D) into the statistics, and return them as seen by them."""
+        self.moments.update(obs.reshape(-1, obs.shape[-1]))
+        return self.of(obs)
+
+    def of(self, obs: Array) -> Array:
+        """Observations (..., D) standardised and clipped, or as they are."""
+        if not self._standardise:
+            return obs
+        mean, std = self._scale()
+        return np.asarray(np.clip((obs - mean) / std, -VIEW_CLIP, VIEW_CLIP), dtype=np.float32)
+
+    def raw(self, s: Tensor) -> Tensor:
+        """The observations (B, D) that are seen as s; what was clipped stays clipped."""
+        if not self._standardise:
+            return s
+        mean, std = (torch.from_numpy(part) for part in self._scale())
+        return s * std + mean
+
+    def without_adversary(self, s: Tensor) -> Tensor:
+        """Views (B, D) with the adversary's columns put back to its initial pose."""
+        start, stop = self.victim.other_view
+        pose = np.zeros(self.victim.obs_dim, dtype=np.float32)
+        pose[start:stop] = self.victim.other_at_start
+        absent = s.clone()
+        absent[:, start:stop] = torch.from_numpy(self.of(pose)[start:stop])
+        return absent
+
+    def _scale(self) -> tuple[Array, Array]:
+        std = np.sqrt(self.moments.var + 1e-8).astype(np.float32)
+        return self.moments.mean.astype(np.float32), std
+
+
+class Steps(NamedTuple):
+    """Steps of a rollout as rows of tensors, all as an observer outside sees them.
+
+    view, next_view: (B, D) the victim's; own: (B, O) the adversary's observation, or (B, 0) where
+    H does not read it; action: (B, A) the adversary's, victim_action and next_victim_action:
+    (B, A_v) the victim's, all clipped to the box; valid: (B, 1) whether `next` is to be used.
+    """
+
+    view: Tensor
+    next_view: Tensor
+    own: Tensor
+    action: Tensor
+    victim_action: Tensor
+    next_victim_action: Tensor
+    valid: Tensor
+
+
+class Seen:
+    """What a rollout showed of the victim, flattened to B = T * N rows of one matrix."""
+
+    def __init__(
+        self,
+        rollout: Rollout,
+        view: VictimView,
+        bound: float,
+        *,
+        mask_ends: bool = True,
+        with_own: bool = False,
+    ):
+        s = view.see(rollout.other_obs)
+        valid = np.ones((*rollout.rewards.shape, 1), dtype=np.float32)
+        if mask_ends:
+            # Departs from the released code, whose targets leak across the ends of episodes.
+            valid[rollout.ends] = 0.0
+            valid[-1] = 0.0
+        own = rollout.obs if with_own else rollout.obs[..., :0]
+        parts = Steps(
+            view=_flat(s),
+            next_view=_flat(_following(s)),
+            own=_flat(own),
+            action=_flat(np.clip(rollout.actions, -bound, bound)),
+            victim_action=_flat(rollout.other_action),
+            next_victim_action=_flat(_following(rollout.other_action)),
+            valid=_flat(valid),
+        )
+        self.steps = parts
+        self._widths = [part.shape[1] for part in parts]
+        self._matrix: Tensor | None = None
+
+    def take(self, rows: Tensor) -> Steps:
+        """The rows of these indices (K,), by one gather."""
+        if self._matrix is None:
+            self._matrix = torch.cat(list(self.steps), dim=1)
+        return Steps(*torch.split(self._matrix[rows], self._widths, dim=1))
+
+    def prepare(self) -> None:
+        """Lay the matrix out now, before `take` is called from threads."""
+        self.take(torch.arange(1))
+
+
+def _following(array: Array) -> Array:
+    """The next step's rows (T, N, D); zeros after the last, as in the released code."""
+    return np.concatenate([array[1:], np.zeros_like(array[:1])])
+
+
+def _flat(array: Array) -> Tensor:
+    rows = array.shape[0] * array.shape[1]
+    return torch.from_numpy(np.ascontiguousarray(array.reshape(rows, array.shape[-1])))
+
+
+class Surrogate(Protocol):
+    """F: what the victim does where it sees s. Differentiable in s, frozen in its weights."""
+
+    def __call__(self, s: Tensor) -> Tensor:
+        """Mean actions (B, A_v) for views (B, D)."""
+        ...
+
+
+class Imitation:
+    """F learned from passively seen pairs: online, or at first and then frozen."""
+
+    def __init__(
+        self, config: SurrogateConfig, victim: SeatCard, rng: np.random.Generator,
+        *, frozen_after: int | None = None, passes: int = 1,
+    ):  # fmt: skip
+        self.model = Regressor(
+            victim.obs_dim, victim.act_dim, hidden=config.surrogate_hidden, activation="relu",
+            dead_zone=config.eps_a, learning_rate=config.model_rate, rng=rng,
+        )  # fmt: skip
+        self._config, self._frozen_after, self._passes = config, frozen_after, passes
+        self.pairs = 0
+        """Pairs that it has been shown."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the method may rely on it: at once, or when it is frozen."""
+        return self._frozen_after is None or self.pairs >= self._frozen_after
+
+    def __call__(self, s: Tensor) -> Tensor:
+        return self.model(s)
+
+    def fit(self, steps: Steps) -> float:
+        """Its explained variance on steps that it has not seen; then learn from them."""
+        s, action = steps.view.numpy(), steps.victim_action.numpy()
+        judged = explained(self.model.infer(s[JUDGED]), action[JUDGED])
+        if self._frozen_after is None or self.pairs < self._frozen_after:
+            for _ in range(self._passes):
+                self.model.fit(
+                    s, action, rows=self._config.model_rows, minibatch=self._config.model_minibatch
+                )
+            self.pairs += len(s)
+        return judged
+
+    def state(self) -> Arrays:
+        """For a checkpoint."""
+        return {**self.model.state(), "pairs": np.array(self.pairs)}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Continue from `state()`."""
+        self.model.restore(arrays)
+        self.pairs = int(arrays["pairs"])
+
+
+class TrueVictim:
+    """F in the white-box track: the victim's own network, acting by its mean."""
+
+    ready = True
+
+    def __init__(self, policy: Policy, view: VictimView, rng: np.random.Generator):
+        """Raises Misuse for a victim that is not feed-forward: F sees one observation at a time."""
+        if not isinstance(policy, MLPPolicy):
+            raise Misuse(
+                f"white-box needs a feed-forward victim, '{policy.card.name}' is of kind "
+                f"'{policy.card.kind}'"
+            )
+        self._view, self._card = view, policy.card
+        self._tower = ActorCritic.from_policy(policy, log_std=0.0, rng=rng).pi
+        self._tower.requires_grad_(False)
+        self._tensors = {k: torch.from_numpy(v) for k, v in policy.tensors().items()}
+
+    def __call__(self, s: Tensor) -> Tensor:
+        obs, clip = self._view.raw(s), self._card.filter_clip
+        if clip is not None:
+            obs = (obs - self._tensors["filter.mean"]) / self._tensors["filter.std"]
+            obs = obs.clamp(-clip, clip)
+        bound = self._view.victim.act_bound
+        action: Tensor = self._tower(obs)
+        return action.clamp(-bound, bound)
+
+    def fit(self, steps: Steps) -> float:
+        """Its explained variance: below 1 for what is sampled, or clipped out of the view."""
+        with torch.no_grad():
+            played = self(steps.view[JUDGED]).numpy()
+        return explained(played, steps.victim_action[JUDGED].numpy())
+
+    def state(self) -> Arrays:
+        """It has nothing to keep."""
+        return {}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Nothing to continue from."""
+
+
+class Transition:
+    """H: the victim's next view, given the last one and what was done.
+
+    Inputs "text": the victim's view, the adversary's and the victim's action. "released": the
+    adversary's observation and action alone. Output "change": the next view as the last one plus a
+    change in running deviations per dimension, without which the adversary's few coordinates are
+    hardly learned; "next": the next view itself; "tanh": the same, bounded to [-1, 1] as released.
+    Columns "own": only those of the victim's body are predicted, the others taken from what really
+    came (released for Pong).
+    """
+
+    def __init__(
+        self, config: TransitionConfig, me: SeatCard, victim: SeatCard, rng: np.random.Generator
+    ):
+        self._config = config
+        own = slice(*victim.own_view)
+        self._columns = own if config.transition_columns == "own" else slice(0, victim.obs_dim)
+        outputs = len(range(victim.obs_dim)[self._columns])
+        seen = me.obs_dim if config.transition_inputs == "released" else victim.obs_dim
+        also = 0 if config.transition_inputs == "released" else victim.act_dim
+        # Departs from the released code, which embeds observation and action apart (32 and 4).
+        self.model = Regressor(
+            seen + me.act_dim + also, outputs, hidden=config.transition_hidden, activation="relu",
+            dead_zone=config.eps_s, learning_rate=config.model_rate, rng=rng,
+            squash=config.transition_output == "tanh",
+        )  # fmt: skip
+        self.changes = RunningMoments((outputs,))
+
+    def __call__(self, steps: Steps, action: Tensor) -> Tensor:
+        """The views (B, D) predicted to follow had the adversary played `action` (B, A)."""
+        made = self.model(self._inputs(steps, action))
+        if self._config.transition_output == "change":
+            made = steps.view[:, self._columns] + made * torch.from_numpy(self._spread())
+        if self._config.transition_columns == "all":
+            return made
+        start, stop = self._columns.start, self._columns.stop
+        rest = steps.next_view
+        return torch.cat([rest[:, :start], made, rest[:, stop:]], dim=1)
+
+    def fit(self, steps: Steps) -> float:
+        """Its explained variance on steps that it has not seen; then learn from them."""
+        usable = steps.valid[:, 0] > 0
+        inputs = self._inputs(steps, steps.action)[usable].numpy()
+        target = steps.next_view[:, self._columns][usable].numpy()
+        if self._config.transition_output == "change":
+            target = target - steps.view[:, self._columns][usable].numpy()
+            self.changes.update(target)
+            target /= self._spread()
+        judged = explained(self.model.infer(inputs[JUDGED]), target[JUDGED])
+        self.model.fit(
+            inputs, target, rows=self._config.model_rows, minibatch=self._config.model_minibatch
+        )
+        return judged
+
+    def _inputs(self, steps: Steps, action: Tensor) -> Tensor:
+        if self._config.transition_inputs == "released":
+            return torch.cat([steps.own, action], dim=1)
+        return torch.cat([steps.view, action, steps.victim_action], dim=1)
+
+    def _spread(self) -> Array:
+        return np.sqrt(self.changes.var + 1e-8).astype(np.float32)
+
+    def state(self) -> Arrays:
+        """For a checkpoint."""
+        changes = {f"changes.{name}": array for name, array in self.changes.state().items()}
+        return {**self.model.state(), **changes}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Continue from `state()`."""
+        start = "changes."
+        moments = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
+        self.model.restore(arrays)
+        self.changes.restore(moments)
