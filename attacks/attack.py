@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from benchmark.games.game import GameCard
 from benchmark.learning.progress import Progress
 from benchmark.policies.policy import Policy, PolicyCard
 from benchmark.settings import Settings
+from benchmark.variants import Variant
 
 Track = Literal["black-box", "white-box", "none"]
 
@@ -38,6 +40,14 @@ class Attack(ABC):
 
     def __init__(self, config: Any):
         self.config: BaseModel = config
+
+    @classmethod
+    def studies(cls, game: GameCard) -> Mapping[str, tuple[Variant, ...]]:
+        """Studies that this attack offers to `bench sweep`, by name.
+
+        The first variant of a study is the one that the others are compared with.
+        """
+        return {}
 
     @property
     @abstractmethod

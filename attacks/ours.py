@@ -22,6 +22,7 @@ did best here while still being this method, the default.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -52,6 +53,7 @@ from benchmark.learning.checkpoint import Checkpoint, generator_facts, restore_g
 from benchmark.learning.ppo import Hooks
 from benchmark.learning.rollout import Rollout
 from benchmark.settings import hint
+from benchmark.variants import Variant, variant
 
 MEASURED = slice(0, 4096)
 """Rows of a rollout on which the deviations of the curve are measured."""
@@ -162,8 +164,58 @@ class Ours(Baseline):
             **known[preset], "preset": preset,
         }  # fmt: skip
 
+    @classmethod
+    def studies(cls, game: GameCard) -> Mapping[str, tuple[Variant, ...]]:
+        return STUDIES if game.id in PRESETS else {}
+
     def hooks(self, arena: Arena, rng: np.random.Generator) -> Hooks:
         return Deviations(self.config, arena, rng)
+
+
+_PLAIN = variant("baseline", "baseline")
+_WHOLE: dict[str, Any] = {"eta": 1.0, "saliency": "gradient"}
+"""The method with all its parts, as an annealed reward: what `parts` takes them from."""
+STUDIES: dict[str, tuple[Variant, ...]] = {
+    "norms": (_PLAIN, *(variant(f"ours {norm}", "ours", norm=norm) for norm in NORMS)),
+    "eta": (
+        _PLAIN,
+        *(variant(f"ours eta {eta}", "ours", eta=float(eta)) for eta in range(5)),
+    ),
+    "saliency": (
+        _PLAIN,
+        *(
+            variant(f"ours {saliency}", "ours", saliency=saliency)
+            for saliency in ("none", *saliency.METHODS)
+        ),
+    ),
+    "presets": (
+        _PLAIN,
+        variant("baseline published", "baseline", preset="published"),
+        variant("ours tuned", "ours"),
+        variant("ours paper", "ours", preset="paper"),
+        variant("ours released", "ours", preset="released"),
+    ),
+    "parts": (
+        variant("whole", "ours", **_WHOLE),
+        variant("no action term", "ours", **_WHOLE, action_weight=0.0),
+        variant("no observation term", "ours", **(_WHOLE | {"eta": 0.0})),
+        variant("no weight", "ours", **(_WHOLE | {"saliency": "none"})),
+        variant("H as released", "ours", **_WHOLE, transition_inputs="released"),
+        variant("raw observations", "ours", **_WHOLE, standardise=False),
+        variant("ours tuned", "ours"),
+        _PLAIN,
+    ),
+    "attacks": (
+        _PLAIN,
+        variant("baseline published", "baseline", preset="published"),
+        variant("dense", "dense"),
+        *(variant(f"ours {norm}", "ours", norm=norm) for norm in NORMS),
+        variant("ours paper", "ours", preset="paper"),
+        variant("ours released", "ours", preset="released"),
+        variant("unfamiliar", "unfamiliar"),
+        variant("drift", "drift"),
+    ),
+}
 
 
 class Deviations(Shaping):

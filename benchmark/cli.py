@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from benchmark.commands import board, listing, play, run
+from benchmark.commands import board, listing, play, run, sweep
 from benchmark.errors import BenchError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )  # fmt: skip
 victims_app = typer.Typer(no_args_is_help=True, help="The policies under attack.")
 app.command("run")(run.run)
+app.command("sweep")(sweep.sweep)
 app.command("play")(play.play_command)
 app.command("watch")(play.watch_command)
 app.command("list")(listing.list_command)

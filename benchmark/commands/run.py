@@ -22,16 +22,14 @@ from benchmark.commands.common import (
     settings_of,
 )
 from benchmark.display import Live, Silent, show_failures, show_plan
-from benchmark.errors import CheckFailed, Misuse
-from benchmark.games.game import Tier
+from benchmark.errors import CheckFailed
 from benchmark.leaderboard.table import tables, to_rich
 from benchmark.learning.threads import use_threads
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.runs.executors.executor import Display
 from benchmark.runs.run import Outcome, execute, preview
-from benchmark.runs.spec import RunSpec, resolve_run
-from benchmark.settings import hint
+from benchmark.runs.spec import BLACK_BOX, RunSpec, resolve_run, tier_of
 
 
 def run(
@@ -52,6 +50,9 @@ def run(
     budget: Annotated[
         int | None, typer.Option(help="Environment steps of each training (the tier's).")
     ] = None,
+    track: Annotated[
+        str, typer.Option(help="What attacks may see: black-box, or white-box (own ranks).")
+    ] = BLACK_BOX,
     settings: SetOption = None,
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
@@ -68,10 +69,11 @@ def run(
         attack_names=attack or ["ours"],
         defense_names=defense or [],
         seeds=seeds,
-        tier=_tier(tier),
+        tier=tier_of(tier),
         budget=budget,
         settings=settings_of(settings, physics),
         command=shlex.join(["bench", *sys.argv[1:]]),
+        track=track,
     )
     try:
         outcome = _run(spec, Store(store), victims, as_json)
@@ -104,10 +106,3 @@ def _run(spec: RunSpec, store: Store, victims: Victims, as_json: bool) -> Outcom
             return stack.enter_context(Live(console, ahead.plan.jobs))
 
         return execute(spec, ahead.plan, store, victims, live)
-
-
-def _tier(name: str) -> Tier:
-    tiers: dict[str, Tier] = {"smoke": "smoke", "lite": "lite", "full": "full"}
-    if name not in tiers:
-        raise Misuse(f"no tier '{name}'; {hint(name, tiers)}")
-    return tiers[name]

@@ -119,7 +119,8 @@ def _victims(title: str, records: Sequence[Record]) -> Table:
         note="win rate of scripted floors and of regular opponents in the adversary's seat.",
     )
     for player, cells in scoring.group(records, lambda r: r.cell.victim).items():
-        one = [min(cells, key=lambda r: (-len(r.cell.others), r.id))]  # met most opponents
+        played = [cell for cell in cells if cell.failure is None] or cells
+        one = [min(played, key=lambda r: (-len(r.cell.others), r.id))]  # met most opponents
         table.rows.append(
             [
                 player.name,
@@ -179,20 +180,21 @@ def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | Non
 
 def to_markdown(made: Sequence[Table]) -> str:
     """leaderboard.md, whole."""
-    parts = [HEADER.format(protocol=PROTOCOL)]
-    for table in made:
-        align = ["left"] * table.words + ["right"] * (len(table.columns) - table.words)
-        if table.columns[-1] == "records":
-            align[-1] = "left"
-        body = tabulate(
-            table.rows, table.columns, tablefmt="github", colalign=align, disable_numparse=True
-        )
-        parts.append(
-            f"## {table.title}\n\n{body}\n" + (f"\n{table.footer}\n" if table.footer else "")
-        )
+    parts = [HEADER.format(protocol=PROTOCOL), *(to_markdown_table(table) for table in made)]
     if not made:
         parts.append("No records yet.\n")
     return "\n".join(parts)
+
+
+def to_markdown_table(table: Table) -> str:
+    """A table with its title and footer."""
+    align = ["left"] * table.words + ["right"] * (len(table.columns) - table.words)
+    if table.columns[-1] == "records":
+        align[-1] = "left"
+    body = tabulate(
+        table.rows, table.columns, tablefmt="github", colalign=align, disable_numparse=True
+    )
+    return f"## {table.title}\n\n{body}\n" + (f"\n{table.footer}\n" if table.footer else "")
 
 
 def to_rich(table: Table) -> rich.table.Table:

@@ -29,6 +29,7 @@ class Rollout:
     other_obs: (T, N, D), other_action: (T, N, A): the other side, as passively seen.
     dense: (T, N) the game's own shaping reward.
     member: (T, N) int, which member of the arena's mixture sat opposite.
+    result: (T, N) int8 WIN, TIE, LOSS or VOID of `games.game`, where the match ended.
     bonus: (T, N) what has been added to the rewards, or None.
     """
 
@@ -44,6 +45,7 @@ class Rollout:
     other_action: Array
     dense: Array
     member: NDArray[np.intp]
+    result: NDArray[np.int8]
     tally: Tally
     bonus: Array | None = None
 
@@ -113,6 +115,7 @@ class Collector:
             other_action=other_action,
             dense=dense,
             member=member,
+            result=result,
             tally=Tally.count(result[ends], ending[ends], arena.game.card.endings),
         )
 

@@ -137,6 +137,11 @@ class Record(_Frozen):
         description="where each training was done: commit, packages, machine"
     )
     timings: dict[str, dict[str, float]]
+    failure: str | None = Field(
+        default=None,
+        description="why the attack's training left no policy: nothing was played",
+        exclude_if=lambda failure: failure is None,
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Record:
@@ -153,6 +158,10 @@ class Record(_Frozen):
 
     def _complete(self) -> None:
         """The matches that the record is about must be there, against the victim it names."""
+        if self.failure is not None:
+            if self.matches or self.cell.defense is not None:
+                raise ValueError("a training that failed has no matches, and no defense to meet")
+            return
         wanted: tuple[Role, ...] = ("attack",)
         if self.cell.defense is not None:
             wanted = ("stored", "held-out", "fresh", "regular")

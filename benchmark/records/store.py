@@ -28,6 +28,7 @@ NEEDED_BYTES = 200 * 1024 * 1024
 
 STAGING = ".staging-"
 STALE_S = 24 * 3600
+FAILURE = "failure.json"
 
 
 class Store:
@@ -152,6 +153,20 @@ class Store:
         folder = self.root / "work" / key
         folder.mkdir(parents=True, exist_ok=True)
         return folder / "checkpoint.safetensors"
+
+    def file_failure(self, key: str, failure: dict[str, Any]) -> None:
+        """Note beside its last checkpoint that a training failed for good, and how."""
+        path = self.checkpoint(key).with_name(FAILURE)
+        with storage_errors(self.root):
+            artifact.write_atomically(path, (json.dumps(failure, indent=1) + "\n").encode())
+
+    def failure(self, key: str) -> dict[str, Any] | None:
+        """How a job's training failed, if that is what became of it."""
+        try:
+            noted: dict[str, Any] = json.loads((self.root / "work" / key / FAILURE).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return None if self.has(key) else noted
 
     def write_record(self, record: Record) -> Path:
         """File a record; one of the same cell is replaced."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import wilson
@@ -21,10 +22,15 @@ def records_of(plan: Plan, store: Store, command: str) -> tuple[list[Record], li
     """
     made, failures = [], []
     for cell in plan.cells:
-        if not all(store.has(job.key) for job in jobs_of(cell)):
+        failed = failure_of(cell, store)
+        if failed is None and not all(store.has(job.key) for job in jobs_of(cell)):
             continue
         try:
-            made.append(_record(cell, store, command))
+            made.append(
+                _record(cell, store, command)
+                if failed is None
+                else _failed_record(cell, failed, command)
+            )
         except (artifact.BadArtifact, KeyError, TypeError, ValueError) as error:
             label = f"record of {cell.cell.attack.label} on {cell.cell.victim.name}"
             failures.append(
@@ -40,6 +46,30 @@ def records_of(plan: Plan, store: Store, command: str) -> tuple[list[Record], li
 def jobs_of(cell: PlannedCell) -> list[Job]:
     """Every job that a cell's record reads."""
     return [*cell.trainings.values(), *(match.job for match in cell.matches)]
+
+
+def failure_of(cell: PlannedCell, store: Store) -> dict[str, Any] | None:
+    """How the training of an undefended cell's attack failed for good, if it did."""
+    return None if cell.cell.defense else store.failure(cell.trainings["attack"].key)
+
+
+def _failed_record(cell: PlannedCell, failed: dict[str, Any], command: str) -> Record:
+    """What is known of an attack whose training diverged: its curve, and why it ends."""
+    return Record(
+        id=cell.cell.id,
+        cell=cell.cell,
+        matches=[],
+        curves={"attack": [CurvePoint.model_validate(point) for point in failed["curve"]]},
+        steps={"attack": failed["steps"]},
+        artifacts={},
+        isolation=Isolation(kind="process"),
+        flags=[f"seed {cell.cell.seed} diverged and counts as never winning"],
+        level=0,
+        command=command,
+        provenance={"attack": failed["provenance"]},
+        timings={"attack": failed["timings"]},
+        failure=failed["failure"],
+    )
 
 
 def _record(cell: PlannedCell, store: Store, command: str) -> Record:

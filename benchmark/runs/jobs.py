@@ -17,6 +17,7 @@ from benchmark.evaluation.matches import episode_list, play
 from benchmark.games.game import Game
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
+from benchmark.learning.ppo import TrainingDiverged
 from benchmark.learning.progress import CurvePoint
 from benchmark.policies.policy import NetworkPolicy, Policy
 from benchmark.records import provenance
@@ -80,16 +81,24 @@ class Worker:
         # Not of the method's name: methods are compared seed by seed, from the same start.
         rng = np.random.default_rng(derive(job.kind, job.seed, job.game))
         train = self._attack if job.kind == "attack" else self._harden
-        policy = train(job, method, arenas, rng, progress)
+
+        def report() -> dict[str, Any]:
+            steps = sum(arena.steps for arena in arenas)
+            return {
+                "curve": [point.model_dump(mode="json") for point in condensed(progress.curve)],
+                "steps": steps,
+                "overrun": steps > job.budget_steps,
+                "timings": progress.timings(),
+                "provenance": provenance.collect(),
+            }
+
+        try:
+            policy = train(job, method, arenas, rng, progress)
+        except TrainingDiverged as error:  # the last checkpoint, still finite, stays beside it
+            self.store.file_failure(job.key, {**report(), "failure": str(error)})
+            raise
         Tally.sum(point.tally for point in progress.curve).check_voids()
-        steps = sum(arena.steps for arena in arenas)
-        return policy, {
-            "curve": [point.model_dump(mode="json") for point in condensed(progress.curve)],
-            "steps": steps,
-            "overrun": steps > job.budget_steps,
-            "timings": progress.timings(),
-            "provenance": provenance.collect(),
-        }
+        return policy, report()
 
     def _attack(
         self, job: Job, method: MethodRef, arenas: list[Arena], rng: np.random.Generator,
@@ -98,7 +107,8 @@ class Worker:
         kind = attacks.load(method.name)
         attack = kind(kind.configure(_card(job), method.config))
         victim = self.policy(job.victim, job)
-        arenas.append(_arena(job, job.seat, Mixture.of(victim), attack.matches))
+        shown = attack.track == "white-box"  # the run has declared it: see spec.py
+        arenas.append(_arena(job, job.seat, Mixture.of(victim), attack.matches, shown))
         policy: Policy = attack.train(arenas[0], job.budget_steps, rng, progress)
         check_fits(policy, _card(job), job.seat)
         return policy
@@ -224,5 +234,5 @@ def _other_seat(job: Job, card: Any) -> str:
     return seat
 
 
-def _arena(job: Job, seat: str, mixture: Mixture, matches: int) -> Arena:
-    return Arena(_game(job, matches), seat, mixture, seed=0)
+def _arena(job: Job, seat: str, mixture: Mixture, matches: int, white_box: bool = False) -> Arena:
+    return Arena(_game(job, matches), seat, mixture, seed=0, white_box=white_box)

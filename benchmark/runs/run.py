@@ -37,9 +37,12 @@ class Preview:
     seconds: float
 
 
-def preview(spec: RunSpec, store: Store) -> Preview:
-    """The plan, how much of it the store already holds, and about how long the rest takes."""
-    plan = make_plan(spec)
+def preview(spec: RunSpec, store: Store, plan: Plan | None = None) -> Preview:
+    """The plan, how much of it the store already holds, and about how long the rest takes.
+
+    plan: the run's own, unless it is ordered otherwise.
+    """
+    plan = plan or make_plan(spec)
     missing = [job for job in plan.jobs if not store.has(job.key)]
     training = sum(job.budget_steps for job in missing) / spec.game.training_speed
     playing = 0.0

@@ -17,6 +17,7 @@ from benchmark.settings import hint, resolve
 
 EPISODES: dict[Tier, int] = {"smoke": 200, "lite": 200, "full": 1000}
 SEEDS: dict[Tier, int] = {"smoke": 1, "lite": 3, "full": 5}
+BLACK_BOX, WHITE_BOX = "black-box", "white-box"
 HELD_OUT_SEED = 1000
 """Added to a seed to train the adversaries that no defense is shown."""
 
@@ -81,6 +82,7 @@ def resolve_run(
     budget: int | None,
     settings: dict[str, dict[str, Any]],
     command: str,
+    track: str = BLACK_BOX,
 ) -> RunSpec:
     """Resolve names and settings to a specification.
 
@@ -106,6 +108,7 @@ def resolve_run(
         raise Misuse(f"--budget: at least 1 environment step, got {steps}")
     planned = tuple(_attack(name, card, settings) for name in dict.fromkeys(attack_names))
     hardenings = tuple(_defense(name, card, settings) for name in dict.fromkeys(defense_names))
+    _check_track(track, planned)
     learned = [attack for attack in planned if attack.track != "none"]
     _check_trainable({name: known[name] for name in chosen}, hardenings)
     _check_settings(settings.get("attack", {}), learned, "attack")
@@ -132,6 +135,14 @@ def resolve_run(
     )
 
 
+def tier_of(name: str) -> Tier:
+    """A tier by its name; raises Misuse for an unknown one."""
+    tiers: dict[str, Tier] = {"smoke": "smoke", "lite": "lite", "full": "full"}
+    if name not in tiers:
+        raise Misuse(f"no tier '{name}'; {hint(name, tiers)}")
+    return tiers[name]
+
+
 def _default_victim(victims: Victims, known: dict[str, PolicyCard], game_card: GameCard) -> str:
     """The victim of a run that names none: of those that sit opposite the adversary."""
     seat = game_card.seats[1 - game_card.seat_index(game_card.adversary_seat)].name
@@ -146,7 +157,7 @@ def _attack(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> A
     method = _method(name, kind, card, settings.get("attack", {}))
     made = kind(kind.configure(card, method.config))
     return AttackPlan(
-        method=method, track=kind.track, least_steps=made.least_steps,
+        method=method, track=made.track, least_steps=made.least_steps,
         fields=_fields(kind, card),
     )  # fmt: skip
 
@@ -159,6 +170,18 @@ def _defense(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> 
         method=method, meets_opponents=made.meets_opponents, least_steps=made.least_steps,
         fields=_fields(kind, card), trains=made.trains,
     )  # fmt: skip
+
+
+def _check_track(declared: str, plans: Sequence[AttackPlan]) -> None:
+    """Raise Misuse for an attack that is shown more than the run's declared track allows."""
+    if declared not in (BLACK_BOX, WHITE_BOX):
+        raise Misuse(f"--track: no track '{declared}'; {hint(declared, (BLACK_BOX, WHITE_BOX))}")
+    for plan in plans:
+        if plan.track == WHITE_BOX and declared != WHITE_BOX:
+            raise Misuse(
+                f"attack '{plan.method.name}' asks for the victim's network, this run is in the "
+                f"{declared} track; declare it with --track {WHITE_BOX}"
+            )
 
 
 def _check_trainable(victims: dict[str, PolicyCard], plans: Sequence[DefensePlan]) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
+from benchmark.errors import Misuse
 from benchmark.games.game import Game, GameCard, Outcome, SeatCard, Step
 from benchmark.games.pong import Pong
 from benchmark.policies.policy import (
@@ -361,6 +362,35 @@ def test_info_holds_numbers_of_the_match_and_nothing_of_the_policy():
             assert value.dtype.kind in "fiub"
             assert value.shape[0] == arena.num_envs
             assert not any(np.shares_memory(value, w) for w in weights)
+
+
+@pytest.mark.parametrize("declared", [{}, {"white_box": False}])
+def test_the_other_s_policy_is_shown_in_the_white_box_track_alone(declared):
+    policy = network(0)
+    closed = Arena(Pong(2), "left", Mixture.of(policy), seed=1, **declared)
+    with pytest.raises(Misuse, match="only shown in the white-box track"):
+        closed.revealed()
+    assert Arena(Pong(2), "left", Mixture.of(policy), seed=1, white_box=True).revealed() is policy
+
+
+def test_a_mixture_is_not_revealed_as_one_policy():
+    mixture = Mixture([(network(0), 1.0), (network(1), 1.0)])
+    with pytest.raises(Misuse, match="expected one policy on the other side, found several"):
+        Arena(Pong(2), "left", mixture, seed=1, white_box=True).revealed()
+    closed = Arena(Pong(2), "left", mixture, seed=1)
+    with pytest.raises(Misuse, match="only shown in the white-box track"):
+        closed.revealed()
+
+
+def test_a_white_box_arena_plays_the_same_matches():
+    mixture = Mixture.of(network(0))
+    courses = []
+    for white_box in (False, True):
+        arena = Arena(Pong(4), "left", mixture, seed=1, white_box=white_box)
+        arena.reset()
+        courses.append(course(arena, 80))
+    assert_same(*courses)
+    assert all(set(step[4]) == INFO for step in courses[1])
 
 
 def test_what_was_handed_out_is_not_touched_again():

@@ -1,4 +1,4 @@
-"""A victim and a small arena for every attack."""
+"""A victim, a small arena, a made-up rollout and toy trainings for every attack."""
 
 from __future__ import annotations
 
@@ -12,12 +12,21 @@ import pytest
 from benchmark import registry
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
+from benchmark.arena.tally import Tally
 from benchmark.games.game import GameCard
+from benchmark.learning.progress import Quiet
+from benchmark.learning.rollout import Rollout
 from benchmark.learning.threads import use_threads
-from benchmark.policies.policy import MLPPolicy, PolicyCard
+from benchmark.policies.policy import MLPPolicy, Policy, PolicyCard
 
-SMALL = {"matches": 16, "rollout_steps": 32, "minibatch": 128, "epochs": 2}
+SMALL = {
+    "matches": 16, "rollout_steps": 32, "minibatch": 128, "epochs": 2,
+    "familiar_steps": 512, "surrogate_steps": 512,  # so that what waits for them is soon live
+}  # fmt: skip
 BUDGET = 4 * 512
+PONG = registry.game("pong-v1").describe()
+STEPS, MATCHES = 6, 4
+"""Of a made-up rollout."""
 
 
 def small(kind: Any, card: GameCard) -> dict[str, int]:
@@ -48,12 +57,63 @@ def scribble(card: GameCard, seat: str, seed: int = 7) -> MLPPolicy:
     return MLPPolicy(made, tensors)
 
 
+def pong_arena(
+    matches: int = MATCHES, *, white_box: bool = False, victim: Policy | None = None
+) -> Arena:
+    """The same fresh Pong arena every time, in the adversary's seat."""
+    mixture = Mixture.of(victim or scribble(PONG, "right"))
+    return Arena(registry.game("pong-v1")(matches), "left", mixture, seed=0, white_box=white_box)
+
+
 @pytest.fixture
 def make_arena() -> Callable[[int], Arena]:
     """Makes the same fresh Pong arena every time, in the adversary's seat."""
+    return pong_arena
 
-    def make(matches: int) -> Arena:
-        game = registry.game("pong-v1")
-        return Arena(game(matches), "left", Mixture.of(scribble(game.describe(), "right")), seed=0)
 
-    return make
+def made_up_rollout(rng: np.random.Generator) -> Rollout:
+    """A rollout of Pong's shapes in random numbers, with two matches ending on the way."""
+
+    def values(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype(np.float32)
+
+    ends = np.zeros((STEPS, MATCHES), dtype=bool)
+    ends[2, 1] = ends[4, 3] = True
+    return Rollout(
+        obs=values(STEPS, MATCHES, 13),
+        actions=values(STEPS, MATCHES, 2), means=values(STEPS, MATCHES, 2),
+        log_probs=values(STEPS, MATCHES), values=values(STEPS, MATCHES),
+        rewards=values(STEPS, MATCHES), ends=ends, last_value=values(MATCHES),
+        other_obs=values(STEPS, MATCHES, 13), other_action=values(STEPS, MATCHES, 2),
+        dense=values(STEPS, MATCHES), member=np.zeros((STEPS, MATCHES), dtype=np.intp),
+        result=ends.astype(np.int8), tally=Tally(),
+    )  # fmt: skip
+
+
+def toy_config(kind: Any, **settings: Any) -> Any:
+    """A method's config for Pong at toy sizes, `settings` on top."""
+    return kind.configure(PONG, {**small(kind, PONG), **settings})
+
+
+def trained(
+    kind: Any, progress: Quiet | None = None, *, white_box: bool = False, **settings: Any
+) -> MLPPolicy:
+    """The policy after a toy training in Pong, always from the same seeds."""
+    attack = kind(toy_config(kind, **settings))
+    arena = pong_arena(attack.matches, white_box=white_box)
+    policy = attack.train(arena, BUDGET, np.random.default_rng(1), progress or Quiet())
+    assert isinstance(policy, MLPPolicy)
+    return policy
+
+
+def assert_same_policy(one: Policy, other: Policy) -> None:
+    """Equal in every weight to the last bit."""
+    assert one.tensors().keys() == other.tensors().keys()
+    for name, tensor in one.tensors().items():
+        np.testing.assert_array_equal(tensor, other.tensors()[name], err_msg=name)
+
+
+def differ(one: Policy, other: Policy) -> bool:
+    """Whether two policies have different weights in the first layer."""
+    first, second = (policy.tensors()["layer0.weight"] for policy in (one, other))
+    return not np.array_equal(first, second)

@@ -2,232 +2,680 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import math
 from collections.abc import Callable
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from torch import Tensor
 
-from attacks.baseline import Baseline
-from attacks.deviation import NORMS, l1, l2, linf
-from attacks.ours import Deviations, Ours
+from attacks.baseline import Baseline, BaselineConfig
+from attacks.ours import PPO_OF, PRESETS, Deviations, Ours, columns_of
+from attacks.shaping import shaped_defaults, standardised
+from attacks.victim_model import Imitation, TrueVictim
 from benchmark import registry
 from benchmark.arena.arena import Arena
-from benchmark.arena.tally import Tally
 from benchmark.errors import Misuse
+from benchmark.games.mujoco_games import MUJOCO_GAMES
 from benchmark.learning.progress import Quiet
-from benchmark.learning.regression import Regressor
 from benchmark.learning.rollout import Rollout
-from benchmark.policies.policy import MLPPolicy
-from tests.attacks.conftest import BUDGET, SMALL
+from benchmark.policies.lstm import LSTMPolicy
+from benchmark.policies.policy import MLPPolicy, PolicyCard, RandomPolicy, expected_shapes
+from tests.attacks.conftest import (
+    BUDGET,
+    MATCHES,
+    PONG,
+    STEPS,
+    assert_same_policy,
+    differ,
+    made_up_rollout,
+    pong_arena,
+    scribble,
+    trained,
+)
+from tests.factories import Killed, Mortal
 
-MakeArena = Callable[[int], Arena]
-PONG = registry.game("pong-v1").describe()
-STEPS, MATCHES = 6, 4
+ROWS = STEPS * MATCHES
+EVERYTHING = {"eta": 1.0, "saliency": "gradient"}
+"""Over the tuned preset, which leaves both out."""
+DIAGNOSTICS = {
+    "surrogate_r2", "transition_r2", "action_deviation", "observation_deviation",
+    "added_gradient", "mean_weight",
+}  # fmt: skip
 
 
-def _trained(kind: type[Baseline], make_arena: MakeArena, **settings: object) -> MLPPolicy:
-    attack = kind(kind.configure(PONG, {**SMALL, **settings}))
-    policy = attack.train(make_arena(attack.matches), BUDGET, np.random.default_rng(1), Quiet())
-    assert isinstance(policy, MLPPolicy)
-    return policy
+@functools.cache
+def plain(preset: str = "tuned") -> MLPPolicy:
+    """The baseline, trained once."""
+    return trained(Baseline, preset=preset)
 
 
-@pytest.mark.parametrize("mode", ["reward", "loss"])
-@pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
-def test_weight_zero_is_the_baseline_to_the_last_bit(
-    mode: str, norm: str, make_arena: MakeArena
-) -> None:
+def hooks_of(*, white_box: bool = False, **settings: Any) -> Deviations:
+    """The method's hooks for Pong, models untrained."""
+    arena, config = pong_arena(white_box=white_box), Ours.configure(PONG, settings)
+    made = Ours(config).hooks(arena, np.random.default_rng(0))
+    assert isinstance(made, Deviations)
+    return made
+
+
+def shown(**settings: Any) -> tuple[Deviations, Rollout]:
+    """Hooks after one rollout at the start of a training, and the rollout as it was."""
+    hooks = hooks_of(**settings)
+    hooks.on_rollout(made_up_rollout(np.random.default_rng(0)), 0.0)
+    return hooks, made_up_rollout(np.random.default_rng(0))
+
+
+# --- equal to the baseline at weight 0 -----------------------------------------------------
+
+VARIANTS: list[dict[str, Any]] = [
+    *(
+        {"mode": m, "norm": n}
+        for m, n in itertools.product(["reward", "loss"], ["l1", "l2", "linf"])
+    ),
+    *(
+        {"mode": m, "saliency": s}
+        for m, s in itertools.product(["reward", "loss"], ["integrated", "smooth", "none"])
+    ),
+    {"mode": "loss", "transition_inputs": "released", "transition_output": "tanh"},
+    {"mode": "reward", "transition_columns": "own", "transition_output": "next"},
+    {"mode": "loss", "standardise": False, "mask_ends": False, "saliency_columns": "tail"},
+    {"mode": "loss", "surrogate": "frozen", "surrogate_passes": 2},
+    {"mode": "loss", "shards": 1, "action_weight": 0},
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: ",".join(map(str, v.values())))
+def test_weight_zero_is_the_baseline_to_the_last_bit(variant: dict[str, Any]) -> None:
     """Models are fitted, deviations computed, and nothing of it may leak into PPO."""
-    plain = _trained(Baseline, make_arena).tensors()
-    extra = {"mode": mode, "norm": norm, "weight": 0, "eta": 1.0, "saliency": "gradient"}
-    ours = _trained(Ours, make_arena, **extra).tensors()
-    for name, tensor in plain.items():
-        np.testing.assert_array_equal(tensor, ours[name], err_msg=name)
+    progress = Quiet()
+    ours = trained(Ours, progress, **{"weight": 0, **EVERYTHING, **variant})
+    assert_same_policy(plain(), ours)
+    assert len(progress.curve) == 4
+    for point in progress.curve:
+        assert point.diagnostics.keys() >= DIAGNOSTICS
+        assert point.diagnostics["added_gradient"] == 0.0
 
 
 @pytest.mark.parametrize("mode", ["reward", "loss"])
-def test_weight_above_zero_is_another_policy(mode: str, make_arena: MakeArena) -> None:
-    plain = _trained(Baseline, make_arena).tensors()["layer0.weight"]
-    ours = _trained(Ours, make_arena, mode=mode, weight=0.5).tensors()["layer0.weight"]
-    assert not np.array_equal(plain, ours)
+@pytest.mark.parametrize("preset", ["tuned", "paper", "released"])
+def test_weight_zero_is_the_baseline_in_every_preset(preset: str, mode: str) -> None:
+    ours = trained(Ours, preset=preset, mode=mode, weight=0)
+    assert_same_policy(plain(PPO_OF[preset]), ours)
 
 
-@given(st.lists(st.lists(st.floats(-9, 9, width=32), min_size=3, max_size=3), min_size=1))
-def test_norms_are_the_textbook_ones(rows: list[list[float]]) -> None:
-    x = torch.tensor(rows, dtype=torch.float64)
-    torch.testing.assert_close(l1(x), torch.linalg.vector_norm(x, 1, dim=1) / 3)
-    torch.testing.assert_close(l2(x), torch.linalg.vector_norm(x, 2, dim=1), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(linf(x), torch.linalg.vector_norm(x, torch.inf, dim=1))
+@pytest.mark.parametrize("mode", ["reward", "loss"])
+def test_weight_zero_is_the_baseline_in_the_white_box_track(mode: str) -> None:
+    settings = {**EVERYTHING, "access": "white-box", "mode": mode, "weight": 0}
+    assert_same_policy(plain(), trained(Ours, white_box=True, **settings))
 
 
-def test_l2_is_differentiable_where_nothing_deviates() -> None:
-    x = torch.zeros(2, 3, requires_grad=True)
-    l2(x).sum().backward()
-    assert x.grad is not None
-    assert torch.isfinite(x.grad).all()
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"mode": "reward", "weight": 0.5},
+        {"mode": "loss", "weight": 0.5},
+        {"mode": "loss", "weight": 0.5, "access": "white-box"},
+        {"mode": "reward", "weight": 0.5, "access": "white-box"},
+        {"preset": "paper"},
+        {"preset": "released"},
+    ],
+    ids=lambda s: ",".join(map(str, s.values())),
+)
+def test_weight_above_zero_is_another_policy(settings: dict[str, Any]) -> None:
+    ours = trained(Ours, white_box=settings.get("access") == "white-box", **settings)
+    assert differ(plain(PPO_OF[settings.get("preset", "tuned")]), ours)
 
 
-def _rollout(rng: np.random.Generator) -> Rollout:
-    """A made-up rollout with two matches ending on the way."""
-
-    def values(*shape: int) -> np.ndarray:
-        return rng.normal(size=shape).astype(np.float32)
-
-    ends = np.zeros((STEPS, MATCHES), dtype=bool)
-    ends[2, 1] = ends[4, 3] = True
-    return Rollout(
-        obs=values(STEPS, MATCHES, 13),
-        actions=values(STEPS, MATCHES, 2), means=values(STEPS, MATCHES, 2),
-        log_probs=values(STEPS, MATCHES), values=values(STEPS, MATCHES),
-        rewards=values(STEPS, MATCHES), ends=ends, last_value=values(MATCHES),
-        other_obs=values(STEPS, MATCHES, 13), other_action=values(STEPS, MATCHES, 2),
-        dense=values(STEPS, MATCHES), member=np.zeros((STEPS, MATCHES), dtype=np.intp),
-        tally=Tally(),
-    )  # fmt: skip
-
-
-def _hooks(**settings: object) -> Deviations:
-    config = Ours.configure(PONG, settings)
-    return Deviations(config, PONG.seats[0], PONG.seats[1], np.random.default_rng(0))
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"preset": "paper"},
+        {"preset": "released", "surrogate_steps": 1024},
+        {"access": "white-box", "weight": 0.5, "eta": 1.0, "saliency": "smooth"},
+    ],
+    ids=["paper", "released", "white-box"],
+)  # fmt: skip
+def test_a_killed_training_ends_as_if_it_had_not_been(settings: Any, tmp_path: Any) -> None:
+    """The contract's test, of what the default preset leaves out: frozen F, H, chance."""
+    white_box, path = settings.get("access") == "white-box", tmp_path / "checkpoint.safetensors"
+    whole = trained(Ours, white_box=white_box, **settings)
+    with pytest.raises(Killed):
+        trained(Ours, Mortal(path, dies_at=3), white_box=white_box, **settings)
+    assert_same_policy(whole, trained(Ours, Mortal(path), white_box=white_box, **settings))
 
 
-def test_targets_never_cross_the_end_of_a_match() -> None:
-    hooks, rollout = _hooks(), _rollout(np.random.default_rng(0))
-    seen = Seen(rollout, hooks.models, 1.0)
-    valid = seen.valid.numpy().reshape(STEPS, MATCHES)
-    assert not valid[2, 1]
-    assert not valid[4, 3]
-    assert not valid[-1].any()
-    assert valid.sum() == (STEPS - 1) * MATCHES - 2
-    following = seen.next_victim_action.numpy().reshape(STEPS, MATCHES, 2)
-    np.testing.assert_array_equal(following[:-1], rollout.other_action[1:])
+def test_a_sharded_loss_gives_the_same_policy_every_time() -> None:
+    """Parts of a minibatch ask for their rows from threads at once."""
+    settings = {**EVERYTHING, "mode": "loss", "weight": 0.5, "shards": 3}
+    assert_same_policy(trained(Ours, **settings), trained(Ours, **settings))
 
 
-def test_loss_is_the_paper_s_tail_on_valid_rows() -> None:
+# --- equation 9's tail ---------------------------------------------------------------------
+
+NORM_OF: dict[str, Callable[[list[float]], float]] = {
+    "l1": lambda x: sum(map(abs, x)) / len(x),
+    "l2": lambda x: math.sqrt(sum(v * v for v in x)),
+    "linf": lambda x: max(map(abs, x)),
+}
+
+
+class ByHand:
+    """Equation 9's tail for one step at a time, from a rollout and the two networks alone."""
+
+    def __init__(self, hooks: Deviations, rollout: Rollout, settings: dict[str, Any]):
+        self.config = Ours.configure(PONG, settings)
+        assert isinstance(hooks.surrogate, Imitation)
+        self.f, self.h = hooks.surrogate.model.network, hooks.transition.model.network
+        self.rollout = rollout
+        rows = rollout.other_obs.reshape(ROWS, 13).astype(np.float64)
+        self.mean, self.std = rows.mean(axis=0), np.sqrt(rows.var(axis=0) + 1e-8)
+        changes = [self.see(t + 1, n) - self.see(t, n) for t, n in self.usable()]
+        self.spread = np.sqrt(np.var(changes, axis=0) + 1e-8)
+
+    def see(self, t: int, n: int) -> np.ndarray:
+        """The victim's view after t steps of match n, zeros after the last."""
+        if t == STEPS:
+            return np.zeros(13)
+        obs = self.rollout.other_obs[t, n]
+        return (obs - self.mean) / self.std if self.config.standardise else obs
+
+    def usable(self) -> list[tuple[int, int]]:
+        """The steps whose next view is of the same match, or all of them."""
+        every = itertools.product(range(STEPS), range(MATCHES))
+        if not self.config.mask_ends:
+            return list(every)
+        return [(t, n) for t, n in every if t < STEPS - 1 and not self.rollout.ends[t, n]]
+
+    def predicted(self, t: int, n: int, mu: np.ndarray) -> np.ndarray:
+        """H's next view."""
+        config, s, a_v = self.config, self.see(t, n), self.rollout.other_action[t, n]
+        mu = mu.clip(-1, 1)
+        if config.transition_inputs == "released":
+            x = np.concatenate([self.rollout.obs[t, n], mu])
+        else:
+            x = np.concatenate([s, mu, a_v])
+        made = self.run(self.h, x)
+        if config.transition_output == "tanh":
+            made = np.tanh(made)
+        own = slice(0, 4) if config.transition_columns == "own" else slice(0, 13)
+        if config.transition_output == "change":
+            made = s[own] + made * self.spread[own]
+        following = self.see(t + 1, n).copy()
+        following[own] = made
+        return following
+
+    def weight(self, t: int, n: int) -> float:
+        """w_t of the gradient's saliency."""
+        if self.config.saliency == "none":
+            return 1.0
+        s = torch.from_numpy(self.see(t, n)).float().requires_grad_(True)
+        (g,) = torch.autograd.grad(self.f(s[None]).sum(), s)
+        s = s.detach()
+        g = g.abs() / g.abs().max()
+        start, stop = (9, 13) if self.config.saliency_columns == "tail" else (4, 8)
+        kept = [float(g[k] * s[k]) if start <= k < stop else 0.0 for k in range(13)]
+        moved = self.run(self.f, np.array(kept)) - self.run(self.f, self.see(t, n))
+        return 1.0 / (1.0 + max(abs(float(x)) for x in moved))
+
+    def gain(self, t: int, n: int, mu: np.ndarray) -> float:
+        """w |F(o') - a_v(t+1)| - eta |o' - o_v(t+1)|."""
+        norm, predicted = NORM_OF[self.config.norm], self.predicted(t, n, mu)
+        after = self.rollout.other_action[t + 1, n] if t < STEPS - 1 else np.zeros(2)
+        action = norm((self.run(self.f, predicted) - after).tolist())
+        observation = norm((predicted - self.see(t + 1, n)).tolist())
+        weighed = self.config.action_weight * self.weight(t, n) * action
+        return weighed - self.config.eta * observation
+
+    @staticmethod
+    def run(network: Any, x: np.ndarray) -> np.ndarray:
+        """A network on one row."""
+        with torch.no_grad():
+            return network(torch.from_numpy(x).float()[None])[0].double().numpy()
+
+
+@pytest.mark.parametrize(
+    "special",
+    [
+        {},
+        {"eta": 0.0, "saliency": "none"},
+        {"action_weight": 0.0},
+        {"action_weight": 2.5, "norm": "l2"},
+        {"norm": "linf"},
+        {"transition_output": "next"},
+        {"transition_output": "tanh"},
+        {"transition_inputs": "released"},
+        {"transition_columns": "own", "transition_output": "change"},
+        {"transition_columns": "own", "transition_output": "next", "transition_inputs": "released"},
+        {"mask_ends": False},
+        {"standardise": False, "saliency_columns": "tail"},
+        {"preset": "paper", "surrogate_steps": 1},
+        {"preset": "released", "surrogate_steps": 1},
+        {"preset": "released", "surrogate_steps": 1, "saliency": "gradient", "norm": "l2",
+         "saliency_columns": "tail", "transition_columns": "all"},
+    ],
+    ids=lambda v: ",".join(map(str, v.values())) or "text",
+)  # fmt: skip
+def test_loss_is_the_paper_s_tail_on_valid_rows(special: dict[str, Any]) -> None:
     """Recomputed row by row from F and H, without the vectorised path."""
-    hooks = _hooks(mode="loss", weight=0.7, eta=0.3, saliency="gradient", norm="l1")
-    hooks.on_rollout(_rollout(np.random.default_rng(0)), progress=0.0)
-    seen, models = hooks._seen, hooks.models
-    rows = torch.tensor([0, 9, 5, 19, 23])  # 9 and 19 end a match, 23 is in the last step
-    mean = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
+    base: dict[str, Any] = {"mode": "loss", "weight": 0.7, "saliency": "gradient"}
+    settings = {**base, **({} if "preset" in special else {"eta": 0.3}), **special}
+    hooks, rollout = shown(**settings)
+    by_hand = ByHand(hooks, rollout, settings)
+    rows = torch.tensor([0, 9, 5, 19, 23, 14, 5])  # 9 and 19 end a match, 23 is in the last step
+    mean = 1.5 * torch.randn(7, 2, generator=torch.Generator().manual_seed(0))
     total = 0.0
-    weights = saliency_weights(models.surrogate, seen.view, (4, 8))
-    for row, mu in zip(rows.tolist(), mean, strict=True):
-        if not seen.valid[row]:
-            continue
-        s, a_v = seen.view[row], seen.victim_action[row]
-        change = models.transition(torch.cat([s, mu.clamp(-1, 1), a_v])[None])[0]
-        predicted = s + change * torch.from_numpy(models.spread())
-        action = (models.surrogate(predicted[None])[0] - seen.next_victim_action[row]).abs()
-        observation = (predicted - seen.next_view[row]).abs()
-        total += float(weights[row] * action.mean() - 0.3 * observation.mean())
+    for row, mu in zip(rows.tolist(), mean.numpy(), strict=True):
+        t, n = divmod(row, MATCHES)
+        if (t, n) in by_hand.usable():
+            total += by_hand.gain(t, n, mu)
     loss = hooks.extra_loss(rows, mean)
     assert loss is not None
-    assert loss.item() == pytest.approx(-0.7 * total / 5, rel=1e-4)
+    assert loss.item() == pytest.approx(-0.7 * total / 7, rel=2e-4, abs=1e-6)
 
 
 def test_loss_reaches_the_policy_and_not_the_models() -> None:
-    hooks = _hooks(mode="loss")
-    hooks.on_rollout(_rollout(np.random.default_rng(0)), progress=0.0)
-    before = hooks.state().arrays
+    hooks, _ = shown(mode="loss", **EVERYTHING)
+    before = {name: array.copy() for name, array in hooks.state().arrays.items()}
     mean = torch.zeros(8, 2, requires_grad=True)
     loss = hooks.extra_loss(torch.arange(8), mean)
     assert loss is not None
     loss.backward()
     assert mean.grad is not None
     assert mean.grad.abs().sum() > 0
+    assert isinstance(hooks.surrogate, Imitation)
+    for model in (hooks.surrogate.model, hooks.transition.model):
+        assert not any(weight.requires_grad for weight in model.network.parameters())
     for name, array in hooks.state().arrays.items():
         np.testing.assert_array_equal(array, before[name])
+
+
+def test_rows_that_are_masked_move_no_policy() -> None:
+    """A mean action at the end of a match has no gradient, its neighbours have."""
+    hooks, _ = shown(mode="loss", **EVERYTHING)
+    mean = torch.zeros(ROWS, 2, requires_grad=True)
+    loss = hooks.extra_loss(torch.arange(ROWS), mean)
+    assert loss is not None
+    loss.backward()
+    assert mean.grad is not None
+    still = [row for row in range(ROWS) if not mean.grad[row].any()]
+    assert still == [9, 19, *range(ROWS - MATCHES, ROWS)]
+
+
+def test_each_mode_enters_by_its_own_door() -> None:
+    asked = torch.arange(4), torch.zeros(4, 2)
+    for mode in ("reward", "loss"):
+        hooks, rollout = (
+            hooks_of(mode=mode, weight=1.0, **EVERYTHING),
+            made_up_rollout(np.random.default_rng(0)),
+        )
+        hooks.on_rollout(rollout, 0.0)
+        assert (rollout.bonus is None) == (mode == "loss")
+        assert (hooks.extra_loss(*asked) is None) == (mode == "reward")
+
+
+# --- the same as a reward ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
+@pytest.mark.parametrize(("eta", "action_weight"), [(0.0, 1.0), (0.5, 1.0), (0.5, 0.0)])
+def test_the_reward_is_the_counterfactual_deviations(
+    norm: str, eta: float, action_weight: float
+) -> None:
+    """Recomputed step by step: against the initial pose, and against doing nothing."""
+    settings = {
+        "weight": 0.5, "norm": norm, "eta": eta, "saliency": "gradient",
+        "action_weight": action_weight,
+    }  # fmt: skip
+    hooks, rollout = hooks_of(**settings), made_up_rollout(np.random.default_rng(0))
+    untouched = rollout.rewards.copy()
+    hooks.on_rollout(rollout, 0.15)
+    by_hand = ByHand(hooks, rollout, settings)
+    signal = np.empty((STEPS, MATCHES))
+    deviations = []
+    for t, n in itertools.product(range(STEPS), range(MATCHES)):
+        s, absent = by_hand.see(t, n), by_hand.see(t, n).copy()
+        absent[4:8] = ((0.0 - by_hand.mean) / by_hand.std)[4:8]
+        f = by_hand.run(by_hand.f, s) - by_hand.run(by_hand.f, absent)
+        action = NORM_OF[norm](f.tolist())
+        did = by_hand.predicted(t, n, rollout.actions[t, n])
+        nothing = by_hand.predicted(t, n, np.zeros(2))
+        observation = NORM_OF[norm]((did - nothing).tolist())
+        signal[t, n] = action_weight * by_hand.weight(t, n) * action - eta * observation
+        deviations.append((action, observation))
+    bonus = 0.5 * (1 - 0.15 / 0.6) * standardised(signal.astype(np.float32))
+    np.testing.assert_allclose(rollout.rewards - untouched, bonus, rtol=2e-3, atol=1e-4)
+    facts, (action, observation) = hooks.diagnostics(), np.mean(deviations, axis=0)
+    assert facts["action_deviation"] == pytest.approx(action, rel=1e-3)
+    if eta:
+        assert facts["observation_deviation"] == pytest.approx(observation, rel=1e-3)
 
 
 def test_reward_falls_to_nothing_at_the_end_of_the_anneal() -> None:
     bonuses = []
     for progress in (0.0, 0.3, 0.6, 0.9):
-        hooks, rollout = _hooks(weight=1.0, anneal_until=0.6), _rollout(np.random.default_rng(0))
-        plain = rollout.rewards.copy()
+        hooks = hooks_of(weight=1.0, anneal_until=0.6)
+        rollout = made_up_rollout(np.random.default_rng(0))
         hooks.on_rollout(rollout, progress)
-        bonuses.append(float(np.abs(rollout.rewards - plain).mean()))
+        assert rollout.bonus is not None
+        bonuses.append(float(np.abs(rollout.bonus).mean()))
     assert bonuses[0] == pytest.approx(2 * bonuses[1], rel=1e-3)
     assert bonuses[2:] == [0.0, 0.0]
 
 
 def test_reward_is_standardised_and_clipped() -> None:
-    hooks, rollout = _hooks(weight=1.0), _rollout(np.random.default_rng(0))
-    plain = rollout.rewards.copy()
+    hooks, rollout = hooks_of(weight=1.0), made_up_rollout(np.random.default_rng(0))
     hooks.on_rollout(rollout, 0.0)
-    bonus = rollout.rewards - plain
-    assert abs(bonus.mean()) < 0.3
-    assert np.abs(bonus).max() <= 3.0 + 1e-5
+    assert rollout.bonus is not None
+    assert abs(rollout.bonus.mean()) < 0.3
+    assert rollout.bonus.std() > 0.5
+    assert np.abs(rollout.bonus).max() <= 3.0 + 1e-5
 
 
 def test_action_deviation_is_blind_to_what_is_not_the_adversary() -> None:
     """Where the victim's surrogate ignores the adversary, the deviation is nothing."""
-    hooks = _hooks()
-    first = hooks.models.surrogate.network.dense[0]
+    hooks, rollout = shown()
+    assert isinstance(hooks.surrogate, Imitation)
+    first = hooks.surrogate.model.network.dense[0]
     with torch.no_grad():
         first.weight[:, 4:8] = 0.0
-    hooks._seen = Seen(_rollout(np.random.default_rng(0)), hooks.models, 1.0)
-    hooks._weights = torch.ones(STEPS * MATCHES)
-    hooks._bonus()
+    hooks.signal(rollout, 0.0)
     assert hooks.diagnostics()["action_deviation"] == 0.0
     with torch.no_grad():
         first.weight[:, 4:8] = 1.0
-    hooks._bonus()
+    hooks.signal(rollout, 0.0)
     assert hooks.diagnostics()["action_deviation"] > 0.0
 
 
-def test_saliency_is_one_where_the_adversary_s_columns_explain_everything() -> None:
-    """F reads column 4 alone, so g * s keeps all that F uses: d = 0 and w = 1."""
-
-    def reads_column_4(s: torch.Tensor) -> torch.Tensor:
-        return s[:, 4:5].repeat(1, 2)
-
-    def reads_column_0(s: torch.Tensor) -> torch.Tensor:
-        return 3.0 * s[:, :1].repeat(1, 2)
-
-    view = torch.ones(5, 13)
-    ones = saliency_weights(reads_column_4, view, (4, 8))  # type: ignore[arg-type]
-    torch.testing.assert_close(ones, torch.ones(5))
-    low = saliency_weights(reads_column_0, view, (4, 8))  # type: ignore[arg-type]
-    torch.testing.assert_close(low, torch.full((5,), 0.25))  # 1 / (1 + |0 - 3|)
+# --- diagnostics ---------------------------------------------------------------------------
 
 
-def test_surrogate_learns_a_victim_it_only_sees() -> None:
-    rng = np.random.default_rng(0)
-    target = rng.normal(size=(13, 2)).astype(np.float32)
-    x = rng.normal(size=(4096, 13)).astype(np.float32)
-    y = np.tanh(x @ target)
-    model = Regressor(
-        13, 2, hidden=(32,), activation="relu", dead_zone=0.05, learning_rate=3e-3, rng=rng
+@pytest.mark.parametrize("mode", ["reward", "loss"])
+def test_the_curve_tells_how_the_method_is_doing(mode: str) -> None:
+    progress = Quiet()
+    trained(Ours, progress, mode=mode, anneal_until=1, **EVERYTHING)
+    for point in progress.curve:
+        assert point.diagnostics.keys() >= DIAGNOSTICS
+        assert 0 < point.diagnostics["mean_weight"] < 1
+        assert point.diagnostics["added_gradient"] > 0
+
+
+def test_the_loss_s_deviations_are_measured_at_what_the_policy_means_to_do() -> None:
+    settings = {"mode": "loss", **EVERYTHING}
+    hooks, rollout = shown(**settings)
+    by_hand = ByHand(hooks, rollout, settings)
+    found = []
+    for t, n in by_hand.usable():
+        predicted = by_hand.predicted(t, n, rollout.means[t, n])
+        moved = by_hand.run(by_hand.f, predicted) - rollout.other_action[t + 1, n]
+        change = predicted - by_hand.see(t + 1, n)
+        found.append((np.abs(moved).mean(), np.abs(change).mean()))
+    action, observation = np.mean(found, axis=0)
+    assert hooks.diagnostics()["action_deviation"] == pytest.approx(action, rel=1e-4)
+    assert hooks.diagnostics()["observation_deviation"] == pytest.approx(observation, rel=1e-4)
+
+
+def test_h_is_left_alone_where_it_has_no_part() -> None:
+    hooks, _ = shown(mode="reward", eta=0.0)
+    assert "transition_r2" not in hooks.diagnostics()
+    assert "observation_deviation" not in hooks.diagnostics()
+
+
+# --- F: frozen, and in the white-box track -------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["reward", "loss"])
+def test_nothing_enters_before_a_frozen_f_has_seen_enough(mode: str) -> None:
+    """And from then on it is the same F, while H goes on learning."""
+    hooks = hooks_of(
+        mode=mode, surrogate="frozen", surrogate_steps=ROWS + 1, weight=1.0, **EVERYTHING
     )
-    before = float(np.square(model.infer(x) - y).mean())
-    for _ in range(20):
-        model.fit(x, y, rows=4096, minibatch=256)
-    assert float(np.square(model.infer(x) - y).mean()) < 0.15 * before
+    entered, of_f, of_h = [], [], []
+    for seed in range(5):
+        rollout = made_up_rollout(np.random.default_rng(seed))
+        before = rollout.rewards.copy()
+        hooks.on_rollout(rollout, 0.0)
+        loss = hooks.extra_loss(torch.arange(ROWS), torch.zeros(ROWS, 2))
+        entered.append(loss is not None or not np.array_equal(rollout.rewards, before))
+        state = hooks.state()
+        of_f.append(state.get("ours.surrogate")["flat"].copy())
+        of_h.append(state.get("ours.transition")["flat"].copy())
+    assert entered == [False, True, True, True, True]
+    same_f = [np.array_equal(a, b) for a, b in itertools.pairwise(of_f)]
+    assert same_f == [False, True, True, True]
+    assert not any(np.array_equal(a, b) for a, b in itertools.pairwise(of_h))
 
 
-def test_dead_zone_ignores_small_errors() -> None:
-    rng = np.random.default_rng(0)
-    model = Regressor(
-        2, 1, hidden=(4,), activation="relu", dead_zone=1e6, learning_rate=1.0, rng=rng
-    )
-    before = model.state()["flat"]
-    model.fit(np.ones((8, 2), np.float32), np.ones((8, 1), np.float32), rows=8, minibatch=8)
-    np.testing.assert_array_equal(model.state()["flat"], before)
+@pytest.mark.parametrize("preset", ["paper", "released"])
+def test_a_training_that_ends_before_f_is_frozen_is_the_baseline(preset: str) -> None:
+    ours = trained(Ours, preset=preset, surrogate_steps=BUDGET + 1)
+    assert_same_policy(plain("published"), ours)
+
+
+def test_an_online_f_goes_on_learning() -> None:
+    hooks = hooks_of(surrogate="online", surrogate_steps=1)
+    states = []
+    for seed in range(3):
+        hooks.on_rollout(made_up_rollout(np.random.default_rng(seed)), 0.0)
+        states.append(hooks.state().get("ours.surrogate")["flat"].copy())
+    assert not any(np.array_equal(a, b) for a, b in itertools.pairwise(states))
+
+
+@pytest.mark.parametrize("eps", ["eps_a", "eps_s"])
+def test_each_dead_zone_is_of_its_own_model(eps: str) -> None:
+    """One wider than every error leaves its model as it was made, and the other learns."""
+    part = {"eps_a": "ours.surrogate", "eps_s": "ours.transition"}
+    made = hooks_of(mode="loss", **EVERYTHING).state()
+    hooks, _ = shown(mode="loss", **EVERYTHING, **{eps: 1e3})
+    for name, of in part.items():
+        same = np.array_equal(made.get(of)["flat"], hooks.state().get(of)["flat"])
+        assert same == (name == eps)
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+def test_white_box_f_is_the_victim_itself(standardise: bool) -> None:
+    hooks = hooks_of(white_box=True, access="white-box", standardise=standardise)
+    rollout = made_up_rollout(np.random.default_rng(0))
+    hooks.on_rollout(rollout, 0.0)
+    assert isinstance(hooks.surrogate, TrueVictim)
+    obs = rollout.other_obs.reshape(ROWS, 13)
+    wanted = scribble(PONG, "right").mean(obs).clip(-1, 1)
+    found = hooks.surrogate(torch.from_numpy(hooks.view.of(obs))).numpy()
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert (np.abs(wanted) == 1).any()
+
+
+def test_white_box_f_explains_a_deterministic_victim() -> None:
+    """In real matches, from the first rollout on; the black box has to learn it."""
+    white, black = Quiet(), Quiet()
+    trained(Ours, white, white_box=True, access="white-box")
+    trained(Ours, black)
+    assert all(p.diagnostics["surrogate_r2"] > 0.99 for p in white.curve)
+    assert black.curve[0].diagnostics["surrogate_r2"] < 0.5
+
+
+def test_the_track_follows_the_access() -> None:
+    for access in ("black-box", "white-box"):
+        assert Ours(Ours.configure(PONG, {"access": access})).track == access
+    assert Ours.track == "black-box"
+
+
+def test_white_box_is_refused_in_an_arena_that_is_not() -> None:
+    with pytest.raises(Misuse, match="only shown in the white-box track"):
+        hooks_of(access="white-box")
+
+
+def test_white_box_is_refused_against_a_memory_or_a_script() -> None:
+    card = PolicyCard(
+        name="recurrent", kind="lstm", game="pong-v1", seat="right", obs_dim=13, act_dim=2,
+        hidden=(4, 3), origin="test",
+    )  # fmt: skip
+    shapes = expected_shapes(card).items()
+    recurrent = LSTMPolicy(card, {k: np.zeros(shape, np.float32) for k, shape in shapes})
+    attack = Ours(Ours.configure(PONG, {"access": "white-box"}))
+    for victim, named in (
+        (recurrent, "'recurrent' is of kind 'lstm'"),
+        (RandomPolicy(2, 1), "random"),
+    ):
+        arena = pong_arena(white_box=True, victim=victim)
+        with pytest.raises(Misuse, match=f"feed-forward victim, .*{named}"):
+            attack.hooks(arena, np.random.default_rng(0))
+
+
+def test_a_black_box_run_does_not_look_even_where_it_could(monkeypatch: Any) -> None:
+    def refuse(self: Arena) -> None:
+        raise AssertionError("looked")
+
+    monkeypatch.setattr(Arena, "revealed", refuse)
+    hooks_of(white_box=True)
+
+
+# --- presets -------------------------------------------------------------------------------
+
+MODEL_FIELDS = {
+    "tuned": {
+        "mode": "reward", "norm": "l1", "eta": 0.0, "saliency": "none", "surrogate": "online",
+        "saliency_columns": "card", "transition_inputs": "text", "transition_output": "change",
+        "transition_columns": "all", "standardise": True, "mask_ends": True, "eps_a": 0.05,
+        "eps_s": 0.0, "access": "black-box", "surrogate_passes": 1,
+    },
+    "paper": {
+        "mode": "loss", "norm": "l1", "eta": 1.0, "saliency": "gradient", "surrogate": "frozen",
+        "saliency_columns": "card", "transition_inputs": "text", "transition_output": "next",
+        "transition_columns": "all", "standardise": True, "mask_ends": True, "eps_a": 0.05,
+        "access": "black-box", "weight": 1.0, "surrogate_passes": 10,
+    },
+    "released": {
+        "mode": "loss", "norm": "l1", "surrogate": "frozen", "transition_inputs": "released",
+        "transition_output": "tanh", "standardise": False, "mask_ends": False, "eps_a": 0.0,
+        "access": "black-box", "surrogate_passes": 10,
+    },
+}  # fmt: skip
+MUJOCO_FIELDS = {
+    "tuned": {"weight": 0.01, "anneal_until": 0.6, "transition_hidden": (40, 64)},
+    "paper": {"eps_s": 1.0, "surrogate_steps": 196_608, "transition_hidden": (40, 64)},
+    "released": {
+        "weight": 0.06, "eta": 1.0, "saliency": "gradient", "saliency_columns": "tail",
+        "transition_columns": "all", "eps_s": 1.0, "surrogate_steps": 196_608,
+        "transition_hidden": (36, 64), "model_rate": 3e-4,
+    },
+}  # fmt: skip
+PONG_FIELDS = {
+    "tuned": {"weight": 0.001, "anneal_until": 0.6, "transition_hidden": (40, 16)},
+    "paper": {"eps_s": 0.01, "surrogate_steps": 51_000, "transition_hidden": (40, 16)},
+    "released": {
+        "weight": 1.0, "eta": 0.2, "saliency": "integrated", "saliency_columns": "card",
+        "transition_columns": "own", "eps_s": 0.01, "surrogate_steps": 51_000,
+        "transition_hidden": (36, 16), "model_rate": 1e-3,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("preset", ["tuned", "paper", "released"])
+@pytest.mark.parametrize("game", registry.games.names())
+def test_presets_are_what_the_documents_say(game: str, preset: str) -> None:
+    config = Ours.configure(registry.game(game).describe(), {"preset": preset})
+    own = PONG_FIELDS if game == "pong-v1" else MUJOCO_FIELDS
+    wanted = {**MODEL_FIELDS[preset], **own[preset], "preset": preset}
+    assert {field: getattr(config, field) for field in wanted} == wanted
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("eta", -1), ("weight", -0.1), ("norm", "l3"), ("anneal_until", 0)]
+    ("preset", "of"), [("tuned", "tuned"), ("paper", "published"), ("released", "published")]
 )
+@pytest.mark.parametrize("game", registry.games.names())
+def test_ppo_is_the_baseline_s_own(game: str, preset: str, of: str) -> None:
+    """So that a difference between them is the method's."""
+    card = registry.game(game).describe()
+    ours = Ours.configure(card, {"preset": preset}).model_dump()
+    theirs = Baseline.configure(card, {"preset": of}).model_dump()
+    fields = set(BaselineConfig.model_fields) - {"preset"}
+    assert {k: ours[k] for k in fields} == {k: theirs[k] for k in fields}
+
+
+def test_every_registered_game_has_the_three_presets() -> None:
+    assert set(PRESETS) == {"pong-v1", *MUJOCO_GAMES}
+    assert all(set(known) == set(PPO_OF) for known in PRESETS.values())
+
+
+def test_the_default_preset_is_tuned_and_weighs_as_all_shaped_attacks() -> None:
+    for game in registry.games.names():
+        card = registry.game(game).describe()
+        config = Ours.configure(card, {})
+        assert config == Ours.configure(card, {"preset": "tuned"})
+        assert {k: getattr(config, k) for k in ("weight", "anneal_until")} == shaped_defaults(card)
+
+
+# --- refusals ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("eta", -1), ("weight", -0.1), ("norm", "l3"), ("anneal_until", 0), ("action_weight", -1),
+        ("saliency", "occlusion"), ("access", "grey-box"), ("surrogate", "warm"), ("mode", "both"),
+        ("surrogate_steps", 0), ("surrogate_passes", 0), ("eps_a", -1), ("eps_s", -0.1),
+        ("transition_inputs", "paper"), ("transition_output", "raw"), ("transition_columns", "x"),
+        ("saliency_columns", "head"), ("model_rate", 0),
+    ],
+)  # fmt: skip
 def test_a_combination_that_cannot_work_is_refused(field: str, value: object) -> None:
-    with pytest.raises(Misuse, match=f"setting '{field}'"):
+    with pytest.raises(Misuse, match=f"attack 'ours': setting '{field}'"):
         Ours.configure(PONG, {field: value})
 
 
-def test_every_norm_of_the_enum_has_its_function() -> None:
-    assert set(NORMS) == {"l1", "l2", "linf"}
-    assert SimpleNamespace(**NORMS).l1 is l1
+def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(
+        Misuse, match=r"'ours' has no preset 'papers'; did you mean 'paper'.*paper, released, tuned"
+    ):
+        Ours.configure(PONG, {"preset": "papers"})
+    stranger = PONG.model_copy(update={"id": "chess-v1"})
+    with pytest.raises(Misuse, match="no preset 'tuned'"):
+        Ours.configure(stranger, {})
+
+
+def _blind_arena() -> Arena:
+    """Pong on whose cards no columns show a seat the other side."""
+    arena = pong_arena()
+    seats = tuple(
+        seat.model_copy(update={"other_view": (4, 4), "other_at_start": ()}) for seat in PONG.seats
+    )
+    arena.game.card = PONG.model_copy(update={"seats": seats})
+    return arena
+
+
+@pytest.mark.parametrize("saliency", ["gradient", "integrated", "smooth"])
+@pytest.mark.parametrize("columns", ["card", "tail"])
+def test_a_saliency_is_refused_where_no_columns_show_the_adversary(
+    saliency: str, columns: str
+) -> None:
+    config = Ours.configure(PONG, {"saliency": saliency, "saliency_columns": columns})
+    with pytest.raises(Misuse, match=f"saliency '{saliency}' needs .*'right'.*saliency=none"):
+        Ours(config).hooks(_blind_arena(), np.random.default_rng(0))
+
+
+def test_without_saliency_such_a_card_is_accepted() -> None:
+    config = Ours.configure(PONG, {"saliency": "none"})
+    Ours(config).hooks(_blind_arena(), np.random.default_rng(0))
+
+
+def test_the_mask_is_on_the_card_s_columns_or_as_many_at_the_tail() -> None:
+    card = registry.game("sumo-ants-v1").describe()
+    for columns, wanted in (("card", (107, 122)), ("tail", (122, 137))):
+        config = Ours.configure(card, {"saliency": "gradient", "saliency_columns": columns})
+        assert columns_of(config, card.seats[1]) == wanted  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("columns", ["card", "tail"])
+def test_weights_are_made_with_those_columns(columns: str) -> None:
+    settings = {"mode": "loss", "saliency": "gradient", "saliency_columns": columns}
+    hooks, rollout = shown(**settings)
+    by_hand = ByHand(hooks, rollout, settings)
+    every = itertools.product(range(STEPS), range(MATCHES))
+    wanted = torch.tensor([by_hand.weight(t, n) for t, n in every])
+    found: Tensor = hooks._weights
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    assert hooks.diagnostics()["mean_weight"] == pytest.approx(float(wanted.mean()), rel=1e-4)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
@@ -91,6 +92,71 @@ def test_a_loss_that_is_not_finite_stops_the_training(arena: MakeArena, config: 
     learner = PPO(arena(), config, np.random.default_rng(0), hooks=Poison())
     with pytest.raises(TrainingDiverged, match="nan"):
         learner.learn(BUDGET, Quiet())
+
+
+def test_weights_that_are_not_finite_stop_the_training(arena: MakeArena, config: PPOConfig) -> None:
+    """Where the last loss still was: its gradient alone is not a number."""
+
+    class Edge(Hooks):
+        def extra_loss(self, rows: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+            return (mean - mean.detach()).square().sum().sqrt()  # 0, with a slope of 0 / 0
+
+    config = config.model_copy(update={"epochs": 1, "minibatch": 512})
+    learner = PPO(arena(), config, np.random.default_rng(0), hooks=Edge())
+    with pytest.raises(TrainingDiverged, match=r"the loss became -?\d\S* at step 0: .*weights"):
+        learner.learn(BUDGET, Quiet())
+    assert learner.steps == 0
+
+
+def test_advantages_are_left_as_they_are_unless_a_hook_changes_them(
+    arena: MakeArena, config: PPOConfig
+) -> None:
+    class Same(Hooks):
+        """Says what the default says."""
+
+        def advantages(self, rollout: Rollout, advantages: np.ndarray) -> np.ndarray:
+            assert advantages.shape == rollout.rewards.shape
+            return advantages
+
+    class Against(Hooks):
+        """Learns to do worse."""
+
+        def advantages(self, rollout: Rollout, advantages: np.ndarray) -> np.ndarray:
+            return -advantages
+
+    given = np.ones((3, 2), dtype=np.float32)
+    assert Hooks().advantages(None, given) is given  # type: ignore[arg-type]
+    plain, default, same, against = (
+        _train(arena(), config, Quiet(), hooks=hooks)
+        for hooks in (None, Hooks(), Same(), Against())
+    )
+    _assert_same(plain, default)
+    _assert_same(plain, same)
+    one, other = (policy.tensors()["layer0.weight"] for policy in (plain, against))
+    assert not np.array_equal(one, other)
+
+
+def test_a_hook_s_advantages_leave_the_critic_s_targets_alone(
+    arena: MakeArena, config: PPOConfig
+) -> None:
+    """With none at all the policy stays as it was made, and the critic learns as ever."""
+
+    class Nothing(Hooks):
+        def advantages(self, rollout: Rollout, advantages: np.ndarray) -> np.ndarray:
+            return np.zeros_like(advantages)
+
+    config = config.model_copy(update={"entropy": 0.0, "max_grad_norm": None})
+    learners = [
+        PPO(arena(), config, np.random.default_rng(5), hooks=hooks) for hooks in (None, Nothing())
+    ]
+    fresh = {name: weight.clone() for name, weight in learners[0].network.state_dict().items()}
+    for learner in learners:
+        learner.enter(learner.arena)
+        learner.improve(BUDGET)
+    plain, idle = (learner.network.state_dict() for learner in learners)
+    for name, weight in idle.items():
+        wanted = plain[name] if name.startswith("vf") else fresh[name]
+        torch.testing.assert_close(weight, wanted, rtol=0, atol=0, msg=name)
 
 
 def test_it_learns_to_beat_a_motionless_player(config: PPOConfig) -> None:

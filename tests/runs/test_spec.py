@@ -205,5 +205,5 @@ def test_a_budget_below_one_rollout_of_a_defense_is_refused(resolve: Resolve) ->
     """Though the attack could do with it."""
     with pytest.raises(Misuse, match="less than one rollout of 'retrain'"):
         resolve(
-            defense_names=["retrain"], settings={"attack": {"preset": "published"}}, budget=2000
+            defense_names=["retrain"], settings={"attack": {"preset": "released"}}, budget=2000
         )

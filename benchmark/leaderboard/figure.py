@@ -1,0 +1,114 @@
+"""A study as a picture: learning curves, and how far the variants' areas lie apart."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmark.errors import InfrastructureError, Misuse, missing_packages
+from benchmark.evaluation import curves
+from benchmark.leaderboard.study import Row, area, differences, interval
+from benchmark.policies.artifact import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BINS = 40
+FORMATS = (".svg", ".png")
+COLOURS = (
+    "#4d4d4d", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b",
+    "#332288", "#999933",
+)  # fmt: skip
+"""Okabe and Ito's palette and three of Tol's: apart for the colour-blind too."""
+DASHES = ("-", "--", "-.", ":")
+
+
+def save_figure(path: Path, title: str, rows: Sequence[Row]) -> None:
+    """Draw a study's figure into a .svg or .png file; equal records give equal bytes.
+
+    Raises:
+        Misuse: another suffix, or matplotlib is not installed.
+        InfrastructureError: the file cannot be written.
+    """
+    check_suffix(path)
+    try:
+        from matplotlib import rc_context  # noqa: PLC0415 - needs an extra
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError as error:
+        raise missing_packages("matplotlib", error) from error
+    filled = [row for row in rows if row.records]
+    if not filled:
+        raise Misuse("no record of this study yet, so there is nothing to draw")
+    with rc_context({"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9}):
+        figure = Figure(figsize=(10.0, 4.2), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        for axes in (left, right):
+            axes.spines[["top", "right"]].set_visible(False)
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+        _draw_curves(left, filled)
+        _draw_differences(right, filled)
+        payload = io.BytesIO()
+        kind = path.suffix[1:]
+        figure.savefig(payload, format=kind, dpi=150, metadata={"Date": None} if kind == "svg"
+                       else {"Software": None})  # fmt: skip
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, payload.getvalue())
+    except OSError as error:
+        raise InfrastructureError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def check_suffix(path: Path) -> None:
+    """Raise Misuse for a file that is neither .svg nor .png."""
+    if path.suffix not in FORMATS:
+        raise Misuse(f"{path}: a figure is {' or '.join(FORMATS)}")
+
+
+def _style(index: int) -> dict[str, Any]:
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "linestyle": DASHES[index // len(COLOURS) % len(DASHES)],
+    }
+
+
+def _draw_curves(axes: Axes, rows: Sequence[Row]) -> None:
+    """Win rate while training: the mean over seeds, with the seeds' range."""
+    for index, row in enumerate(rows):
+        budget = row.records[0].cell.budget_steps
+        steps = (np.arange(BINS) + 0.5) * budget / BINS / 1e6
+        rates = np.stack([curves.binned(r.curves["attack"], budget, BINS) for r in row.records])
+        seen = ~np.isnan(rates).all(axis=0)
+        rates, at = 100 * rates[:, seen], steps[seen]
+        label = f"{row.label} ({len(row.records)})"
+        axes.plot(at, np.nanmean(rates, axis=0), label=label, **_style(index))
+        if len(rates) > 1:
+            low, high = np.nanmin(rates, axis=0), np.nanmax(rates, axis=0)
+            axes.fill_between(at, low, high, color=_style(index)["color"], alpha=0.12, lw=0)
+    axes.set(xlabel="million environment steps", ylabel="adversary's win rate in training, %")
+    axes.set_ylim(0, 100)
+    axes.legend(frameon=False, title="mean and range of (seeds)", fontsize=8)
+    axes.grid(axis="y", alpha=0.25)
+
+
+def _draw_differences(axes: Axes, rows: Sequence[Row]) -> None:
+    """AUC against the first row's, seed by seed and in the mean with its interval."""
+    names: list[str] = []
+    for index, row in enumerate(rows[1:], start=1):
+        values = differences(row, rows[0], area)
+        if not values:
+            continue
+        at, colour = len(names), _style(index)["color"]
+        names.append(row.label)
+        axes.plot([100 * v for v in values], [at] * len(values), ".", color=colour, alpha=0.5)
+        mean, low, high = (100 * v for v in interval(values))
+        axes.errorbar(
+            mean, at, xerr=[[mean - low], [high - mean]], fmt="o", color=colour, capsize=3
+        )
+    axes.axvline(0, color="#4d4d4d", lw=1)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"AUC less that of '{rows[0].label}', points, by seed and in the mean (95 %)")

@@ -1,0 +1,123 @@
+"""The table of a study: what each variant reached, how fast, and by how much it differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median, stdev
+
+from benchmark.evaluation import curves
+from benchmark.evaluation.statistics import bootstrap_mean
+from benchmark.leaderboard import scoring
+from benchmark.leaderboard.table import Table, steps
+from benchmark.records.record import Record
+
+HALF_WON = 0.5
+NOTE = (
+    "win rate: mean over seeds of the evaluation's (the final policy, its mean action). sd: its "
+    "standard deviation over seeds, in points. AUC: 100 x the mean over the budget of the win rate "
+    "while training. Differences are paired by seed, to '{reference}'. to 50 %: steps after which "
+    "half of the last 200 training matches were won, the median over the seeds that got there. "
+    "replay: under the game's other physics. Intervals: 95 % bootstrap over seeds, too narrow for "
+    "so few (see leaderboard.md). in: seeds that are done, of those asked for."
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant's records, a seed each."""
+
+    label: str
+    records: Sequence[Record]
+
+    @property
+    def seeds(self) -> dict[int, Record]:
+        """The records by training seed."""
+        return {record.cell.seed: record for record in self.records}
+
+
+def study_table(title: str, rows: Sequence[Row], asked: int) -> Table:
+    """A study's table; the first row is what the others are compared with.
+
+    asked: how many seeds the study has when it is complete.
+    """
+    table = Table(
+        title,
+        [
+            "variant", "win rate (95 %)", "difference", "sd", "AUC (95 %)", "difference ",
+            "to 50 %", "replay", "in",
+        ],
+        words=1,
+        note=NOTE.format(reference=rows[0].label),
+    )  # fmt: skip
+    for row in rows:
+        table.rows.append(
+            [
+                row.label,
+                _mean(row, scoring.win_rate),
+                _difference(row, rows[0], scoring.win_rate),
+                _spread(row),
+                _mean(row, area),
+                _difference(row, rows[0], area),
+                _time_to_half(row),
+                _replayed(row),
+                f"{len(row.records)} of {asked}",
+            ]
+        )
+        for flag in sorted({flag for record in row.records for flag in record.flags}):
+            table.flags.append(f"{row.label}: {flag}")
+    return table
+
+
+def area(record: Record) -> float:
+    """The area under an attack's training curve, in [0, 1]."""
+    return curves.area(record.curves["attack"], record.cell.budget_steps)
+
+
+def differences(row: Row, reference: Row, value: Callable[[Record], float]) -> list[float]:
+    """value(row) - value(reference) for every seed that both have."""
+    mine, theirs = row.seeds, reference.seeds
+    return [value(mine[s]) - value(theirs[s]) for s in sorted(mine.keys() & theirs.keys())]
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean and 95 % bootstrap interval of values over seeds."""
+    low, high = bootstrap_mean(values, seed=scoring.BOOTSTRAP_SEED)
+    return sum(values) / len(values), low, high
+
+
+def _mean(row: Row, value: Callable[[Record], float]) -> str:
+    return _points([value(record) for record in row.records], "")
+
+
+def _difference(row: Row, reference: Row, value: Callable[[Record], float]) -> str:
+    return "-" if row is reference else _points(differences(row, reference, value), "+")
+
+
+def _points(values: Sequence[float], sign: str) -> str:
+    """Percentage points with their interval, '-' for none, no interval for a single one."""
+    if not values:
+        return "-"
+    mean, low, high = (100 * value for value in interval(values))
+    if len(values) == 1:
+        return f"{mean:{sign}.1f}"
+    return f"{mean:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"
+
+
+def _spread(row: Row) -> str:
+    rates = [100 * scoring.win_rate(record) for record in row.records]
+    return f"{stdev(rates):.1f}" if len(rates) > 1 else "-"
+
+
+def _time_to_half(row: Row) -> str:
+    times = [curves.steps_to(record.curves["attack"], HALF_WON) for record in row.records]
+    reached = [time for time in times if time is not None]
+    if not reached:
+        return "-"
+    text = steps(int(median(reached)))
+    return text if len(reached) == len(times) else f"{text} ({len(reached)} of {len(times)})"
+
+
+def _replayed(row: Row) -> str:
+    tally = scoring.pooled(row.records, "replay")
+    return f"{100 * tally.win_rate:.1f}" if tally.episodes else "-"
