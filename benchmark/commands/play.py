@@ -24,7 +24,8 @@ from benchmark.commands.common import (
     settings_of,
 )
 from benchmark.errors import Misuse
-from benchmark.evaluation.matches import EVALUATION_MATCHES, episode_list, play
+from benchmark.evaluation.matches import EVALUATION_MATCHES, episode_list, play_out
+from benchmark.evaluation.starts import Bin, by_start, independence
 from benchmark.evaluation.statistics import wilson
 from benchmark.games.game import Game
 from benchmark.learning.threads import use_threads
@@ -44,6 +45,9 @@ def play_command(
     game: Annotated[str, typer.Option(help="Game id.")] = "pong-v1",
     episodes: Annotated[int, typer.Option(help="Matches to play.", min=1)] = 200,
     seed: Annotated[int, typer.Option(help="Of the episode list.")] = 0,
+    bins: Annotated[
+        int, typer.Option(help="Also count by how unusual a match's start is.", min=0)
+    ] = 0,
     settings: SetOption = None,
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
@@ -53,10 +57,10 @@ def play_command(
     use_threads(1)
     pair = _pair(game, adversary, victim, settings_of(settings, physics), store)
     batch, seats = pair.kind(EVALUATION_MATCHES, pair.options), pair.seats  # one rounding for all
-    halves = play(
+    played = play_out(
         batch, seats, batch.card.adversary_seat, episode_list(batch.card.id, episodes, seed)
     )
-    tally = halves.total
+    tally, grouped = played.halves.total, by_start(played, bins) if bins else []
     if as_json:
         print_json(
             {
@@ -71,10 +75,12 @@ def play_command(
                 "voids": tally.voids,
                 "episodes": tally.episodes,
                 "breakdown": tally.breakdown,
+                **({"by_start": [_bin_facts(b) for b in grouped]} if bins else {}),
             }
         )
     else:
         _tell(f"{adversary} against {victim}", tally)
+        _tell_bins(grouped)
     tally.check_voids()
 
 
@@ -89,6 +95,24 @@ def _tell(pairing: str, tally: Tally) -> None:
     )
     for how, count in tally.breakdown.items():
         console.print(f"  {how:<24} {count}")
+
+
+def _bin_facts(group: Bin) -> dict[str, Any]:
+    return {"from": group.low, "to": group.high, "tally": group.tally.model_dump()}
+
+
+def _tell_bins(grouped: list[Bin]) -> None:
+    """Win rates by start, from the usual to the odd, and whether they differ beyond chance."""
+    if grouped:
+        console.print("  start, sd from mean    win rate")
+    for group in grouped:
+        low, high = wilson(group.tally.wins, group.tally.episodes)
+        console.print(
+            f"  {group.low:.2f}-{group.high:.2f} {'':<14} {group.tally.win_rate:.3f} "
+            f"({low:.3f}-{high:.3f}) of {group.tally.episodes}"
+        )
+    if grouped:
+        console.print(f"  no dependence on the start: p = {independence(grouped):.2g} (chi-square)")
 
 
 def watch_command(

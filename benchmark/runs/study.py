@@ -6,6 +6,7 @@ variants, the first being the one that the others are compared with.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 from benchmark.errors import Misuse
@@ -21,12 +22,19 @@ from benchmark.variants import Variant
 def studies(card: GameCard) -> dict[str, tuple[Variant, ...]]:
     """Every study that an installed attack offers for a game, by name.
 
+    A plug-in that fails to load is a warning and offers none.
+
     Raises:
         Misuse: two attacks offer different studies under one name.
     """
     found: dict[str, tuple[Variant, ...]] = {}
     for name in attacks.names():
-        for study, variants in attacks.load(name).studies(card).items():
+        try:
+            attack = attacks.load(name)
+        except Misuse as error:
+            warnings.warn(str(error), stacklevel=2)
+            continue
+        for study, variants in attack.studies(card).items():
             if found.setdefault(study, variants) != variants:
                 raise Misuse(f"study '{study}' is offered twice, the second time by '{name}'")
     return found

@@ -66,13 +66,13 @@ def test_novelty_is_half_the_mean_square_between_the_heads() -> None:
 
 def test_novelty_falls_where_it_is_fitted_and_not_where_it_is_not() -> None:
     """Two kinds of activations that share no unit; one of them is learned."""
-    novelty = _hooks(value_rate=1e-2, value_passes=20).novelty
+    novelty = _hooks(value_rate=1e-2).novelty
     rng = np.random.default_rng(1)
     known, strange = np.zeros((2, 64, 128), np.float32)
     known[:, :64] = rng.uniform(-1, 1, (64, 64))
     strange[:, 64:] = rng.uniform(-1, 1, (64, 64))
     before = novelty.of(known).mean(), novelty.of(strange).mean()
-    for _ in range(5):
+    for _ in range(100):
         novelty.fit(known)
     assert novelty.of(known).mean() < 0.05 * before[0]
     assert novelty.of(strange).mean() > 0.8 * before[1]
@@ -90,6 +90,8 @@ def test_the_sum_is_what_the_equation_says() -> None:
     victim = in_deviations(parts.critic.advantages(rollout, -rollout.result.astype(np.float32)))
     expected = in_deviations(own) + 0.7 * (0.3 * curious - victim)
     np.testing.assert_allclose(hooks.advantages(rollout, own), expected, rtol=1e-4, atol=1e-5)
+    for name, array in hooks.state().arrays.items():
+        np.testing.assert_array_equal(array, parts.state().arrays[name], err_msg=name)
 
 
 def test_the_heads_leave_the_layer_alone() -> None:

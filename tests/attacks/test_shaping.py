@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -88,6 +88,7 @@ def test_standardising_is_by_the_whole_rollout_and_clipped() -> None:
     assert (z == REWARD_CLIP).sum() == 1
 
 
+@settings(deadline=None, max_examples=40)
 @given(SIGNALS)
 def test_a_standardised_signal_is_finite_and_within_its_clip(signal: np.ndarray) -> None:
     z = standardised(signal)
@@ -96,6 +97,7 @@ def test_a_standardised_signal_is_finite_and_within_its_clip(signal: np.ndarray)
     assert np.abs(z).max() <= REWARD_CLIP
 
 
+@settings(deadline=None, max_examples=40)
 @given(SIGNALS, st.floats(0.25, 64, width=16), st.floats(-50, 50, width=16))
 def test_the_scale_of_a_signal_says_nothing(signal: np.ndarray, scale: float, at: float) -> None:
     assume(signal.std() > 0.1)
@@ -103,6 +105,7 @@ def test_the_scale_of_a_signal_says_nothing(signal: np.ndarray, scale: float, at
     np.testing.assert_allclose(standardised(moved), standardised(signal), atol=5e-3)
 
 
+@settings(deadline=None, max_examples=40)
 @given(SIGNALS)
 def test_the_better_step_is_never_paid_less(signal: np.ndarray) -> None:
     order = np.argsort(signal, axis=None)

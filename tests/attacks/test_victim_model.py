@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -88,6 +88,7 @@ def test_a_view_is_clipped_on_both_sides() -> None:
     assert view.of(far)[0, :2].tolist() == [VIEW_CLIP, -VIEW_CLIP]
 
 
+@settings(deadline=None, max_examples=40)
 @given(hnp.arrays(np.float32, (3, 6), elements=st.floats(-9, 9, width=32)))
 def test_raw_undoes_the_view(deviations: np.ndarray) -> None:
     """Where nothing was clipped."""
@@ -189,6 +190,7 @@ def test_the_view_of_a_rollout_counts_that_rollout() -> None:
     torch.testing.assert_close(steps.view.std(0, correction=0), torch.ones(13), atol=1e-4, rtol=0)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, STEPS * MATCHES - 1), max_size=30), st.booleans(), st.booleans())
 def test_taking_rows_is_indexing(rows: list[int], with_own: bool, prepared: bool) -> None:
     pairs = seen(with_own=with_own)[1]
@@ -523,11 +525,11 @@ def test_a_dead_zone_of_h_wider_than_every_error_teaches_nothing() -> None:
 @pytest.mark.parametrize("output", ["change", "tanh"])
 def test_a_restored_h_continues_exactly(output: Any) -> None:
     chance = rng()
-    settings = HConfig(transition_output=output)
-    whole = Transition(settings, ME, VICTIM, chance)
+    chosen = HConfig(transition_output=output)
+    whole = Transition(chosen, ME, VICTIM, chance)
     whole.fit(pairs_of(seed=0))
     saved = {name: array.copy() for name, array in whole.state().items()}
-    resumed = Transition(settings, ME, VICTIM, np.random.default_rng(8))
+    resumed = Transition(chosen, ME, VICTIM, np.random.default_rng(8))
     resumed.restore(saved)
     resumed.model._rng = np.random.default_rng(5)
     resumed.model._rng.bit_generator.state = chance.bit_generator.state

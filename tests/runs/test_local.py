@@ -19,12 +19,14 @@ from benchmark.arena.arena import Arena
 from benchmark.arena.tally import Tally
 from benchmark.display import Silent
 from benchmark.errors import CheckFailed, InfrastructureError, Misuse
+from benchmark.leaderboard.table import tables
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
+from benchmark.learning.ppo import TrainingDiverged
 from benchmark.learning.progress import CurvePoint, Progress
 from benchmark.policies.artifact import CARD, BadArtifact
 from benchmark.policies.policy import Policy, RandomPolicy, ZeroPolicy
-from benchmark.records.record import read
+from benchmark.records.record import Record, read
 from benchmark.records.store import Store
 from benchmark.runs.executors.executor import Failure
 from benchmark.runs.executors.local import LocalExecutor
@@ -474,3 +476,51 @@ def test_the_preview_counts_what_is_missing(house: House) -> None:
     assert before.seconds > 0
     assert after.done == len(after.plan.jobs) == len(before.plan.jobs)
     assert after.seconds == 0
+
+
+def diverging(arena: Arena, progress: Progress) -> Policy:
+    """A training that reports a point, keeps a checkpoint, and then diverges."""
+    good(arena, progress)
+    progress.save(Checkpoint({"w": np.ones(1)}, {"steps": 10}))
+    raise TrainingDiverged("the loss became nan at step 20")
+
+
+def test_a_training_that_diverged_is_on_record(house: House) -> None:
+    """As a failed job, a record that says so, and its last finite checkpoint."""
+    house.acts["first"] = diverging
+    outcome = house.execute(victim_names=["alpha"], seeds=1)
+    assert [f.kind for f in outcome.failures if f.kind != "blocked"] == ["TrainingDiverged"]
+    (failed,) = [r for r in outcome.records if r.failure]
+    assert failed.cell.attack.name == "first"
+    assert failed.failure == "the loss became nan at step 20"
+    assert failed.flags == ["seed 0 diverged and counts as never winning"]
+    assert [p.steps for p in failed.curves["attack"]] == [10]
+    assert read(house.store.root / "records" / f"{failed.id}.json") == failed
+    job = training(house.plan(victim_names=["alpha"], seeds=1), "first")
+    kept = checkpoints.read(house.store.checkpoint(job.key))
+    assert kept is not None
+    assert kept.arrays["w"] == 1
+
+
+def test_a_diverged_seed_is_shown_and_wins_nothing(house: House) -> None:
+    house.acts["first"] = diverging
+    records = house.execute(victim_names=["alpha"], seeds=1).records
+    (table,) = [t for t in tables(records) if t.title.startswith("Attacks")]
+    (row,) = [r for r in table.rows if r[0] == "first"]
+    assert row[2].startswith("0.0")
+    assert any("diverged" in flag for flag in table.flags)
+
+
+def test_a_training_that_recovers_replaces_its_failure(house: House) -> None:
+    house.acts["first"] = diverging
+    house.execute(victim_names=["alpha"], seeds=1)
+    house.acts["first"] = good
+    assert not any(r.failure for r in house.execute(victim_names=["alpha"], seeds=1).records)
+
+
+def test_a_failed_record_has_nothing_to_boast_of(house: House) -> None:
+    house.acts["first"] = diverging
+    outcome = house.execute(victim_names=["alpha"], seeds=1)
+    failed, played = sorted(outcome.records, key=lambda r: r.failure is None)
+    with pytest.raises(ValueError, match="failed has no matches"):
+        Record.model_validate({**failed.model_dump(), "matches": played.model_dump()["matches"]})

@@ -204,6 +204,23 @@ def test_what_is_the_victims_own_is_no_setting_of_retraining(resolve: Resolve, f
 def test_a_budget_below_one_rollout_of_a_defense_is_refused(resolve: Resolve) -> None:
     """Though the attack could do with it."""
     with pytest.raises(Misuse, match="less than one rollout of 'retrain'"):
-        resolve(
-            defense_names=["retrain"], settings={"attack": {"preset": "released"}}, budget=2000
-        )
+        resolve(defense_names=["retrain"], settings={"attack": {"preset": "released"}}, budget=2000)
+
+
+def test_white_box_must_be_declared(resolve: Resolve) -> None:
+    """Before anything is trained, with what to do."""
+    settings = {"attack": {"access": "white-box"}}
+    with pytest.raises(Misuse, match="asks for the victim's network.*--track white-box"):
+        resolve(settings=settings)
+    (plan,) = resolve(settings=settings, track="white-box").attacks
+    assert plan.track == "white-box"
+
+
+def test_a_black_box_attack_stays_one_in_any_run(resolve: Resolve) -> None:
+    (plan,) = resolve(track="white-box").attacks
+    assert plan.track == "black-box"
+
+
+def test_an_unknown_track_is_refused(resolve: Resolve) -> None:
+    with pytest.raises(Misuse, match="no track 'grey-box'"):
+        resolve(track="grey-box")

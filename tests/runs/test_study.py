@@ -1,0 +1,72 @@
+"""Studies: their variants resolve, their order is fair, their rows are what they say."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmark import registry
+from benchmark.errors import Misuse
+from benchmark.records.record import MethodRef
+from benchmark.runs.study import plan_study, rows_of, studies, variants_of
+from tests.factories import attacked
+from tests.runs.conftest import Resolve
+
+CASES = [
+    (game, study)
+    for game in registry.games.names()
+    for study in studies(registry.game(game).describe())
+]
+
+
+@pytest.mark.parametrize(("game", "study"), CASES)
+def test_every_variant_of_every_study_can_be_configured_and_differs(game: str, study: str) -> None:
+    card = registry.game(game).describe()
+    variants = variants_of(study, card)
+    configs = [
+        (v.method, registry.attacks.load(v.method).configure(card, dict(v.settings)))
+        for v in variants
+    ]
+    assert all(a != b for i, a in enumerate(configs) for b in configs[i + 1 :])
+    assert len({v.label for v in variants}) == len(variants)
+
+
+def test_the_issue_s_studies_are_there() -> None:
+    known = studies(registry.game("you-shall-not-pass-v1").describe())
+    assert {"norms", "eta", "saliency", "parts", "presets"} <= set(known)
+
+
+def test_an_unknown_study_is_refused_with_the_list() -> None:
+    with pytest.raises(Misuse, match=r"no study 'norm'.*norms"):
+        variants_of("norm", registry.game("pong-v1").describe())
+
+
+def test_seeds_come_one_after_the_other(resolve: Resolve) -> None:
+    """Stopped half-way, a study has as many seeds of every variant."""
+    spec = resolve(attack_names=["ours", "baseline"], victim_names=["alpha"], seeds=3)
+    trained = [job.seed for job in plan_study(spec).jobs if job.kind == "attack"]
+    assert trained == [0, 0, 1, 1, 2, 2]
+    assert len(plan_study(spec).cells) == 6
+
+
+def test_rows_hold_the_records_of_their_method_and_no_others(resolve: Resolve) -> None:
+    """By configuration, budget, victim and seed, whatever else lies in the store."""
+    spec = resolve(victim_names=["alpha"], seeds=2, budget=65_536)
+    method = spec.attacks[0].method
+    sha = spec.victims["alpha"].sha256
+
+    def made(seed: int, **changes: object) -> object:
+        cell = {"budget_steps": 65_536, "attack": method, "game_options": spec.game_options}
+        victim = attacked(1).cell.victim.model_copy(update={"name": "alpha", "sha256": sha})
+        given = {**cell, "victim": victim, "seed": seed, **changes}
+        record = attacked(1, seed=seed)
+        return record.model_copy(update={"cell": record.cell.model_copy(update=given)})
+
+    other = MethodRef.model_validate({**method.model_dump(), "config": {"weight": 9}})
+    strangers = [
+        made(0, budget_steps=1),
+        made(0, attack=other),
+        made(5),
+        made(0, victim=attacked(1).cell.victim),
+    ]
+    (row,) = rows_of([*strangers, made(1), made(0)], [method], spec)  # type: ignore[list-item]
+    assert [record.cell.seed for record in row] == [0, 1]
