@@ -22,6 +22,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from attacks.baseline import Baseline
+from benchmark import registry
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.arena.stable_baselines import ArenaVecEnv
@@ -129,13 +130,39 @@ def _play(arena: Arena, steps: int) -> float:
     return time.perf_counter() - started
 
 
-def _train(steps: int, **settings: object) -> dict[str, float]:
+def _train(steps: int, kind: type[Baseline] = Baseline, **settings: object) -> dict[str, float]:
     """Wall and CPU seconds of a training."""
-    attack = Baseline(Baseline.configure(CARD, settings))
+    attack = kind(kind.configure(CARD, settings))
     arena = _arena(attack.matches)
     wall, cpu = time.perf_counter(), time.process_time()
     attack.train(arena, steps, np.random.default_rng(0), Quiet())
     return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+
+
+COSTS: dict[str, tuple[str, dict[str, object]]] = {
+    "ours": ("ours", {}),
+    "ours, all parts": ("ours", {"eta": 1.0, "saliency": "gradient"}),
+    "ours, the loss": ("ours", {"mode": "loss", "eta": 1.0, "saliency": "gradient"}),
+    **{name: (name, {}) for name in ("dense", "unfamiliar", "drift", "imap", "curiosity")},
+    "value-difference": ("value-difference", {}),
+}
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_cost_of_attacks_in_turns_with_the_baseline(benchmark: Any, name: str) -> None:
+    """Wall time per step over plain PPO's on the same settings; `ours`: at most 1.25 is asked."""
+    attack, settings = COSTS[name]
+    kind = registry.attacks.load(attack)
+    ratios: list[float] = []
+
+    def pair() -> None:
+        plain, shaped = _train(TRAINED), _train(TRAINED, kind, **settings)
+        ratios.append(shaped["wall"] / plain["wall"])
+
+    benchmark.pedantic(pair, rounds=3, warmup_rounds=1)
+    benchmark.extra_info["over_baseline"] = [round(ratio, 3) for ratio in sorted(ratios[1:])]
+    benchmark.extra_info["median"] = round(float(np.median(ratios[1:])), 3)
+    _note(benchmark, 2 * TRAINED)
 
 
 def test_training_over_environment(benchmark: Any) -> None:

@@ -210,7 +210,7 @@ def test_a_budget_below_one_rollout_of_a_defense_is_refused(resolve: Resolve) ->
 def test_white_box_must_be_declared(resolve: Resolve) -> None:
     """Before anything is trained, with what to do."""
     settings = {"attack": {"access": "white-box"}}
-    with pytest.raises(Misuse, match="asks for the victim's network.*--track white-box"):
+    with pytest.raises(Misuse, match=r"asks for the victim's network.*--track white-box"):
         resolve(settings=settings)
     (plan,) = resolve(settings=settings, track="white-box").attacks
     assert plan.track == "white-box"
