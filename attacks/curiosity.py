@@ -129,7 +129,7 @@ class Novelty:
     def fit(self, layer: Array) -> None:
         """Learn to agree on activations (B, width), in one pass.
 
-        Four left the same novelty after a few rollouts of Pong, and cost half a second more each.
+        Four left the same novelty after a few rollouts of Pong, at .25 s a pass.
         """
         minibatch = self._config.value_minibatch
         self.learned.fit(layer, layer @ self._fixed, rows=len(layer), minibatch=minibatch)

@@ -221,7 +221,8 @@ STUDIES: dict[str, tuple[Variant, ...]] = {
 class Deviations(Shaping):
     """Keeps the models, and feeds their two deviations into PPO.
 
-    Raises Misuse for a saliency restricted to columns that the victim's card lacks.
+    Raises Misuse for columns that the victim's card lacks, and for rollouts of a single step,
+    which show no next observation.
     """
 
     def __init__(self, config: OursConfig, arena: Arena, rng: np.random.Generator):
@@ -229,6 +230,8 @@ class Deviations(Shaping):
         me, victim = (arena.game.card.seats[i] for i in (arena.seat_index, 1 - arena.seat_index))
         self._config, self._rng, self._bound = config, rng, me.act_bound
         self._columns = columns_of(config, victim)
+        if config.rollout_steps < 2:
+            raise Misuse(f"ours needs rollouts of 2 steps or more, got {config.rollout_steps}")
         self.view = VictimView(victim, standardise=config.standardise)
         self.surrogate: Imitation | TrueVictim
         if config.access == "white-box":
@@ -334,12 +337,13 @@ class Deviations(Shaping):
 
 
 def columns_of(config: OursConfig, victim: SeatCard) -> tuple[int, int]:
-    """The columns of the victim's view that the saliency keeps: by its card, or the last ones."""
+    """The columns of the victim's view that show the adversary: by its card, or the last ones."""
     start, stop = victim.other_view
-    if config.saliency != "none" and stop <= start:
+    if stop <= start and (config.saliency != "none" or config.mode == "reward"):
         raise Misuse(
-            f"saliency '{config.saliency}' needs the columns that show seat '{victim.name}' its "
-            "adversary, and the game's card names none; set attack.saliency=none"
+            f"mode '{config.mode}' with saliency '{config.saliency}' needs the columns that show "
+            f"seat '{victim.name}' its adversary, and the game's card names none; set "
+            "attack.mode=loss and attack.saliency=none"
         )
     if config.saliency_columns == "tail":
         return victim.obs_dim - (stop - start), victim.obs_dim

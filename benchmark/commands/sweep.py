@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,6 +23,7 @@ from benchmark.commands.common import (
 )
 from benchmark.display import Live, show_failures, show_plan
 from benchmark.errors import CheckFailed, Misuse
+from benchmark.games.game import GameCard, Tier
 from benchmark.leaderboard import board
 from benchmark.leaderboard.figure import check_suffix, save_figure
 from benchmark.leaderboard.study import Row, study_table
@@ -32,8 +35,18 @@ from benchmark.registry import Victims
 from benchmark.registry import game as game_class
 from benchmark.runs.executors.executor import Failure
 from benchmark.runs.run import execute, preview
-from benchmark.runs.spec import RunSpec, resolve_run, tier_of
-from benchmark.runs.study import plan_study, rows_of, variants_of
+from benchmark.runs.spec import (
+    SEEDS,
+    AttackPlan,
+    RunSpec,
+    check_budget,
+    default_victim,
+    plan_attack,
+    resolve_run,
+    tier_of,
+)
+from benchmark.runs.study import Scope, plan_study, rows_of, variants_of
+from benchmark.settings import resolve
 from benchmark.variants import Variant
 
 
@@ -65,35 +78,71 @@ def sweep(
     Seed by seed, so that a study that is stopped compares as many seeds of every variant.
     """
     use_threads(threads)
-    for path in [figure] if figure else []:
-        check_suffix(path)
-    victims = Victims(Store(store).victims)
-    variants = _chosen(variants_of(study, game_class(game).describe()), only)
-    specs = [
-        resolve_run(
-            victims=victims, game_name=game, victim_names=[victim] if victim else [],
-            attack_names=[one.method], defense_names=[], seeds=seeds, tier=tier_of(tier),
-            budget=budget,
-            settings=settings_of(_as_set(one), physics),
-            command=shlex.join(["bench", *sys.argv[1:]]),
-        )
-        for one in variants
-    ]  # fmt: skip
-    plans = tuple(spec.attacks[0] for spec in specs)
-    spec = specs[0].model_copy(update={"attacks": plans})
+    if figure is not None:
+        check_suffix(figure)
+    asked = _Asked(
+        game_name=game, victim=victim, seeds=seeds, tier=tier_of(tier), budget=budget,
+        settings=settings_of(None, physics), victims=Victims(Store(store).victims),
+    )  # fmt: skip
+    variants = _chosen(variants_of(study, asked.card), only)
+    plans = [plan_attack(one.method, asked.card, dict(one.settings)) for one in variants]
     failures: list[Failure] = []
     if results is None:
-        failures = _run(spec, Store(store), victims)
-    records = _records(store, results)
-    methods = [plan.method for plan in plans]
-    rows = [
-        Row(one.label, found)
-        for one, found in zip(variants, rows_of(records, methods, spec), strict=True)
-    ]
-    _show(f"Study '{study}' on {_place(spec)}", rows, len(spec.seeds), figure, out)
+        spec = asked.spec(plans)
+        scope, failures = Scope.of(spec), _run(spec, Store(store), asked.victims)
+    else:
+        scope = asked.scope()
+    found = rows_of(_records(store, results), [plan.method for plan in plans], scope)
+    rows = [Row(one.label, records) for one, records in zip(variants, found, strict=True)]
+    title = f"Study '{study}' on {scope.game}, {scope.victim}, {steps(scope.budget_steps)} steps"
+    _show(title, rows, len(scope.seeds), figure, out)
     if failures:
         show_failures(Console(stderr=True), failures)
         raise CheckFailed(f"{len(failures)} job(s) failed; the others are in {store}")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the command line says about where a study is run."""
+
+    game_name: str
+    victim: str | None
+    seeds: int | None
+    tier: Tier
+    budget: int | None
+    settings: dict[str, dict[str, Any]]
+    victims: Victims
+
+    @property
+    def card(self) -> GameCard:
+        kind = game_class(self.game_name)
+        return kind.describe(
+            resolve(kind.Options, {}, self.settings.get("game", {}), f"game '{self.game_name}'")
+        )
+
+    def spec(self, plans: Sequence[AttackPlan]) -> RunSpec:
+        """The run of all variants, as a run of the first with the others beside it."""
+        spec = resolve_run(
+            victims=self.victims, game_name=self.game_name,
+            victim_names=[self.victim] if self.victim else [],
+            attack_names=[plans[0].method.name], defense_names=[], seeds=self.seeds,
+            tier=self.tier, budget=self.budget, settings=self.settings,
+            command=shlex.join(["bench", *sys.argv[1:]]),
+        )  # fmt: skip
+        check_budget(spec.budget_steps, plans)
+        return spec.model_copy(update={"attacks": tuple(plans)})
+
+    def scope(self) -> Scope:
+        """The same without the victim itself: records name it, and it may not be at hand."""
+        card = self.card
+        known = self.victims.cards(card.id)
+        return Scope(
+            game=card.id,
+            game_options=dict(card.options),
+            victim=self.victim or default_victim(self.victims, known, card),
+            budget_steps=self.budget if self.budget is not None else card.budgets[self.tier],
+            seeds=tuple(range(self.seeds if self.seeds is not None else SEEDS[self.tier])),
+        )
 
 
 def _chosen(variants: tuple[Variant, ...], only: list[str] | None) -> tuple[Variant, ...]:
@@ -102,10 +151,6 @@ def _chosen(variants: tuple[Variant, ...], only: list[str] | None) -> tuple[Vari
         if label not in known:
             raise Misuse(f"--only: the study has no variant '{label}'; it has {', '.join(known)}")
     return tuple(one for one in variants if not only or one.label in only)
-
-
-def _as_set(one: Variant) -> list[str]:
-    return [f"attack.{field}={value}" for field, value in one.settings.items()]
 
 
 def _run(spec: RunSpec, store: Store, victims: Victims) -> list[Failure]:
@@ -130,10 +175,6 @@ def _records(store: Path, results: Path | None) -> list[Record]:
     if problems:
         raise CheckFailed("; ".join(problems))
     return list(found.values())
-
-
-def _place(spec: RunSpec) -> str:
-    return f"{spec.game.id}, {', '.join(spec.victims)}, {steps(spec.budget_steps)} steps"
 
 
 def _show(title: str, rows: list[Row], asked: int, figure: Path | None, out: Path | None) -> None:

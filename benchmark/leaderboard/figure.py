@@ -40,8 +40,7 @@ def save_figure(path: Path, title: str, rows: Sequence[Row]) -> None:
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
         raise missing_packages("matplotlib", error) from error
-    filled = [row for row in rows if row.records]
-    if not filled:
+    if not any(row.records for row in rows):
         raise Misuse("no record of this study yet, so there is nothing to draw")
     with rc_context({"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(10.0, 4.2), layout="constrained")
@@ -49,8 +48,8 @@ def save_figure(path: Path, title: str, rows: Sequence[Row]) -> None:
         for axes in (left, right):
             axes.spines[["top", "right"]].set_visible(False)
         figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
-        _draw_curves(left, filled)
-        _draw_differences(right, filled)
+        _draw_curves(left, rows)
+        _draw_differences(right, rows)
         payload = io.BytesIO()
         kind = path.suffix[1:]
         figure.savefig(payload, format=kind, dpi=150, metadata={"Date": None} if kind == "svg"
@@ -77,7 +76,9 @@ def _style(index: int) -> dict[str, Any]:
 
 def _draw_curves(axes: Axes, rows: Sequence[Row]) -> None:
     """Win rate while training: the mean over seeds, with the seeds' range."""
-    for index, row in enumerate(rows):
+    for index, row in enumerate(rows):  # a variant keeps its colour while others are to come
+        if not row.records:
+            continue
         budget = row.records[0].cell.budget_steps
         steps = (np.arange(BINS) + 0.5) * budget / BINS / 1e6
         rates = np.stack([curves.binned(r.curves["attack"], budget, BINS) for r in row.records])
@@ -110,5 +111,5 @@ def _draw_differences(axes: Axes, rows: Sequence[Row]) -> None:
         )
     axes.axvline(0, color="#4d4d4d", lw=1)
     axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.set_xlabel(f"AUC less that of '{rows[0].label}', points, by seed and in the mean (95 %)")
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlabel(f"AUC - AUC of '{rows[0].label}', points: seeds and mean (95 %)")

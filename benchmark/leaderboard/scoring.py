@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import iqm, stratified_interval
-from benchmark.records.record import MatchSet, MethodRef, Record, Role, content_hash
+from benchmark.records.record import MatchSet, Record, Role, method_key
 
 BOOTSTRAP_SEED = 20210811  # fixed, so that a table renders alike every time
 Group = TypeVar("Group", bound=Hashable)
@@ -42,28 +42,6 @@ def group(records: Iterable[Record], key: Callable[[Record], Group]) -> dict[Gro
     for record in sorted(records, key=lambda r: r.id):
         groups[key(record)].append(record)
     return dict(sorted(groups.items(), key=lambda item: str(item[0])))
-
-
-def one_vote(records: Iterable[Record]) -> list[Record]:
-    """One record for each cell, whoever else was at hand when it was made.
-
-    Cells that differ only in who else was at hand hold the same training; the one judged by most
-    held-out adversaries is kept, then the one that met most victims, then the smaller id.
-    """
-    kept: dict[str, Record] = {}
-    for record in sorted(records, key=lambda r: (-len(r.cell.held_out), -len(r.cell.others), r.id)):
-        kept.setdefault(
-            content_hash(record.cell.model_dump(mode="json", exclude={"others", "held_out"})),
-            record,
-        )
-    return list(kept.values())
-
-
-def method_key(method: MethodRef | None) -> str:
-    """What tells two versions or configurations of a method apart, whatever they are called."""
-    if method is None:
-        return ""
-    return content_hash([method.name, method.version, method.config])
 
 
 def rows(records: Iterable[Record]) -> list[list[Record]]:

@@ -14,7 +14,7 @@ from benchmark.arena.tally import Tally
 from benchmark.evaluation.matches import PROTOCOL
 from benchmark.evaluation.statistics import wilson
 from benchmark.leaderboard import scoring
-from benchmark.records.record import Cell, Record, Role
+from benchmark.records.record import Cell, Record, Role, method_key, one_vote
 
 HEADER = """# Leaderboard
 
@@ -54,7 +54,7 @@ TRACKS = {"black-box": "", "white-box": " (white-box)", "none": " (floor)"}
 def tables(records: Sequence[Record], links: dict[str, str] | None = None) -> list[Table]:
     """All tables of these records; links: record id to where its file is, for the last column."""
     made = []
-    records = scoring.one_vote(records)
+    records = one_vote(records)
     keyed = scoring.group(records, lambda r: (r.cell.game, _options(r), r.cell.tier))
     for (game, options, tier), part in keyed.items():
         title = f"{game}{options}, tier {tier}"
@@ -237,7 +237,7 @@ def steps(count: int) -> str:
 def _entry(record: Record) -> tuple[str, str, int]:
     """An attack as an entry: its label, then what tells it from others of that label."""
     cell = record.cell
-    return cell.attack.label, scoring.method_key(cell.attack), cell.budget_steps
+    return cell.attack.label, method_key(cell.attack), cell.budget_steps
 
 
 def _options(record: Record) -> str:

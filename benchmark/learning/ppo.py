@@ -12,6 +12,7 @@ from torch import Tensor
 
 from benchmark.arena.arena import Arena
 from benchmark.errors import CheckFailed, Misuse
+from benchmark.learning.added_gradient import AddedGradient
 from benchmark.learning.checkpoint import (
     Arrays,
     Checkpoint,
@@ -19,7 +20,6 @@ from benchmark.learning.checkpoint import (
     restore_generator,
 )
 from benchmark.learning.loss import (
-    Batch,
     PPOConfig,
     Table,
     moments_of,
@@ -160,14 +160,14 @@ class PPO:
             rewards, rollout.values, rollout.ends, rollout.last_value,
             config.gamma, config.gae_lambda,
         )  # fmt: skip
-        advantages = self.hooks.advantages(rollout, advantages)
+        advantages = raw = self.hooks.advantages(rollout, advantages)
         if config.advantage_norm == "rollout":
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         for group in self._optimiser.param_groups:
             group["lr"] = config.learning_rate * (remaining if config.anneal else 1.0)
         clip = config.clip * (remaining if config.anneal_clip else 1.0)
         table = Table(rollout, advantages, returns)
-        facts = self._added_gradient(table, rollout, clip)
+        facts = self._added_gradient(table, rollout, raw)
         losses = []
         for _ in range(config.epochs):
             order = torch.from_numpy(self._shuffle_rng.permutation(rollout.steps))
@@ -188,43 +188,19 @@ class PPO:
             **facts,
         }
 
-    def _added_gradient(self, table: Table, rollout: Rollout, clip: float) -> dict[str, float]:
-        """The norm of what a method adds to the policy's gradient over that of PPO's own.
-
-        Measured before an update on every k-th row, a minibatch in all. A bonus enters through
-        the advantages: they are linear in the rewards, so its part is their value on it alone.
-        """
-        rows = torch.arange(0, rollout.steps, -(-rollout.steps // self.config.minibatch))
-        batch = table.take(rows)
-        mean = self.network.pi(batch.obs)
-        batch = batch._replace(advantages=standardised(batch.advantages))
-        added = self.hooks.extra_loss(rows, mean)
-        if added is None:
-            if rollout.bonus is None:
-                return {}
-            part = torch.from_numpy(self._bonus_advantages(rollout).reshape(-1)[rows])
-            batch = table.take(rows)
-            plain = batch.advantages - part
-            added = self._policy_loss(batch._replace(advantages=part), mean, clip)
-            batch = batch._replace(advantages=plain)
-        own = self._policy_loss(batch, mean, clip)
-        weights = list(self.network.pi.parameters())
-        ratio = _norm(added, weights) / (_norm(own, weights) + 1e-12)
-        return {"added_gradient": ratio}
-
-    def _policy_loss(self, batch: Batch, mean: Tensor, clip: float) -> Tensor:
-        """PPO's loss with the critic left out."""
-        return ppo_loss(self.config, clip, batch, mean, self.network.log_std, batch.values)
-
-    def _bonus_advantages(self, rollout: Rollout) -> Array:
-        assert rollout.bonus is not None
-        bonus = rollout.bonus
-        if self.config.scale_reward:
-            bonus = bonus / np.float32(self._reward_scale.spread)
-        nothing, config = np.zeros_like(bonus), self.config
-        return gae(
-            bonus, nothing, rollout.ends, nothing[0], config.gamma, config.gae_lambda
-        )[0]  # fmt: skip
+    def _added_gradient(
+        self, table: Table, rollout: Rollout, advantages: Array
+    ) -> dict[str, float]:
+        """What the method adds to the policy's gradient, where it adds to the loss or reward."""
+        rows = AddedGradient.rows_of(self.config, rollout)
+        measured = AddedGradient(self.config, self.network, rollout, table.take(rows))
+        term = self.hooks.extra_loss(rows, measured.mean)
+        if term is not None:
+            return {"added_gradient": measured.of_loss(term)}
+        if rollout.bonus is None:
+            return {}
+        spread = self._reward_scale.spread if self.config.scale_reward else 1.0
+        return {"added_gradient": measured.of_bonus(advantages, spread)}
 
     def policy(self, card: PolicyCard) -> MLPPolicy:
         """The policy as it stands."""
@@ -279,11 +255,6 @@ class PPO:
         self.steps = int(saved.facts["steps"])
         restore_generator(self._action_rng, saved.facts["action_rng"])
         restore_generator(self._shuffle_rng, saved.facts["shuffle_rng"])
-
-
-def _norm(loss: Tensor, weights: list[torch.nn.Parameter]) -> float:
-    parts = torch.autograd.grad(loss, weights, retain_graph=True)
-    return float(torch.stack([part.square().sum() for part in parts]).sum().sqrt())
 
 
 def optimiser_arrays(optimiser: torch.optim.Optimizer) -> Arrays:

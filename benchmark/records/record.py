@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -232,3 +233,25 @@ def content_hash(value: Any) -> str:
     """sha256 of a JSON value in its canonical form."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def method_key(method: MethodRef | None) -> str:
+    """What tells two versions or configurations of a method apart, whatever they are called."""
+    if method is None:
+        return ""
+    return content_hash([method.name, method.version, method.config])
+
+
+def one_vote(records: Iterable[Record]) -> list[Record]:
+    """One record for each cell, whoever else was at hand when it was made.
+
+    Cells that differ only in who else was at hand hold the same training; the one judged by most
+    held-out adversaries is kept, then the one that met most victims, then the smaller id.
+    """
+    kept: dict[str, Record] = {}
+    for record in sorted(records, key=lambda r: (-len(r.cell.held_out), -len(r.cell.others), r.id)):
+        kept.setdefault(
+            content_hash(record.cell.model_dump(mode="json", exclude={"others", "held_out"})),
+            record,
+        )
+    return list(kept.values())

@@ -95,7 +95,7 @@ def resolve_run(
     known = victims.cards(card.id)
     if not known:
         raise Misuse(f"no victim for {card.id}; import some with `bench victims import PATH`")
-    chosen = victim_names or [_default_victim(victims, known, card)]
+    chosen = victim_names or [default_victim(victims, known, card)]
     for name in chosen:
         if name not in known:
             found = victims.load(name).card  # raises for an unknown name
@@ -106,20 +106,16 @@ def resolve_run(
     steps = budget if budget is not None else card.budgets[tier]
     if steps < 1:
         raise Misuse(f"--budget: at least 1 environment step, got {steps}")
-    planned = tuple(_attack(name, card, settings) for name in dict.fromkeys(attack_names))
+    planned = tuple(
+        plan_attack(name, card, settings.get("attack", {})) for name in dict.fromkeys(attack_names)
+    )
     hardenings = tuple(_defense(name, card, settings) for name in dict.fromkeys(defense_names))
     _check_track(track, planned)
     learned = [attack for attack in planned if attack.track != "none"]
     _check_trainable({name: known[name] for name in chosen}, hardenings)
     _check_settings(settings.get("attack", {}), learned, "attack")
     _check_settings(settings.get("defense", {}), hardenings, "defense")
-    least = [(a.method.name, a.least_steps) for a in learned]
-    least += [(d.method.name, d.least_steps) for d in hardenings]
-    for name, needed in least:
-        if steps < needed:
-            raise Misuse(
-                f"--budget: {steps} steps are less than one rollout of '{name}' ({needed})"
-            )
+    check_budget(steps, [*learned, *hardenings])
     return RunSpec(
         game=card,
         game_options=options.model_dump(mode="json"),
@@ -143,7 +139,17 @@ def tier_of(name: str) -> Tier:
     return tiers[name]
 
 
-def _default_victim(victims: Victims, known: dict[str, PolicyCard], game_card: GameCard) -> str:
+def check_budget(steps: int, plans: Sequence[MethodPlan]) -> None:
+    """Raise Misuse for a method that can learn nothing from so few steps."""
+    for plan in plans:
+        if steps < plan.least_steps:
+            raise Misuse(
+                f"--budget: {steps} steps are less than one rollout of '{plan.method.name}' "
+                f"({plan.least_steps})"
+            )
+
+
+def default_victim(victims: Victims, known: dict[str, PolicyCard], game_card: GameCard) -> str:
     """The victim of a run that names none: of those that sit opposite the adversary."""
     seat = game_card.seats[1 - game_card.seat_index(game_card.adversary_seat)].name
     fitting = {name: card for name, card in known.items() if card.seat in (ANY, seat)}
@@ -152,9 +158,10 @@ def _default_victim(victims: Victims, known: dict[str, PolicyCard], game_card: G
     return victims.default(fitting)
 
 
-def _attack(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> AttackPlan:
+def plan_attack(name: str, card: GameCard, settings: dict[str, Any]) -> AttackPlan:
+    """An attack with those of these settings that it has, resolved for a game."""
     kind = attacks.load(name)
-    method = _method(name, kind, card, settings.get("attack", {}))
+    method = _method(name, kind, card, settings)
     made = kind(kind.configure(card, method.config))
     return AttackPlan(
         method=method, track=made.track, least_steps=made.least_steps,

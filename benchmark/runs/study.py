@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from benchmark.errors import Misuse
+from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import GameCard
-from benchmark.records.record import MethodRef, Record
+from benchmark.records.record import MethodRef, Record, method_key, one_vote
 from benchmark.registry import attacks
 from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.spec import RunSpec
@@ -55,25 +57,47 @@ def plan_study(spec: RunSpec) -> Plan:
     return Plan(list(jobs.values()), [cell for plan in by_seed for cell in plan.cells])
 
 
-def rows_of(
-    records: Sequence[Record], methods: Sequence[MethodRef], spec: RunSpec
-) -> list[list[Record]]:
-    """For each method of a study its undefended records, by seed, at the study's own budget."""
+@dataclass(frozen=True)
+class Scope:
+    """Which records a study is about, whatever else lies beside them."""
 
-    def belongs(record: Record, method: MethodRef) -> bool:
+    game: str
+    game_options: dict[str, Any]
+    victim: str
+    budget_steps: int
+    seeds: tuple[int, ...]
+
+    @classmethod
+    def of(cls, spec: RunSpec) -> Scope:
+        """The scope of a run against its one victim."""
+        (victim,) = spec.victims
+        return cls(spec.game.id, spec.game_options, victim, spec.budget_steps, spec.seeds)
+
+    def holds(self, record: Record) -> bool:
+        """Whether it is of an undefended cell of this game, victim, budget and seeds."""
         cell = record.cell
+        asked = (self.game, self.game_options, self.victim, self.budget_steps)
         return (
             cell.defense is None
-            and (cell.attack.name, cell.attack.version, cell.attack.config)
-            == (method.name, method.version, method.config)
-            and (cell.game, cell.game_options) == (spec.game.id, spec.game_options)
-            and cell.victim.sha256 in {card.sha256 for card in spec.victims.values()}
-            and cell.budget_steps == spec.budget_steps
-            and cell.seed in spec.seeds
+            and asked == (cell.game, cell.game_options, cell.victim.name, cell.budget_steps)
+            and cell.seed in self.seeds
         )
 
+
+def rows_of(
+    records: Sequence[Record], methods: Sequence[MethodRef], scope: Scope
+) -> list[list[Record]]:
+    """For each method of a study its records within the scope, by seed.
+
+    Raises:
+        CheckFailed: two victims of that name, which must not be averaged.
+    """
+    within = one_vote(record for record in records if scope.holds(record))
+    if len({record.cell.victim.sha256 for record in within}) > 1:
+        raise CheckFailed(f"the records know two victims called '{scope.victim}'; keep one's")
     found = []
     for method in methods:
-        mine = {r.cell.seed: r for r in records if belongs(r, method)}
+        key = method_key(method)
+        mine = {r.cell.seed: r for r in within if method_key(r.cell.attack) == key}
         found.append([mine[seed] for seed in sorted(mine)])
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from attacks.dense import Dense
 from attacks.ours import Ours
 from attacks.shaping import ShapedConfig, Shaping, shaped_defaults, standardised
 from benchmark import registry
+from benchmark.games.game import Step
 from benchmark.learning.ppo import PPO
 from benchmark.learning.progress import Quiet
 from benchmark.learning.rollout import Rollout
@@ -63,19 +66,24 @@ def test_the_signal_is_the_dense_reward_and_no_other_number() -> None:
 
 
 def test_in_a_game_it_is_the_reward_of_the_adversary_s_own_seat() -> None:
-    """The arena's `dense`, step by step, as a second arena shows it for the same actions."""
+    """What the game itself gives seat 0 for each step, watched below the arena."""
     config = toy_config(Dense, weight=1.0)
-    arena, twin = pong_arena(config.matches), pong_arena(config.matches)
-    learner = PPO(
-        arena, config, np.random.default_rng(1),
-        hooks=Dense(config).hooks(arena, np.random.default_rng(0)),
-    )  # fmt: skip
+    arena = pong_arena(config.matches)
+    play, given = arena.game.step, []
+
+    def watched(actions: Any) -> Step:
+        step = play(actions)
+        given.append(step.dense.copy())
+        return step
+
+    arena.game.step = watched  # type: ignore[method-assign]
+    hooks = Dense(config).hooks(arena, np.random.default_rng(0))
+    learner = PPO(arena, config, np.random.default_rng(1), hooks=hooks)
     learner.enter(arena)
     rollout = learner._collector.collect()
-    twin.reset(seed=learner._arena_seed)
-    shown = np.stack([twin.step(action)[4]["dense"] for action in rollout.actions])
-    assert shown.any()
-    np.testing.assert_array_equal(paid(rollout), standardised(shown))
+    own, other = np.moveaxis(np.stack(given), -1, 0)
+    assert not np.array_equal(own, other)
+    np.testing.assert_array_equal(paid(rollout), standardised(own))
 
 
 def test_the_curve_tells_the_mean_dense_reward() -> None:

@@ -126,6 +126,13 @@ def test_the_first_rollout_has_no_earlier_states() -> None:
     np.testing.assert_array_equal(particles.earlier, np.ones((5, 2)))
 
 
+def test_a_coordinate_beyond_ten_deviations_is_no_farther() -> None:
+    particles = Particles(1000, 2, np.random.default_rng(0))
+    particles.see(np.random.default_rng(1).normal(size=(1000, 2)).astype(np.float32))
+    placed = particles.place(np.array([[50.0, -9000.0], [1e30, -50.0]], np.float32))
+    np.testing.assert_array_equal(placed, [[10.0, -10.0], [10.0, -10.0]])
+
+
 def test_a_projection_keeps_distances() -> None:
     """Of 700 coordinates: the ratio of distances is 1 in the mean and seldom far from it."""
     rng = np.random.default_rng(0)

@@ -277,12 +277,6 @@ def ratio_by_hand(learner: PPO, rollout: Rollout, plain: np.ndarray, spread: flo
     return norm(added) / norm(own)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="PPO._added_gradient leaves the bonus uncentred, and with advantage_norm='rollout' "
-    "takes it in other units than the advantages",
-)
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("norm", ["minibatch", "rollout"])
 def test_the_added_gradient_of_a_reward_is_as_defined(norm: str, scaled: bool) -> None:

@@ -83,7 +83,7 @@ def test_the_picture_names_what_it_shows(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "study.svg"
     save_figure(path, "Study 'x'", [REFERENCE, BETTER])
     text = path.read_text()
-    for word in ("plain (2)", "better (3)", "environment steps", "AUC less that of 'plain'"):
+    for word in ("plain (2)", "better (3)", "environment steps", "AUC of 'plain'"):
         assert re.search(re.escape(word).replace("'", "(?:'|&#x27;)"), text), word
 
 

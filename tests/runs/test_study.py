@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from benchmark import registry
-from benchmark.errors import Misuse
-from benchmark.records.record import MethodRef
-from benchmark.runs.study import plan_study, rows_of, studies, variants_of
-from tests.factories import attacked
+from benchmark.errors import CheckFailed, Misuse
+from benchmark.records.record import MethodRef, PlayerRef, Record
+from benchmark.runs.study import Scope, plan_study, rows_of, studies, variants_of
+from tests.factories import attacked, defended
 from tests.runs.conftest import Resolve
 
 CASES = [
@@ -48,25 +48,31 @@ def test_seeds_come_one_after_the_other(resolve: Resolve) -> None:
     assert len(plan_study(spec).cells) == 6
 
 
-def test_rows_hold_the_records_of_their_method_and_no_others(resolve: Resolve) -> None:
+def test_rows_hold_the_records_of_their_method_and_no_others() -> None:
     """By configuration, budget, victim and seed, whatever else lies in the store."""
-    spec = resolve(victim_names=["alpha"], seeds=2, budget=65_536)
-    method = spec.attacks[0].method
-    sha = spec.victims["alpha"].sha256
-
-    def made(seed: int, **changes: object) -> object:
-        cell = {"budget_steps": 65_536, "attack": method, "game_options": spec.game_options}
-        victim = attacked(1).cell.victim.model_copy(update={"name": "alpha", "sha256": sha})
-        given = {**cell, "victim": victim, "seed": seed, **changes}
-        record = attacked(1, seed=seed)
-        return record.model_copy(update={"cell": record.cell.model_copy(update=given)})
-
-    other = MethodRef.model_validate({**method.model_dump(), "config": {"weight": 9}})
+    cell = attacked(1).cell
+    scope = Scope(cell.game, cell.game_options, "house", cell.budget_steps, (0, 1))
+    other = MethodRef.model_validate({**cell.attack.model_dump(), "config": {"weight": 9}})
     strangers = [
-        made(0, budget_steps=1),
-        made(0, attack=other),
-        made(5),
-        made(0, victim=attacked(1).cell.victim),
+        attacked(1, budget_steps=1),
+        attacked(1, attack="baseline"),
+        _with(attack=other),
+        attacked(1, seed=5),
+        attacked(1, victim="another"),
+        defended(1, 1, 1),
     ]
-    (row,) = rows_of([*strangers, made(1), made(0)], [method], spec)  # type: ignore[list-item]
-    assert [record.cell.seed for record in row] == [0, 1]
+    found = rows_of([*strangers, attacked(1, seed=1), attacked(1)], [cell.attack, other], scope)
+    assert [[record.cell.seed for record in row] for row in found] == [[0, 1], [0]]
+
+
+def test_two_victims_of_one_name_are_not_averaged() -> None:
+    cell = attacked(1).cell
+    scope = Scope(cell.game, cell.game_options, "house", cell.budget_steps, (0,))
+    twin = _with(victim=PlayerRef(name="house", sha256="another"))
+    with pytest.raises(CheckFailed, match="two victims called 'house'"):
+        rows_of([attacked(1), twin], [cell.attack], scope)
+
+
+def _with(**changes: object) -> Record:
+    record = attacked(1)
+    return record.model_copy(update={"cell": record.cell.model_copy(update=changes)})
