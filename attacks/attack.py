@@ -55,6 +55,11 @@ class Attack(ABC):
         """How many matches the arena should play in parallel."""
 
     @property
+    def reads(self) -> frozenset[str]:
+        """Kinds of victim whose network it can read, white-box; empty where it reads none."""
+        return frozenset()
+
+    @property
     def least_steps(self) -> int:
         """The smallest budget that it can learn anything from."""
         return 1

@@ -6,7 +6,7 @@ deviation) while changing little of what the victim sees (observation deviation,
 victim is a black box: F imitates it from passively seen pairs, H predicts its next observation.
 
 Which equation is which function:
-  F, the surrogate, and H, the transition model     `victim_model.Imitation`, `.Transition`
+  F, the surrogate, and H, the transition model     `Imitation`, `Transition`
   w_t = 1 / (1 + max_j |F(g * o_v) - F(o_v)|)       `saliency.weights`
   l1, l2, linf of a deviation (figure 6d)           `deviation.NORMS`
   equation 9's tail, as a loss on the policy mean   `Deviations.extra_loss` (mode=loss)
@@ -35,13 +35,14 @@ from attacks.baseline import Baseline, BaselineConfig
 from attacks.deviation import NORMS, Norm, due_to_adversary
 from attacks.saliency import Saliency
 from attacks.shaping import Array, Shaping, shaped_defaults
+from attacks.studies import STUDIES
+from attacks.transition import Transition
 from attacks.victim_model import (
     SURROGATE,
     Imitation,
     Seen,
     Steps,
     SurrogateConfig,
-    Transition,
     TrueVictim,
     VictimView,
 )
@@ -52,8 +53,8 @@ from benchmark.games.mujoco_games import MUJOCO_GAMES
 from benchmark.learning.checkpoint import Checkpoint, generator_facts, restore_generator
 from benchmark.learning.ppo import Hooks
 from benchmark.learning.rollout import Rollout
-from benchmark.settings import hint
-from benchmark.variants import Variant, variant
+from benchmark.settings import Settings, hint
+from benchmark.variants import Variant
 
 MEASURED = slice(0, 4096)
 """Rows of a rollout on which the deviations of the curve are measured."""
@@ -165,6 +166,25 @@ class Ours(Baseline):
         }  # fmt: skip
 
     @classmethod
+    def configure(cls, game: GameCard, settings: Settings) -> OursConfig:
+        """See `Attack.configure`.
+
+        Raises:
+            Misuse: also for columns that the victim's card lacks, and for rollouts of a single
+                step, which show no next observation.
+        """
+        config = super().configure(game, settings)
+        assert isinstance(config, OursConfig)
+        columns_of(config, game.seats[1 - game.seat_index(game.adversary_seat)])
+        if config.rollout_steps < 2:
+            raise Misuse(f"ours needs rollouts of 2 steps or more, got {config.rollout_steps}")
+        return config
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset({"mlp"} if self.config.access == "white-box" else ())
+
+    @classmethod
     def studies(cls, game: GameCard) -> Mapping[str, tuple[Variant, ...]]:
         return STUDIES if game.id in PRESETS else {}
 
@@ -172,66 +192,14 @@ class Ours(Baseline):
         return Deviations(self.config, arena, rng)
 
 
-_PLAIN = variant("baseline", "baseline")
-_WHOLE: dict[str, Any] = {"eta": 1.0, "saliency": "gradient"}
-"""The method with all its parts, as an annealed reward: what `parts` takes them from."""
-STUDIES: dict[str, tuple[Variant, ...]] = {
-    "norms": (_PLAIN, *(variant(f"ours {norm}", "ours", norm=norm) for norm in NORMS)),
-    "eta": (
-        _PLAIN,
-        *(variant(f"ours eta {eta}", "ours", eta=float(eta)) for eta in range(5)),
-    ),
-    "saliency": (
-        _PLAIN,
-        *(
-            variant(f"ours {saliency}", "ours", saliency=saliency)
-            for saliency in ("none", *saliency.METHODS)
-        ),
-    ),
-    "presets": (
-        _PLAIN,
-        variant("baseline published", "baseline", preset="published"),
-        variant("ours tuned", "ours"),
-        variant("ours paper", "ours", preset="paper"),
-        variant("ours released", "ours", preset="released"),
-    ),
-    "parts": (
-        variant("whole", "ours", **_WHOLE),
-        variant("no action term", "ours", **_WHOLE, action_weight=0.0),
-        variant("no observation term", "ours", **(_WHOLE | {"eta": 0.0})),
-        variant("no weight", "ours", **(_WHOLE | {"saliency": "none"})),
-        variant("H as released", "ours", **_WHOLE, transition_inputs="released"),
-        variant("raw observations", "ours", **_WHOLE, standardise=False),
-        variant("ours tuned", "ours"),
-        _PLAIN,
-    ),
-    "attacks": (
-        _PLAIN,
-        variant("baseline published", "baseline", preset="published"),
-        variant("dense", "dense"),
-        *(variant(f"ours {norm}", "ours", norm=norm) for norm in NORMS),
-        variant("ours paper", "ours", preset="paper"),
-        variant("ours released", "ours", preset="released"),
-        variant("unfamiliar", "unfamiliar"),
-        variant("drift", "drift"),
-    ),
-}
-
-
 class Deviations(Shaping):
-    """Keeps the models, and feeds their two deviations into PPO.
-
-    Raises Misuse for columns that the victim's card lacks, and for rollouts of a single step,
-    which show no next observation.
-    """
+    """Keeps the models, and feeds their two deviations into PPO."""
 
     def __init__(self, config: OursConfig, arena: Arena, rng: np.random.Generator):
         super().__init__(config)
         me, victim = (arena.game.card.seats[i] for i in (arena.seat_index, 1 - arena.seat_index))
         self._config, self._rng, self._bound = config, rng, me.act_bound
         self._columns = columns_of(config, victim)
-        if config.rollout_steps < 2:
-            raise Misuse(f"ours needs rollouts of 2 steps or more, got {config.rollout_steps}")
         self.view = VictimView(victim, standardise=config.standardise)
         self.surrogate: Imitation | TrueVictim
         if config.access == "white-box":

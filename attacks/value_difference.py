@@ -148,10 +148,9 @@ class Critic:
         """Advantages (T, N) of rewards (T, N) by the values so far; then learn the returns."""
         obs = rollout.obs.reshape(rollout.steps, -1)
         values = self.model.infer(obs).reshape(rewards.shape)
-        # Departs from GAE at its edge: what comes after the last step is valued like that step,
-        # because a rollout does not keep the observation after it.
+        last_value = self.model.infer(rollout.last_obs)[:, 0]
         advantages, returns = gae(
-            self._scale.scale(rewards, rollout.ends), values, rollout.ends, values[-1],
+            self._scale.scale(rewards, rollout.ends), values, rollout.ends, last_value,
             self._config.gamma, self._config.gae_lambda,
         )  # fmt: skip
         self.r2 = explained(values.reshape(-1, 1), returns.reshape(-1, 1))

@@ -1,17 +1,13 @@
-"""What an adversary learns of its victim from passively seeing it: F, its policy, H, its world.
+"""What an adversary learns of its victim's policy from passively seeing it: F of Wu et al. 2021.
 
-Wu et al. 2021, sections 4.2 and 4.3; every departure from the released code is an option of
-`ours`, so that either can be run.
-
-  the victim's observation, standardised                      `VictimView`
-  F, the surrogate: o_v -> a_v                                `Imitation`; white-box `TrueVictim`
-  H, the transition model: (o_v, a, a_v) -> next o_v          `Transition`
-  the pairs that both are fitted on                           `Seen`
+the victim's observation, standardised        `VictimView`
+what a rollout shows of the victim            `Seen`, `Steps`
+F, the surrogate: o_v -> a_v                  `Imitation`; white-box `TrueVictim`
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -52,27 +48,6 @@ SURROGATE: dict[str, Any] = {
     "model_rows": 16_384,
     "model_minibatch": 512,
 }
-
-
-class TransitionConfig(Protocol):
-    """What `Transition` reads of a method's configuration."""
-
-    @property
-    def transition_inputs(self) -> Literal["text", "released"]: ...
-    @property
-    def transition_output(self) -> Literal["change", "next", "tanh"]: ...
-    @property
-    def transition_columns(self) -> Literal["all", "own"]: ...
-    @property
-    def transition_hidden(self) -> tuple[int, ...]: ...
-    @property
-    def eps_s(self) -> float: ...
-    @property
-    def model_rate(self) -> float: ...
-    @property
-    def model_rows(self) -> int: ...
-    @property
-    def model_minibatch(self) -> int: ...
 
 
 class VictimView:
@@ -276,78 +251,3 @@ class TrueVictim:
 
     def restore(self, arrays: Arrays) -> None:
         """Nothing to continue from."""
-
-
-class Transition:
-    """H: the victim's next view, given the last one and what was done.
-
-    Inputs "text": the victim's view, the adversary's and the victim's action. "released": the
-    adversary's observation and action alone. Output "change": the next view as the last one plus a
-    change in running deviations per dimension, without which the adversary's few coordinates are
-    hardly learned; "next": the next view itself; "tanh": the same, bounded to [-1, 1] as released.
-    Columns "own": only those of the victim's body are predicted, the others taken from what really
-    came (released for Pong).
-    """
-
-    def __init__(
-        self, config: TransitionConfig, me: SeatCard, victim: SeatCard, rng: np.random.Generator
-    ):
-        self._config = config
-        own = slice(*victim.own_view)
-        self._columns = own if config.transition_columns == "own" else slice(0, victim.obs_dim)
-        outputs = len(range(victim.obs_dim)[self._columns])
-        seen = me.obs_dim if config.transition_inputs == "released" else victim.obs_dim
-        also = 0 if config.transition_inputs == "released" else victim.act_dim
-        # Departs from the released code, which embeds observation and action apart (32 and 4).
-        self.model = Regressor(
-            seen + me.act_dim + also, outputs, hidden=config.transition_hidden, activation="relu",
-            dead_zone=config.eps_s, learning_rate=config.model_rate, rng=rng,
-            squash=config.transition_output == "tanh",
-        )  # fmt: skip
-        self.changes = RunningMoments((outputs,))
-
-    def __call__(self, steps: Steps, action: Tensor) -> Tensor:
-        """The views (B, D) predicted to follow had the adversary played `action` (B, A)."""
-        made = self.model(self._inputs(steps, action))
-        if self._config.transition_output == "change":
-            made = steps.view[:, self._columns] + made * torch.from_numpy(self._spread())
-        if self._config.transition_columns == "all":
-            return made
-        start, stop = self._columns.start, self._columns.stop
-        rest = steps.next_view
-        return torch.cat([rest[:, :start], made, rest[:, stop:]], dim=1)
-
-    def fit(self, steps: Steps) -> float:
-        """Its explained variance on steps that it has not seen; then learn from them."""
-        usable = steps.valid[:, 0] > 0
-        inputs = self._inputs(steps, steps.action)[usable].numpy()
-        target = steps.next_view[:, self._columns][usable].numpy()
-        if self._config.transition_output == "change":
-            target = target - steps.view[:, self._columns][usable].numpy()
-            self.changes.update(target)
-            target /= self._spread()
-        judged = explained(self.model.infer(inputs[JUDGED]), target[JUDGED])
-        self.model.fit(
-            inputs, target, rows=self._config.model_rows, minibatch=self._config.model_minibatch
-        )
-        return judged
-
-    def _inputs(self, steps: Steps, action: Tensor) -> Tensor:
-        if self._config.transition_inputs == "released":
-            return torch.cat([steps.own, action], dim=1)
-        return torch.cat([steps.view, action, steps.victim_action], dim=1)
-
-    def _spread(self) -> Array:
-        return np.sqrt(self.changes.var + 1e-8).astype(np.float32)
-
-    def state(self) -> Arrays:
-        """For a checkpoint."""
-        changes = {f"changes.{name}": array for name, array in self.changes.state().items()}
-        return {**self.model.state(), **changes}
-
-    def restore(self, arrays: Arrays) -> None:
-        """Continue from `state()`."""
-        start = "changes."
-        moments = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
-        self.model.restore(arrays)
-        self.changes.restore(moments)

@@ -25,7 +25,8 @@ class Rollout:
     obs: (T, N, obs_dim) as the network saw them (filtered); actions: (T, N, act_dim) unclipped;
     means: (T, N, act_dim) what the network would have played without its noise.
     log_probs, values, rewards: (T, N); ends: (T, N) bool, the match ended with this step.
-    last_value: (N,) value of the observation after the last step.
+    last_obs: (N, obs_dim) the observation after the last step, filtered; last_value: (N,) its
+    value.
     other_obs: (T, N, D), other_action: (T, N, A): the other side, as passively seen.
     dense: (T, N) the game's own shaping reward.
     member: (T, N) int, which member of the arena's mixture sat opposite.
@@ -40,6 +41,7 @@ class Rollout:
     values: Array
     rewards: Array
     ends: NDArray[np.bool_]
+    last_obs: Array
     last_value: Array
     other_obs: Array
     other_action: Array
@@ -98,7 +100,8 @@ class Collector:
         )
         other_obs, other_action, dense, member, result, ending = shown
         values = network.vf.infer(z.reshape(-1, z.shape[-1])).reshape(ends.shape)
-        last_value = network.vf.infer(self._filter.apply(self.obs))[:, 0]
+        last_obs = self._filter.apply(self.obs)
+        last_value = network.vf.infer(last_obs)[:, 0]
         self._filter.update(raw.reshape(-1, raw.shape[-1]))  # used from the next rollout on
         return Rollout(
             obs=z,
@@ -110,6 +113,7 @@ class Collector:
             values=values,
             rewards=rewards,
             ends=ends,
+            last_obs=last_obs,
             last_value=last_value,
             other_obs=other_obs,
             other_action=other_action,

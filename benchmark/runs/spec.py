@@ -36,6 +36,7 @@ class AttackPlan(MethodPlan):
     """An attack, resolved."""
 
     track: str
+    reads: frozenset[str] = Field(description="kinds of victim whose network it reads, if any")
 
 
 class DefensePlan(MethodPlan):
@@ -112,6 +113,7 @@ def resolve_run(
     hardenings = tuple(_defense(name, card, settings) for name in dict.fromkeys(defense_names))
     _check_track(track, planned)
     learned = [attack for attack in planned if attack.track != "none"]
+    _check_readable({name: known[name] for name in chosen}, planned)
     _check_trainable({name: known[name] for name in chosen}, hardenings)
     _check_settings(settings.get("attack", {}), learned, "attack")
     _check_settings(settings.get("defense", {}), hardenings, "defense")
@@ -164,7 +166,7 @@ def plan_attack(name: str, card: GameCard, settings: dict[str, Any]) -> AttackPl
     method = _method(name, kind, card, settings)
     made = kind(kind.configure(card, method.config))
     return AttackPlan(
-        method=method, track=made.track, least_steps=made.least_steps,
+        method=method, track=made.track, reads=made.reads, least_steps=made.least_steps,
         fields=_fields(kind, card),
     )  # fmt: skip
 
@@ -189,6 +191,17 @@ def _check_track(declared: str, plans: Sequence[AttackPlan]) -> None:
                 f"attack '{plan.method.name}' asks for the victim's network, this run is in the "
                 f"{declared} track; declare it with --track {WHITE_BOX}"
             )
+
+
+def _check_readable(victims: dict[str, PolicyCard], plans: Sequence[AttackPlan]) -> None:
+    """Raise Misuse for a victim of a kind that a white-box attack of the run cannot read."""
+    for name, card in victims.items():
+        for plan in plans:
+            if plan.reads and card.kind not in plan.reads:
+                raise Misuse(
+                    f"attack '{plan.method.name}' cannot read victim '{name}', which is of kind "
+                    f"'{card.kind}'; white-box it reads {', '.join(sorted(plan.reads))}"
+                )
 
 
 def _check_trainable(victims: dict[str, PolicyCard], plans: Sequence[DefensePlan]) -> None:

@@ -20,6 +20,7 @@ from attacks.victim_model import Imitation, TrueVictim
 from benchmark import registry
 from benchmark.arena.arena import Arena
 from benchmark.errors import Misuse
+from benchmark.games.game import GameCard
 from benchmark.games.mujoco_games import MUJOCO_GAMES
 from benchmark.learning.progress import Quiet
 from benchmark.learning.rollout import Rollout
@@ -637,14 +638,12 @@ def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
         Ours.configure(stranger, {})
 
 
-def _blind_arena() -> Arena:
-    """Pong on whose cards no columns show a seat the other side."""
-    arena = pong_arena()
+def _blind_card() -> GameCard:
+    """Pong's card, were there no columns that show a seat the other side."""
     seats = tuple(
         seat.model_copy(update={"other_view": (4, 4), "other_at_start": ()}) for seat in PONG.seats
     )
-    arena.game.card = PONG.model_copy(update={"seats": seats})
-    return arena
+    return PONG.model_copy(update={"seats": seats})
 
 
 @pytest.mark.parametrize("saliency", ["gradient", "integrated", "smooth"])
@@ -652,14 +651,25 @@ def _blind_arena() -> Arena:
 def test_a_saliency_is_refused_where_no_columns_show_the_adversary(
     saliency: str, columns: str
 ) -> None:
-    config = Ours.configure(PONG, {"saliency": saliency, "saliency_columns": columns})
+    settings = {"saliency": saliency, "saliency_columns": columns, "mode": "loss"}
     with pytest.raises(Misuse, match=f"saliency '{saliency}' needs .*'right'.*saliency=none"):
-        Ours(config).hooks(_blind_arena(), np.random.default_rng(0))
+        Ours.configure(_blind_card(), settings)
 
 
-def test_without_saliency_such_a_card_is_accepted() -> None:
-    config = Ours.configure(PONG, {"saliency": "none"})
-    Ours(config).hooks(_blind_arena(), np.random.default_rng(0))
+def test_a_reward_that_could_pay_nothing_is_refused() -> None:
+    """Without those columns the counterfactual is what happened."""
+    with pytest.raises(Misuse, match=r"mode 'reward' .*'right'.*mode=loss"):
+        Ours.configure(_blind_card(), {"saliency": "none"})
+
+
+def test_the_loss_without_saliency_needs_no_columns() -> None:
+    Ours.configure(_blind_card(), {"saliency": "none", "mode": "loss"})
+
+
+def test_rollouts_of_one_step_are_refused() -> None:
+    """They show no next observation."""
+    with pytest.raises(Misuse, match="2 steps or more, got 1"):
+        Ours.configure(PONG, {"rollout_steps": 1})
 
 
 def test_the_mask_is_on_the_card_s_columns_or_as_many_at_the_tail() -> None:

@@ -50,6 +50,7 @@ class FakeAttack:
     name: ClassVar[str] = "fake"
     version: ClassVar[int] = 1
     track: ClassVar[str] = "black-box"
+    reads: ClassVar[frozenset[str]] = frozenset()
     matches = 2
     least_steps = 1
     trained: ClassVar[Counter[str]] = Counter()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchmark.errors import Misuse
+from benchmark.policies.policy import PolicyCard
 from benchmark.registry import attacks, defenses, games
 from benchmark.runs.spec import EPISODES, HELD_OUT_SEED, SEEDS, RunSpec
 from tests.runs.conftest import Resolve, Shelf, named
@@ -224,3 +225,20 @@ def test_a_black_box_attack_stays_one_in_any_run(resolve: Resolve) -> None:
 def test_an_unknown_track_is_refused(resolve: Resolve) -> None:
     with pytest.raises(Misuse, match="no track 'grey-box'"):
         resolve(track="grey-box")
+
+
+def test_a_victim_that_a_white_box_attack_cannot_read_is_refused(resolve: Resolve) -> None:
+    """Before anything is trained, as for a defense that cannot train it."""
+    shelf = Recurrent({"alpha": named("alpha")})
+    settings = {"attack": {"access": "white-box"}}
+    with pytest.raises(Misuse, match=r"cannot read victim 'alpha'.*'lstm'.*reads mlp"):
+        resolve(victims=shelf, settings=settings, track="white-box")
+
+
+class Recurrent(Shelf):
+    """A shelf on which every victim's card says that it has a memory."""
+
+    def cards(self, game_id: str | None = None) -> dict[str, PolicyCard]:
+        """The cards, changed."""
+        found = super().cards(game_id)
+        return {name: card.model_copy(update={"kind": "lstm"}) for name, card in found.items()}
