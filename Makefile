@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint perf fidelity leaderboard lock image clean
+.PHONY: help setup run test lint perf fidelity leaderboard studies lock image clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,16 @@ fidelity: $(STAMP) ## Play the imported zoo in both physics and print the tables
 
 leaderboard: $(STAMP) ## Render leaderboard.md from the records under results/
 	$(BIN)/bench leaderboard
+
+# STUDY:GAME:VICTIM:TIER, each a page and a figure under docs/studies.
+STUDIES := attacks:you-shall-not-pass-v1:zoo-runner-v1:lite
+
+studies: $(STAMP) ## Render the pages under docs/studies from the records under results/
+	@set -e; for each in $(STUDIES); do \
+	  set -- $$(echo $$each | tr : ' '); \
+	  $(BIN)/bench sweep --study $$1 --game $$2 --victim $$3 --tier $$4 --results results \
+	    --out docs/studies/$$2-$$1.md --figure docs/studies/$$2-$$1.svg; \
+	done
 
 image: ## Build the container image (needs Docker with BuildKit)
 	DOCKER_BUILDKIT=1 $(DOCKER) build $(IMAGE_FLAGS) --tag $(IMAGE) .

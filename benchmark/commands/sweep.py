@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from benchmark.games.game import GameCard, Tier
 from benchmark.leaderboard import board
 from benchmark.leaderboard.figure import check_suffix, save_figure
 from benchmark.leaderboard.study import Row, study_table
-from benchmark.leaderboard.table import steps, to_markdown_table, to_rich
+from benchmark.leaderboard.table import Table, steps, to_markdown_table, to_rich
 from benchmark.learning.threads import use_threads
 from benchmark.records.record import Record
 from benchmark.records.store import Store
@@ -127,7 +128,7 @@ class _Asked:
             victim_names=[self.victim] if self.victim else [],
             attack_names=[plans[0].method.name], defense_names=[], seeds=self.seeds,
             tier=self.tier, budget=self.budget, settings=self.settings,
-            command=shlex.join(["bench", *sys.argv[1:]]),
+            command=_command(),
         )  # fmt: skip
         check_budget(spec.budget_steps, plans)
         return spec.model_copy(update={"attacks": tuple(plans)})
@@ -181,9 +182,24 @@ def _show(title: str, rows: list[Row], asked: int, figure: Path | None, out: Pat
     table = study_table(title, rows, asked)
     console.print(to_rich(table))
     if out is not None:
-        board.write(to_markdown_table(table), out)
+        board.make_folder(out.parent)
+        board.write(_page(table, figure, out), out)
     if figure is not None:
         save_figure(figure, title, rows)
     for path in (out, figure):
         if path is not None:
             console.print(f"wrote {path}", markup=False)
+
+
+def _page(table: Table, figure: Path | None, out: Path) -> str:
+    """The table, its figure and the command that made both, as Markdown."""
+    parts = [to_markdown_table(table)]
+    if figure is not None:
+        link = os.path.relpath(figure, out.parent).replace(os.sep, "/")
+        parts.append(f"![{table.title}]({link})\n")
+    parts.append(f"Made by `{_command()}`.\n")
+    return "\n".join(parts)
+
+
+def _command() -> str:
+    return shlex.join(["bench", *sys.argv[1:]])

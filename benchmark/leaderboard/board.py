@@ -49,6 +49,14 @@ def write(text: str, board: Path) -> None:
         raise InfrastructureError(f"{board}: cannot be written ({error.strerror})") from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for pages; raises InfrastructureError where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InfrastructureError(f"{folder}: cannot be made ({error.strerror})") from error
+
+
 def check(results: Path, board: Path) -> int:
     """How many records the committed board renders from.
 

@@ -111,5 +111,5 @@ def _draw_differences(axes: Axes, rows: Sequence[Row]) -> None:
         )
     axes.axvline(0, color="#4d4d4d", lw=1)
     axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
     axes.set_xlabel(f"AUC - AUC of '{rows[0].label}', points: seeds and mean (95 %)")
