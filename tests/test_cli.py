@@ -688,37 +688,6 @@ def test_a_physics_that_a_game_lacks_is_misuse(given: tuple[str, ...], told: str
     assert told in done.err
 
 
-def test_a_sweep_runs_its_variants_and_shows_them_again(elsewhere: Path) -> None:
-    """Trained once; the second time, and from the records alone, nothing is trained."""
-    asked = (
-        "sweep", "--study", "norms", "--only", "baseline", "--only", "ours linf", "--seeds", 1,
-        "--budget", ROLLOUT, "--figure", "study.svg", "--out", "study.md",
-    )  # fmt: skip
-    first = bench(*asked)
-    assert first.code == 0, first.err
-    assert "ours linf" in first.out
-    assert "1 of 1" in first.out
-    table, picture = Path("study.md").read_bytes(), Path("study.svg").read_bytes()
-    again = bench(*asked, "--results", "store/records")
-    assert again.code == 0, again.err
-    assert (Path("study.md").read_bytes(), Path("study.svg").read_bytes()) == (table, picture)
-
-
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        (("--study", "moonshine"), "no study 'moonshine'"),
-        (("--study", "norms", "--only", "l7"), "no variant 'l7'"),
-        (("--study", "norms", "--figure", "a.pdf"), "a figure is .svg or .png"),
-        (("--study", "norms", "--tier", "huge"), "no tier 'huge'"),
-    ],
-)
-def test_a_sweep_that_cannot_work_is_one_line(given: tuple[str, ...], told: str) -> None:
-    done = bench("sweep", *given)
-    assert (done.code, done.out) == (2, "")
-    assert told in done.err
-
-
 def test_play_counts_by_start() -> None:
     done = bench("play", "--adversary", "random", "--victim", "house-relu", "--episodes", 40,
                  "--bins", 4, "--json")  # fmt: skip

@@ -1,0 +1,51 @@
+"""`bench sweep` as its users meet it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli import ROLLOUT, bench
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every command runs in an empty folder and with a store of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_STORE", str(tmp_path / "store"))
+    return tmp_path
+
+
+def test_a_sweep_runs_its_variants_and_shows_them_again(elsewhere: Path) -> None:
+    """Trained once; the second time, and from the records alone, nothing is trained."""
+    asked = (
+        "sweep", "--study", "norms", "--only", "baseline", "--only", "ours linf", "--seeds", 1,
+        "--budget", ROLLOUT, "--figure", "study.svg", "--out", "study.md",
+    )  # fmt: skip
+    first = bench(*asked)
+    assert first.code == 0, first.err
+    assert "ours linf" in first.out
+    assert "1 of 1" in first.out
+    page, picture = Path("study.md").read_text(), Path("study.svg").read_bytes()
+    again = bench(*asked, "--results", "store/records")
+    assert again.code == 0, again.err
+    assert Path("study.svg").read_bytes() == picture
+    table, command = Path("study.md").read_text().split("Made by ")
+    assert table == page.split("Made by ")[0]
+    assert command.endswith("--results store/records`.\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--study", "moonshine"), "no study 'moonshine'"),
+        (("--study", "norms", "--only", "l7"), "no variant 'l7'"),
+        (("--study", "norms", "--figure", "a.pdf"), "a figure is .svg or .png"),
+        (("--study", "norms", "--tier", "huge"), "no tier 'huge'"),
+    ],
+)
+def test_a_sweep_that_cannot_work_is_one_line(given: tuple[str, ...], told: str) -> None:
+    done = bench("sweep", *given)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
