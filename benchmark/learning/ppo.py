@@ -153,9 +153,7 @@ class PPO:
     def update(self, rollout: Rollout, remaining: float) -> dict[str, float]:
         """Some epochs of minibatch steps on one rollout; returns the update's diagnostics."""
         config = self.config
-        rewards = rollout.rewards
-        if config.scale_reward:
-            rewards = self._reward_scale.scale(rewards, rollout.ends)
+        rewards = self._rewards(rollout)
         advantages, returns = gae(
             rewards, rollout.values, rollout.ends, rollout.last_value,
             config.gamma, config.gae_lambda,
@@ -188,6 +186,24 @@ class PPO:
             **facts,
         }
 
+    @property
+    def _spread(self) -> float:
+        """What rewards are divided by now."""
+        return self._reward_scale.spread if self.config.scale_reward else 1.0
+
+    def _rewards(self, rollout: Rollout) -> Array:
+        """What is learned from: (T, N), the game's rewards at their scale, and any bonus at it.
+
+        The scale is that of the game's rewards alone: were the bonus part of it, outcomes would
+        weigh less for as long as the running variance remembers, long after it has faded.
+        """
+        rewards = rollout.rewards
+        if self.config.scale_reward:
+            rewards = self._reward_scale.scale(rewards, rollout.ends)
+        if rollout.bonus is not None:
+            rewards = rewards + rollout.bonus / np.float32(self._spread)
+        return rewards
+
     def _added_gradient(
         self, table: Table, rollout: Rollout, advantages: Array
     ) -> dict[str, float]:
@@ -199,8 +215,7 @@ class PPO:
             return {"added_gradient": measured.of_loss(term)}
         if rollout.bonus is None:
             return {}
-        spread = self._reward_scale.spread if self.config.scale_reward else 1.0
-        return {"added_gradient": measured.of_bonus(advantages, spread)}
+        return {"added_gradient": measured.of_bonus(advantages, self._spread)}
 
     def policy(self, card: PolicyCard) -> MLPPolicy:
         """The policy as it stands."""

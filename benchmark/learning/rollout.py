@@ -20,7 +20,7 @@ SHOWN = ("other_obs", "other_action", "dense", "member", "result", "ending")
 
 @dataclass
 class Rollout:
-    """T steps of N matches. `rewards` is what PPO will learn from; hooks may add to it by `pay`.
+    """T steps of N matches. PPO learns from `rewards`, and from what hooks `pay` on top.
 
     obs: (T, N, obs_dim) as the network saw them (filtered); actions: (T, N, act_dim) unclipped;
     means: (T, N, act_dim) what the network would have played without its noise.
@@ -31,7 +31,7 @@ class Rollout:
     dense: (T, N) the game's own shaping reward.
     member: (T, N) int, which member of the arena's mixture sat opposite.
     result: (T, N) int8 WIN, TIE, LOSS or VOID of `games.game`, where the match ended.
-    bonus: (T, N) what has been added to the rewards, or None.
+    bonus: (T, N) what is paid on top of the rewards, or None.
     """
 
     obs: Array
@@ -52,9 +52,11 @@ class Rollout:
     bonus: Array | None = None
 
     def pay(self, bonus: Array) -> None:
-        """Add a method's own reward (T, N) to the game's."""
+        """Pay a method's own reward (T, N) on top of the game's, in units of an outcome of 1.
+
+        Kept apart, so that it does not move the scale that an outcome is learned at.
+        """
         self.bonus = bonus if self.bonus is None else self.bonus + bonus
-        self.rewards = self.rewards + bonus
 
     @property
     def steps(self) -> int:
