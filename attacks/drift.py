@@ -6,7 +6,8 @@ the victim at all, and the unfamiliar states of `unfamiliar`, which says later w
 signal passes from the one to the other linearly over the first `hand_over` of the budget.
 
 Which formula is which function:
-  (1 - m) z(action deviation) + m z(unfamiliarity), m = progress / hand_over     `Drift.signal`
+  (1 - m) z(action deviation) + m z(unfamiliarity)     `ActionThenState.signal`
+  m = progress / hand_over up to 1, but 0 until `familiar_steps` have been watched
 With weight = 0 the attack is the baseline, bit for bit.
 """
 
@@ -51,6 +52,11 @@ class Drift(Baseline):
         own = {"familiar_steps": FAMILIAR_STEPS, "hand_over": 0.3}
         return {**super().preset(game, preset), **shaped_defaults(game), **SURROGATE, **own}
 
+    @property
+    def least_steps(self) -> int:
+        """A rollout, after those in which it is seen what the victim knows."""
+        return super().least_steps + self.config.familiar_steps
+
     def hooks(self, arena: Arena, rng: np.random.Generator) -> Hooks:
         return ActionThenState(self.config, arena, rng)
 
@@ -80,9 +86,9 @@ class ActionThenState(Shaping):
         return np.asarray(np.sum(parts, axis=0), dtype=np.float32)
 
     def _action_deviation(self, rollout: Rollout) -> Array:
-        steps = Seen(rollout, self._view, self._bound).steps
-        self._facts["surrogate_r2"] = self._surrogate.fit(steps)
-        deviation = due_to_adversary(self._surrogate, self._view, steps.view, "l1")
+        seen = Seen(rollout, self._view, self._bound)
+        self._facts["surrogate_r2"] = self._surrogate.fit(seen)
+        deviation = due_to_adversary(self._surrogate, self._view, seen.steps.view, "l1")
         self._facts["action_deviation"] = float(deviation.mean())
         return deviation.numpy().reshape(rollout.rewards.shape)
 

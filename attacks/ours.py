@@ -33,6 +33,7 @@ from torch import Tensor
 from attacks import saliency
 from attacks.baseline import Baseline, BaselineConfig
 from attacks.deviation import NORMS, Norm, due_to_adversary
+from attacks.pretrained import Pretrained
 from attacks.saliency import Saliency
 from attacks.shaping import Array, Shaping, shaped_defaults
 from attacks.studies import STUDIES
@@ -42,6 +43,7 @@ from attacks.victim_model import (
     Imitation,
     Seen,
     Steps,
+    Surrogate,
     SurrogateConfig,
     TrueVictim,
     VictimView,
@@ -80,8 +82,8 @@ class OursConfig(SurrogateConfig):
     surrogate_steps: int = Field(
         default=196_608, ge=1, description="pairs that a frozen F is fitted on before it enters"
     )
-    surrogate_passes: int = Field(
-        default=1, ge=1, description="times that F is fitted on each rollout"
+    surrogate_epochs: int = Field(
+        default=100, ge=1, description="passes over them at most, with early stopping"
     )
     transition_inputs: Literal["text", "released"] = Field(
         default="text", description="H sees the victim's side and both actions, or the adversary's"
@@ -93,6 +95,9 @@ class OursConfig(SurrogateConfig):
         default="all", description="of the victim's view: all, or those of its own body"
     )
     transition_hidden: tuple[int, ...]
+    transition_passes: int = Field(
+        default=1, ge=1, description="times that H is fitted on each rollout"
+    )
     eps_s: float = Field(ge=0, description="dead zone of H's regression")
     standardise: bool = Field(default=True, description="the victim's view, or leave it raw")
     mask_ends: bool = Field(default=True, description="no targets across the ends of episodes")
@@ -105,23 +110,23 @@ _TUNED: dict[str, Any] = {
 }  # fmt: skip
 _PAPER: dict[str, Any] = {
     "mode": "loss", "weight": 1.0, "norm": "l1", "eta": 1.0, "saliency": "gradient",
-    "surrogate": "frozen", "surrogate_passes": 10, "transition_output": "next",
+    "surrogate": "frozen", "transition_output": "next",
     "eps_s": 1.0, "transition_hidden": (40, 64),
 }  # fmt: skip
 # Released MuJoCo code: -0.06 * (w L_act - L_obs).
 _RELEASED: dict[str, Any] = {
     "mode": "loss", "weight": 0.06, "norm": "l1", "eta": 1.0, "saliency": "gradient",
-    "saliency_columns": "tail", "surrogate": "frozen", "surrogate_passes": 10, "eps_a": 0.0,
+    "saliency_columns": "tail", "surrogate": "frozen", "eps_a": 0.0,
     "transition_inputs": "released", "transition_output": "tanh", "standardise": False,
     "mask_ends": False, "eps_s": 1.0, "transition_hidden": (36, 64), "model_rate": 3e-4,
-    "model_rows": 65_536, "model_minibatch": 4096,
+    "model_rows": 16_384, "model_minibatch": 4096, "transition_passes": 4,
 }  # fmt: skip
 # Released Pong code: -0.1 * (10 w L_act - 2 L_obs), that is weight 1 and eta 0.2; integrated
 # gradients whatever was asked for.
 _PONG_RELEASED: dict[str, Any] = {
     **_RELEASED, "weight": 1.0, "eta": 0.2, "saliency": "integrated", "saliency_columns": "card",
     "surrogate_steps": 51_000, "transition_columns": "own", "eps_s": 0.01,
-    "transition_hidden": (36, 16), "model_rate": 1e-3, "model_rows": 4000, "model_minibatch": 64,
+    "transition_hidden": (36, 16), "model_rate": 1e-3, "model_rows": 1000, "model_minibatch": 64,
 }  # fmt: skip
 _PONG_PAPER: dict[str, Any] = {
     **_PAPER, "surrogate_steps": 51_000, "eps_s": 0.01, "transition_hidden": (40, 16),
@@ -178,7 +183,14 @@ class Ours(Baseline):
         columns_of(config, game.seats[1 - game.seat_index(game.adversary_seat)])
         if config.rollout_steps < 2:
             raise Misuse(f"ours needs rollouts of 2 steps or more, got {config.rollout_steps}")
+        refuse_inert(config, cls.preset(game, config.preset), settings)
         return config
+
+    @property
+    def least_steps(self) -> int:
+        """A rollout, after those in which a frozen F is still to be fitted."""
+        before = self.config.surrogate_steps if self.config.surrogate == "frozen" else 0
+        return super().least_steps + before
 
     @property
     def reads(self) -> frozenset[str]:
@@ -201,14 +213,16 @@ class Deviations(Shaping):
         self._config, self._rng, self._bound = config, rng, me.act_bound
         self._columns = columns_of(config, victim)
         self.view = VictimView(victim, standardise=config.standardise)
-        self.surrogate: Imitation | TrueVictim
+        self.surrogate: Surrogate
         if config.access == "white-box":
             self.surrogate = TrueVictim(arena.revealed(), self.view, rng)
+        elif config.surrogate == "frozen":
+            self.surrogate = Pretrained(
+                config, victim, self.view, rng,
+                pairs_wanted=config.surrogate_steps, epochs=config.surrogate_epochs,
+            )  # fmt: skip
         else:
-            after = config.surrogate_steps if config.surrogate == "frozen" else None
-            self.surrogate = Imitation(
-                config, victim, rng, frozen_after=after, passes=config.surrogate_passes
-            )
+            self.surrogate = Imitation(config, victim, rng)
         self.transition = Transition(config, me, victim, rng)
 
     @property
@@ -222,14 +236,17 @@ class Deviations(Shaping):
             rollout, self.view, self._bound, mask_ends=config.mask_ends,
             with_own=config.transition_inputs == "released",
         )  # fmt: skip
-        facts = {"surrogate_r2": self.surrogate.fit(self._seen.steps)}
+        fitted = self.surrogate.fit(self._seen)
+        facts = {} if fitted is None else {"surrogate_r2": fitted}
         if self._needs_transition:
             facts["transition_r2"] = self.transition.fit(self._seen.steps)
+        self._facts = facts
+        if not self.surrogate.ready:
+            return
         self._weights = saliency.weights(
             config.saliency, self.surrogate, self._seen.steps.view, self._columns, self._rng
         )
         facts["mean_weight"] = float(self._weights.mean())
-        self._facts = {}
         if config.mode == "reward":
             super().on_rollout(rollout, progress)
         else:
@@ -237,15 +254,13 @@ class Deviations(Shaping):
             self._measure(rollout)
         self._facts |= facts
 
-    def signal(self, rollout: Rollout, progress: float) -> Array | None:
+    def signal(self, rollout: Rollout, progress: float) -> Array:
         """Both deviations as one reward, counterfactual where the paper's equation 9 is not.
 
         The action deviation is what of F's output is due to where the adversary is (against its
         initial pose); the observation deviation is what of H's prediction is due to what the
         adversary did (against nothing).
         """
-        if not self.surrogate.ready:
-            return None
         config, steps = self._config, self._seen.steps
         action = due_to_adversary(self.surrogate, self.view, steps.view, config.norm)
         total = config.action_weight * self._weights * action
@@ -302,6 +317,27 @@ class Deviations(Shaping):
         self.surrogate.restore(checkpoint.get("ours.surrogate"))
         self.transition.restore(checkpoint.get("ours.transition"))
         restore_generator(self._rng, checkpoint.facts["ours_rng"])
+
+
+def refuse_inert(config: OursConfig, preset: Mapping[str, Any], settings: Settings) -> None:
+    """Raise Misuse for a setting that changes nothing: the same training under another name."""
+    white, frozen = config.access == "white-box", config.surrogate == "frozen"
+    needs_h = config.mode == "loss" or config.eta > 0
+    learned = ("surrogate", "surrogate_hidden", "eps_a")
+    once = ("surrogate_steps", "surrogate_epochs")
+    of_h = tuple(field for field in OursConfig.model_fields if field.startswith("transition_"))
+    inert = {
+        "mode=loss": ("anneal_until",) if config.mode == "loss" else (),
+        "access=white-box": (*learned, *once) if white else (),
+        "surrogate=online": () if frozen else once,
+        "saliency=none": ("saliency_columns",) if config.saliency == "none" else (),
+        "mode=reward and eta=0": () if needs_h else (*of_h, "eps_s"),
+    }
+    for why, fields in inert.items():
+        for field in fields:
+            default = preset.get(field, OursConfig.model_fields[field].default)
+            if field in settings and getattr(config, field) != default:
+                raise Misuse(f"attack 'ours': setting '{field}' changes nothing with {why}")
 
 
 def columns_of(config: OursConfig, victim: SeatCard) -> tuple[int, int]:

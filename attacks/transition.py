@@ -30,6 +30,8 @@ class TransitionConfig(Protocol):
     @property
     def transition_hidden(self) -> tuple[int, ...]: ...
     @property
+    def transition_passes(self) -> int: ...
+    @property
     def eps_s(self) -> float: ...
     @property
     def model_rate(self) -> float: ...
@@ -88,9 +90,9 @@ class Transition:
             self.changes.update(target)
             target /= self._spread()
         judged = explained(self.model.infer(inputs[JUDGED]), target[JUDGED])
-        self.model.fit(
-            inputs, target, rows=self._config.model_rows, minibatch=self._config.model_minibatch
-        )
+        rows, minibatch = self._config.model_rows, self._config.model_minibatch
+        for _ in range(self._config.transition_passes):
+            self.model.fit(inputs, target, rows=rows, minibatch=minibatch)
         return judged
 
     def _inputs(self, steps: Steps, action: Tensor) -> Tensor:

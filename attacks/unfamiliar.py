@@ -54,6 +54,11 @@ class Unfamiliar(Baseline):
         shaped = {**shaped_defaults(game), "familiar_steps": FAMILIAR_STEPS}
         return {**super().preset(game, preset), **shaped}
 
+    @property
+    def least_steps(self) -> int:
+        """A rollout, after those in which it is seen what the victim knows."""
+        return super().least_steps + self.config.familiar_steps
+
     def hooks(self, arena: Arena, rng: np.random.Generator) -> Hooks:
         victim = arena.game.card.seats[1 - arena.seat_index]
         return FarFromHome(self.config, victim)

@@ -56,11 +56,17 @@ class VictimView:
     def __init__(self, victim: SeatCard, *, standardise: bool = True):
         self.victim, self._standardise = victim, standardise
         self.moments = RunningMoments((victim.obs_dim,))
+        self._frozen = False
 
     def see(self, obs: Array) -> Array:
         """Take observations (T, N, D) into the statistics, and return them as seen by them."""
-        self.moments.update(obs.reshape(-1, obs.shape[-1]))
+        if not self._frozen:
+            self.moments.update(obs.reshape(-1, obs.shape[-1]))
         return self.of(obs)
+
+    def freeze(self) -> None:
+        """Keep the statistics as they are."""
+        self._frozen = True
 
     def of(self, obs: Array) -> Array:
         """Observations (..., D) standardised and clipped, or as they are."""
@@ -119,6 +125,8 @@ class Seen:
         mask_ends: bool = True,
         with_own: bool = False,
     ):
+        self.raw = rollout.other_obs.reshape(-1, rollout.other_obs.shape[-1])
+        """(B, D) the victim's observations as they are."""
         s = view.see(rollout.other_obs)
         valid = np.ones((*rollout.rewards.shape, 1), dtype=np.float32)
         if mask_ends:
@@ -163,54 +171,65 @@ def _flat(array: Array) -> Tensor:
 class Surrogate(Protocol):
     """F: what the victim does where it sees s. Differentiable in s, frozen in its weights."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether the method may rely on it yet."""
+        ...
+
     def __call__(self, s: Tensor) -> Tensor:
         """Mean actions (B, A_v) for views (B, D)."""
         ...
 
+    def fit(self, seen: Seen) -> float | None:
+        """Take in a rollout; explained variance on it beforehand, None while there is none."""
+        ...
+
+    def state(self) -> Arrays:
+        """For a checkpoint."""
+        ...
+
+    def restore(self, arrays: Arrays) -> None:
+        """Continue from `state()`."""
+        ...
+
+
+def surrogate_network(
+    config: SurrogateConfig, victim: SeatCard, rng: np.random.Generator, *, rate: float
+) -> Regressor:
+    """F's network for a victim's seat, not fitted yet."""
+    return Regressor(
+        victim.obs_dim, victim.act_dim, hidden=config.surrogate_hidden, activation="relu",
+        dead_zone=config.eps_a, learning_rate=rate, rng=rng,
+    )  # fmt: skip
+
 
 class Imitation:
-    """F learned from passively seen pairs: online, or at first and then frozen."""
+    """F learned online from passively seen pairs, one pass over a part of every rollout."""
 
-    def __init__(
-        self, config: SurrogateConfig, victim: SeatCard, rng: np.random.Generator,
-        *, frozen_after: int | None = None, passes: int = 1,
-    ):  # fmt: skip
-        self.model = Regressor(
-            victim.obs_dim, victim.act_dim, hidden=config.surrogate_hidden, activation="relu",
-            dead_zone=config.eps_a, learning_rate=config.model_rate, rng=rng,
-        )  # fmt: skip
-        self._config, self._frozen_after, self._passes = config, frozen_after, passes
-        self.pairs = 0
-        """Pairs that it has been shown."""
+    ready = True
 
-    @property
-    def ready(self) -> bool:
-        """Whether the method may rely on it: at once, or when it is frozen."""
-        return self._frozen_after is None or self.pairs >= self._frozen_after
+    def __init__(self, config: SurrogateConfig, victim: SeatCard, rng: np.random.Generator):
+        self.model = surrogate_network(config, victim, rng, rate=config.model_rate)
+        self._config = config
 
     def __call__(self, s: Tensor) -> Tensor:
         return self.model(s)
 
-    def fit(self, steps: Steps) -> float:
+    def fit(self, seen: Seen) -> float:
         """Its explained variance on steps that it has not seen; then learn from them."""
-        s, action = steps.view.numpy(), steps.victim_action.numpy()
+        s, action = seen.steps.view.numpy(), seen.steps.victim_action.numpy()
         judged = explained(self.model.infer(s[JUDGED]), action[JUDGED])
-        if self._frozen_after is None or self.pairs < self._frozen_after:
-            for _ in range(self._passes):
-                self.model.fit(
-                    s, action, rows=self._config.model_rows, minibatch=self._config.model_minibatch
-                )
-            self.pairs += len(s)
+        rows, minibatch = self._config.model_rows, self._config.model_minibatch
+        self.model.fit(s, action, rows=rows, minibatch=minibatch)
         return judged
 
     def state(self) -> Arrays:
         """For a checkpoint."""
-        return {**self.model.state(), "pairs": np.array(self.pairs)}
+        return self.model.state()
 
     def restore(self, arrays: Arrays) -> None:
         """Continue from `state()`."""
         self.model.restore(arrays)
-        self.pairs = int(arrays["pairs"])
 
 
 class TrueVictim:
@@ -239,11 +258,11 @@ class TrueVictim:
         action: Tensor = self._tower(obs)
         return action.clamp(-bound, bound)
 
-    def fit(self, steps: Steps) -> float:
+    def fit(self, seen: Seen) -> float:
         """Its explained variance: below 1 for what is sampled, or clipped out of the view."""
         with torch.no_grad():
-            played = self(steps.view[JUDGED]).numpy()
-        return explained(played, steps.victim_action[JUDGED].numpy())
+            played = self(seen.steps.view[JUDGED]).numpy()
+        return explained(played, seen.steps.victim_action[JUDGED].numpy())
 
     def state(self) -> Arrays:
         """It has nothing to keep."""

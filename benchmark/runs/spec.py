@@ -146,8 +146,8 @@ def check_budget(steps: int, plans: Sequence[MethodPlan]) -> None:
     for plan in plans:
         if steps < plan.least_steps:
             raise Misuse(
-                f"--budget: {steps} steps are less than one rollout of '{plan.method.name}' "
-                f"({plan.least_steps})"
+                f"--budget: {steps} steps are too few for '{plan.method.name}', which needs "
+                f"{plan.least_steps}: one rollout, after all that it must have seen before"
             )
 
 

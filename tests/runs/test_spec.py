@@ -173,7 +173,7 @@ def test_a_spec_cannot_be_changed(resolve: Resolve) -> None:
 
 def test_a_budget_below_one_rollout_is_refused_before_anything(resolve: Resolve) -> None:
     """Known from the configuration; a floor needs no budget."""
-    with pytest.raises(Misuse, match=r"1000 steps are less than one rollout of 'ours' \(65536\)"):
+    with pytest.raises(Misuse, match=r"1000 steps are too few for 'ours', which needs 65536"):
         resolve(budget=1000)
     assert resolve(budget=1000, attack_names=["random"]).budget_steps == 1000
 
@@ -204,7 +204,7 @@ def test_what_is_the_victims_own_is_no_setting_of_retraining(resolve: Resolve, f
 
 def test_a_budget_below_one_rollout_of_a_defense_is_refused(resolve: Resolve) -> None:
     """Though the attack could do with it."""
-    with pytest.raises(Misuse, match="less than one rollout of 'retrain'"):
+    with pytest.raises(Misuse, match="too few for 'retrain'"):
         resolve(defense_names=["retrain"], settings={"attack": {"preset": "released"}}, budget=2000)
 
 
