@@ -51,14 +51,15 @@ fidelity: $(STAMP) ## Play the imported zoo in both physics and print the tables
 leaderboard: $(STAMP) ## Render leaderboard.md from the records under results/
 	$(BIN)/bench leaderboard
 
-# STUDY:GAME:VICTIM:TIER, each a page and a figure under docs/studies.
-STUDIES := attacks:you-shall-not-pass-v1:zoo-runner-v1:lite
+# STUDY:GAME:VICTIM:TIER:REFERENCE, each a page and a figure under docs/studies.
+STUDIES := attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \
+  attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:dense
 
 studies: $(STAMP) ## Render the pages under docs/studies from the records under results/
 	@set -e; for each in $(STUDIES); do \
-	  set -- $$(echo $$each | tr : ' '); \
-	  $(BIN)/bench sweep --study $$1 --game $$2 --victim $$3 --tier $$4 --results results \
-	    --out docs/studies/$$2-$$1.md --figure docs/studies/$$2-$$1.svg; \
+	  set -- $$(echo $$each | tr : ' '); page=docs/studies/$$2-$$1-against-$$5; \
+	  $(BIN)/bench sweep --study $$1 --game $$2 --victim $$3 --tier $$4 --reference $$5 \
+	    --results results --out $$page.md --figure $$page.svg; \
 	done
 
 image: ## Build the container image (needs Docker with BuildKit)

@@ -76,8 +76,8 @@ class StateCoverage(Shaping):
 
     def __init__(self, config: ImapConfig, arena: Arena, rng: np.random.Generator):
         super().__init__(config)
-        me, victim = (arena.game.card.seats[i] for i in (arena.seat_index, 1 - arena.seat_index))
-        self._mine, self._theirs = slice(*me.own_view), slice(*victim.own_view)
+        victim = arena.game.card.seats[1 - arena.seat_index]
+        self._body, self._other = slice(*victim.own_view), slice(*victim.other_view)
         self._neighbours, self._rng = config.neighbours, rng
         count = min(config.particles, config.matches * config.rollout_steps)
         if config.neighbours >= count:
@@ -85,7 +85,7 @@ class StateCoverage(Shaping):
                 f"setting 'neighbours' is at most {count - 1} with {count} particles of a rollout, "
                 f"got {config.neighbours}"
             )
-        width = sum(stop - start for start, stop in (me.own_view, victim.own_view))
+        width = sum(stop - start for start, stop in (victim.own_view, victim.other_view))
         self.particles = Particles(count, width, rng)
 
     def signal(self, rollout: Rollout, progress: float) -> Array:
@@ -100,9 +100,11 @@ class StateCoverage(Shaping):
         return np.log1p(distance).reshape(rollout.rewards.shape)
 
     def states(self, rollout: Rollout) -> Array:
-        """Both bodies as each senses its own, one row (T * N, D) a step."""
-        # Departs from the released code, whose state is the adversary's observation.
-        bodies = [rollout.obs[..., self._mine], rollout.other_obs[..., self._theirs]]
+        """Both bodies as the victim senses them, one row (T * N, D) a step."""
+        # Departs from the released code, whose state is the adversary's observation. The victim's
+        # is raw: the adversary's own goes through a filter that moves, so that old states and new
+        # ones could not be compared.
+        bodies = [rollout.other_obs[..., self._body], rollout.other_obs[..., self._other]]
         return np.concatenate(bodies, axis=-1).reshape(rollout.steps, -1)
 
     def state(self) -> Checkpoint:

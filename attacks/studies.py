@@ -9,24 +9,40 @@ from attacks.deviation import NORMS
 from benchmark.variants import Variant, variant
 
 _PLAIN = variant("baseline", "baseline")
+_PUBLISHED = variant("baseline published", "baseline", preset="published")
 _WHOLE: dict[str, Any] = {"eta": 1.0, "saliency": "gradient"}
 """The method with all its parts, as an annealed reward: what `parts` takes them from."""
+_LATER = (
+    "dense", "ours", "value-difference", "curiosity", "imap", "unfamiliar", "drift",
+)  # fmt: skip
 STUDIES: dict[str, tuple[Variant, ...]] = {
     "norms": (_PLAIN, *(variant(f"ours {norm}", "ours", norm=norm) for norm in NORMS)),
     "eta": (
         _PLAIN,
         *(variant(f"ours eta {eta}", "ours", eta=float(eta)) for eta in range(5)),
     ),
+    # Figures 6d, 9 and 10 are of the published loss, which is the preset `paper` only.
+    "norms-paper": (
+        _PUBLISHED,
+        *(variant(f"ours paper {n}", "ours", preset="paper", norm=n) for n in NORMS),
+    ),
+    "eta-paper": (
+        _PUBLISHED,
+        *(
+            variant(f"ours paper eta {eta}", "ours", preset="paper", eta=float(eta))
+            for eta in range(1, 5)
+        ),
+    ),
     "saliency": (
         _PLAIN,
         *(
-            variant(f"ours {saliency}", "ours", saliency=saliency)
-            for saliency in ("none", *saliency.METHODS)
+            variant(f"ours {method}", "ours", saliency=method)
+            for method in ("none", *saliency.METHODS)
         ),
     ),
     "presets": (
         _PLAIN,
-        variant("baseline published", "baseline", preset="published"),
+        _PUBLISHED,
         variant("ours tuned", "ours"),
         variant("ours paper", "ours", preset="paper"),
         variant("ours released", "ours", preset="released"),
@@ -36,14 +52,14 @@ STUDIES: dict[str, tuple[Variant, ...]] = {
         variant("no action term", "ours", **_WHOLE, action_weight=0.0),
         variant("no observation term", "ours", **(_WHOLE | {"eta": 0.0})),
         variant("no weight", "ours", **(_WHOLE | {"saliency": "none"})),
-        variant("H as released", "ours", **_WHOLE, transition_inputs="released"),
+        variant("H's released inputs", "ours", **_WHOLE, transition_inputs="released"),
         variant("raw observations", "ours", **_WHOLE, standardise=False),
         variant("ours tuned", "ours"),
         _PLAIN,
     ),
     "attacks": (
         _PLAIN,
-        variant("baseline published", "baseline", preset="published"),
+        _PUBLISHED,
         variant("dense", "dense"),
         *(variant(f"ours {norm}", "ours", norm=norm) for norm in NORMS),
         variant("ours paper", "ours", preset="paper"),
@@ -51,4 +67,5 @@ STUDIES: dict[str, tuple[Variant, ...]] = {
         variant("unfamiliar", "unfamiliar"),
         variant("drift", "drift"),
     ),
+    "later": (_PLAIN, *(variant(name, name) for name in _LATER)),
 }

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from attacks.ours import Ours
+from benchmark.variants import variant
 from tests.test_cli import ROLLOUT, bench
 
 
@@ -41,6 +43,8 @@ def test_a_sweep_runs_its_variants_and_shows_them_again(elsewhere: Path) -> None
     [
         (("--study", "moonshine"), "no study 'moonshine'"),
         (("--study", "norms", "--only", "l7"), "no variant 'l7'"),
+        (("--study", "norms", "--reference", "l8"), "no variant 'l8'"),
+        (("--study", "norms", "--budget", "10"), "too few for 'baseline'"),
         (("--study", "norms", "--figure", "a.pdf"), "a figure is .svg or .png"),
         (("--study", "norms", "--tier", "huge"), "no tier 'huge'"),
     ],
@@ -49,3 +53,12 @@ def test_a_sweep_that_cannot_work_is_one_line(given: tuple[str, ...], told: str)
     done = bench("sweep", *given)
     assert (done.code, done.out) == (2, "")
     assert told in done.err
+
+
+def test_white_box_must_be_declared_in_a_sweep_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study's variants are checked like the attacks of a run."""
+    peeping = (variant("peeping", "ours", access="white-box"),)
+    monkeypatch.setattr(Ours, "studies", classmethod(lambda cls, game: {"peep": peeping}))
+    done = bench("sweep", "--study", "peep")
+    assert done.code == 2
+    assert "declare it with --track white-box" in done.err

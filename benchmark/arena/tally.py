@@ -17,6 +17,10 @@ VOID_LIMIT = 0.01
 """The share of void matches above which a job fails."""
 
 
+class TooManyVoids(CheckFailed):
+    """So many simulations failed that the counts mean little."""
+
+
 class Tally(BaseModel):
     """Wins, ties and losses from one side's view; `breakdown` counts 'win:slow_ball' and so on.
 
@@ -95,9 +99,9 @@ class Tally(BaseModel):
         )
 
     def check_voids(self) -> None:
-        """Raise CheckFailed where too many simulations failed for the counts to mean much."""
+        """Raise TooManyVoids where too many simulations failed for the counts to mean much."""
         if self.voids > VOID_LIMIT * self.episodes:
-            raise CheckFailed(
+            raise TooManyVoids(
                 f"{self.voids} of {self.episodes} matches are void (the simulation diverged); at "
                 f"most {VOID_LIMIT:.0%} may be: a player drives the physics to where it breaks"
             )

@@ -25,7 +25,7 @@ from benchmark.commands.common import (
 )
 from benchmark.errors import Misuse
 from benchmark.evaluation.matches import EVALUATION_MATCHES, episode_list, play_out
-from benchmark.evaluation.starts import Bin, by_start, independence
+from benchmark.evaluation.starts import Dependence, by_start
 from benchmark.evaluation.statistics import wilson
 from benchmark.games.game import Game
 from benchmark.learning.threads import use_threads
@@ -45,9 +45,7 @@ def play_command(
     game: Annotated[str, typer.Option(help="Game id.")] = "pong-v1",
     episodes: Annotated[int, typer.Option(help="Matches to play.", min=1)] = 200,
     seed: Annotated[int, typer.Option(help="Of the episode list.")] = 0,
-    bins: Annotated[
-        int, typer.Option(help="Also count by how unusual a match's start is.", min=0)
-    ] = 0,
+    bins: Annotated[int, typer.Option(help="Also count by start, in so many groups.", min=0)] = 0,
     settings: SetOption = None,
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
@@ -60,7 +58,7 @@ def play_command(
     played = play_out(
         batch, seats, batch.card.adversary_seat, episode_list(batch.card.id, episodes, seed)
     )
-    tally, grouped = played.halves.total, by_start(played, bins) if bins else []
+    tally, grouped = played.halves.total, by_start(played, bins) if bins else None
     if as_json:
         print_json(
             {
@@ -75,12 +73,13 @@ def play_command(
                 "voids": tally.voids,
                 "episodes": tally.episodes,
                 "breakdown": tally.breakdown,
-                **({"by_start": [_bin_facts(b) for b in grouped]} if bins else {}),
+                **({} if grouped is None else {"by_start": _start_facts(grouped)}),
             }
         )
     else:
         _tell(f"{adversary} against {victim}", tally)
-        _tell_bins(grouped)
+        if grouped is not None:
+            _tell_starts(grouped)
     tally.check_voids()
 
 
@@ -97,22 +96,18 @@ def _tell(pairing: str, tally: Tally) -> None:
         console.print(f"  {how:<24} {count}")
 
 
-def _bin_facts(group: Bin) -> dict[str, Any]:
-    return {"from": group.low, "to": group.high, "tally": group.tally.model_dump()}
+def _start_facts(found: Dependence) -> dict[str, Any]:
+    bins = [tally.model_dump() for tally in found.bins]
+    return {"auroc": found.auroc, "p": found.p, "bins": bins}
 
 
-def _tell_bins(grouped: list[Bin]) -> None:
-    """Win rates by start, from the usual to the odd, and whether they differ beyond chance."""
-    if grouped:
-        console.print("  start, sd from mean    win rate")
-    for group in grouped:
-        low, high = wilson(group.tally.wins, group.tally.episodes)
-        console.print(
-            f"  {group.low:.2f}-{group.high:.2f} {'':<14} {group.tally.win_rate:.3f} "
-            f"({low:.3f}-{high:.3f}) of {group.tally.episodes}"
-        )
-    if grouped:
-        console.print(f"  no dependence on the start: p = {independence(grouped):.2g} (chi-square)")
+def _tell_starts(found: Dependence) -> None:
+    """Win rates by start, from those that promise least, and whether the promise holds."""
+    console.print("  by start, from the least to the most promising")
+    for tally in found.bins:
+        low, high = wilson(tally.wins, tally.episodes)
+        console.print(f"    {tally.win_rate:.3f} ({low:.3f}-{high:.3f}) of {tally.episodes}")
+    console.print(f"  wins told from starts: AUROC {found.auroc:.3f}, p = {found.p:.2g}")
 
 
 def watch_command(

@@ -26,7 +26,7 @@ from benchmark.display import Live, show_failures, show_plan
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import GameCard, Tier
 from benchmark.leaderboard import board
-from benchmark.leaderboard.figure import check_suffix, save_figure
+from benchmark.leaderboard.figure import check_drawable, save_figure
 from benchmark.leaderboard.study import Row, study_table
 from benchmark.leaderboard.table import Table, steps, to_markdown_table, to_rich
 from benchmark.learning.threads import use_threads
@@ -37,10 +37,11 @@ from benchmark.registry import game as game_class
 from benchmark.runs.executors.executor import Failure
 from benchmark.runs.run import execute, preview
 from benchmark.runs.spec import (
+    BLACK_BOX,
     SEEDS,
     AttackPlan,
     RunSpec,
-    check_budget,
+    check_attacks,
     default_victim,
     plan_attack,
     resolve_run,
@@ -68,6 +69,12 @@ def sweep(
     results: Annotated[
         Path | None, typer.Option(help="Train nothing: show the records of this folder.")
     ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Label to compare with (the study's first).")
+    ] = None,
+    track: Annotated[
+        str, typer.Option(help="What attacks may see: black-box or white-box.")
+    ] = BLACK_BOX,
     figure: Annotated[Path | None, typer.Option(help="Draw it into this .svg or .png.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the table into this .md.")] = None,
     physics: PhysicsOption = None,
@@ -79,13 +86,18 @@ def sweep(
     Seed by seed, so that a study that is stopped compares as many seeds of every variant.
     """
     use_threads(threads)
+    for path in (figure, out):
+        if path is not None:
+            board.make_folder(path.parent)
     if figure is not None:
-        check_suffix(figure)
+        check_drawable(figure)
     asked = _Asked(
         game_name=game, victim=victim, seeds=seeds, tier=tier_of(tier), budget=budget,
-        settings=settings_of(None, physics), victims=Victims(Store(store).victims),
+        settings=settings_of(None, physics), track=track, victims=Victims(Store(store).victims),
     )  # fmt: skip
-    variants = _chosen(variants_of(study, asked.card), only)
+    known = variants_of(study, asked.card)
+    reference = reference or known[0].label
+    variants = _chosen(known, [*only, reference] if only else [], reference)
     plans = [plan_attack(one.method, asked.card, dict(one.settings)) for one in variants]
     failures: list[Failure] = []
     if results is None:
@@ -95,8 +107,18 @@ def sweep(
         scope = asked.scope()
     found = rows_of(_records(store, results), [plan.method for plan in plans], scope)
     rows = [Row(one.label, records) for one, records in zip(variants, found, strict=True)]
-    title = f"Study '{study}' on {scope.game}, {scope.victim}, {steps(scope.budget_steps)} steps"
-    _show(title, rows, len(scope.seeds), figure, out)
+    (compared,) = (row for row in rows if row.label == reference)
+    budget_text = f"{steps(scope.budget_steps)} steps, tier {scope.tier}"
+    title = f"Study '{study}' on {scope.game}, {scope.victim}, {budget_text}"
+    table = study_table(title, rows, compared, asked.seed_count)
+    console.print(to_rich(table))
+    if figure is not None:
+        save_figure(figure, title, rows, compared)
+    if out is not None:
+        board.write(_page(table, figure, out), out)
+    for path in (out, figure):
+        if path is not None:
+            console.print(f"wrote {path}", markup=False)
     if failures:
         show_failures(Console(stderr=True), failures)
         raise CheckFailed(f"{len(failures)} job(s) failed; the others are in {store}")
@@ -112,7 +134,13 @@ class _Asked:
     tier: Tier
     budget: int | None
     settings: dict[str, dict[str, Any]]
+    track: str
     victims: Victims
+
+    @property
+    def seed_count(self) -> int:
+        """How many seeds a variant has when the study is complete."""
+        return self.seeds if self.seeds is not None else SEEDS[self.tier]
 
     @property
     def card(self) -> GameCard:
@@ -130,7 +158,7 @@ class _Asked:
             tier=self.tier, budget=self.budget, settings=self.settings,
             command=_command(),
         )  # fmt: skip
-        check_budget(spec.budget_steps, plans)
+        check_attacks(plans, self.track, spec.victims, spec.budget_steps)
         return spec.model_copy(update={"attacks": tuple(plans)})
 
     def scope(self) -> Scope:
@@ -141,16 +169,18 @@ class _Asked:
             game=card.id,
             game_options=dict(card.options),
             victim=self.victim or default_victim(self.victims, known, card),
+            tier=self.tier,
             budget_steps=self.budget if self.budget is not None else card.budgets[self.tier],
-            seeds=tuple(range(self.seeds if self.seeds is not None else SEEDS[self.tier])),
+            seeds=None if self.seeds is None else tuple(range(self.seeds)),
         )
 
 
-def _chosen(variants: tuple[Variant, ...], only: list[str] | None) -> tuple[Variant, ...]:
+def _chosen(variants: tuple[Variant, ...], only: list[str], reference: str) -> tuple[Variant, ...]:
+    """The variants asked for, in the study's order; raises Misuse for a label it lacks."""
     known = [one.label for one in variants]
-    for label in only or []:
+    for label in (*only, reference):
         if label not in known:
-            raise Misuse(f"--only: the study has no variant '{label}'; it has {', '.join(known)}")
+            raise Misuse(f"the study has no variant '{label}'; it has {', '.join(known)}")
     return tuple(one for one in variants if not only or one.label in only)
 
 
@@ -176,19 +206,6 @@ def _records(store: Path, results: Path | None) -> list[Record]:
     if problems:
         raise CheckFailed("; ".join(problems))
     return list(found.values())
-
-
-def _show(title: str, rows: list[Row], asked: int, figure: Path | None, out: Path | None) -> None:
-    table = study_table(title, rows, asked)
-    console.print(to_rich(table))
-    if out is not None:
-        board.make_folder(out.parent)
-        board.write(_page(table, figure, out), out)
-    if figure is not None:
-        save_figure(figure, title, rows)
-    for path in (out, figure):
-        if path is not None:
-            console.print(f"wrote {path}", markup=False)
 
 
 def _page(table: Table, figure: Path | None, out: Path) -> str:

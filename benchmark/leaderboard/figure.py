@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from benchmark.errors import InfrastructureError, Misuse, missing_packages
 from benchmark.evaluation import curves
 from benchmark.leaderboard.study import Row, area, differences, interval
 from benchmark.policies.artifact import write_atomically
+from benchmark.records.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,19 +29,17 @@ COLOURS = (
 DASHES = ("-", "--", "-.", ":")
 
 
-def save_figure(path: Path, title: str, rows: Sequence[Row]) -> None:
+def save_figure(path: Path, title: str, rows: Sequence[Row], reference: Row) -> None:
     """Draw a study's figure into a .svg or .png file; equal records give equal bytes.
 
     Raises:
         Misuse: another suffix, or matplotlib is not installed.
         InfrastructureError: the file cannot be written.
     """
-    check_suffix(path)
-    try:
-        from matplotlib import rc_context  # noqa: PLC0415 - needs an extra
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as error:
-        raise missing_packages("matplotlib", error) from error
+    check_drawable(path)
+    from matplotlib import rc_context  # noqa: PLC0415 - needs an extra
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     if not any(row.records for row in rows):
         raise Misuse("no record of this study yet, so there is nothing to draw")
     with rc_context({"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9}):
@@ -49,7 +49,7 @@ def save_figure(path: Path, title: str, rows: Sequence[Row]) -> None:
             axes.spines[["top", "right"]].set_visible(False)
         figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
         _draw_curves(left, rows)
-        _draw_differences(right, rows)
+        _draw_differences(right, rows, reference)
         payload = io.BytesIO()
         kind = path.suffix[1:]
         figure.savefig(payload, format=kind, dpi=150, metadata={"Date": None} if kind == "svg"
@@ -61,10 +61,14 @@ def save_figure(path: Path, title: str, rows: Sequence[Row]) -> None:
         raise InfrastructureError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def check_suffix(path: Path) -> None:
-    """Raise Misuse for a file that is neither .svg nor .png."""
+def check_drawable(path: Path) -> None:
+    """Raise Misuse for a file that is neither .svg nor .png, or where matplotlib is missing."""
     if path.suffix not in FORMATS:
         raise Misuse(f"{path}: a figure is {' or '.join(FORMATS)}")
+    try:
+        importlib.import_module("matplotlib")
+    except ImportError as error:
+        raise missing_packages("matplotlib", error) from error
 
 
 def _style(index: int) -> dict[str, Any]:
@@ -81,7 +85,7 @@ def _draw_curves(axes: Axes, rows: Sequence[Row]) -> None:
             continue
         budget = row.records[0].cell.budget_steps
         steps = (np.arange(BINS) + 0.5) * budget / BINS / 1e6
-        rates = np.stack([curves.binned(r.curves["attack"], budget, BINS) for r in row.records])
+        rates = np.stack([_rates(record) for record in row.records])
         seen = ~np.isnan(rates).all(axis=0)
         rates, at = 100 * rates[:, seen], steps[seen]
         label = f"{row.label} ({len(row.records)})"
@@ -95,12 +99,21 @@ def _draw_curves(axes: Axes, rows: Sequence[Row]) -> None:
     axes.grid(axis="y", alpha=0.25)
 
 
-def _draw_differences(axes: Axes, rows: Sequence[Row]) -> None:
-    """AUC against the first row's, seed by seed and in the mean with its interval."""
+def _rates(record: Record) -> curves.Float:
+    """The curve in bins; a training that diverged wins nothing from there on, as in the table."""
+    rates = curves.binned(record.curves["attack"], record.cell.budget_steps, BINS)
+    if record.failure is not None:
+        known = np.flatnonzero(~np.isnan(rates))
+        rates[known[-1] + 1 if len(known) else 0 :] = 0.0
+    return rates
+
+
+def _draw_differences(axes: Axes, rows: Sequence[Row], reference: Row) -> None:
+    """AUC against the reference's, seed by seed and in the mean with its interval."""
     names: list[str] = []
-    for index, row in enumerate(rows[1:], start=1):
-        values = differences(row, rows[0], area)
-        if not values:
+    for index, row in enumerate(rows):
+        values = differences(row, reference, area)
+        if row is reference or not values:
             continue
         at, colour = len(names), _style(index)["color"]
         names.append(row.label)
@@ -112,4 +125,4 @@ def _draw_differences(axes: Axes, rows: Sequence[Row]) -> None:
     axes.axvline(0, color="#4d4d4d", lw=1)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
-    axes.set_xlabel(f"AUC - AUC of '{rows[0].label}', points: seeds and mean (95 %)")
+    axes.set_xlabel(f"AUC - AUC of '{reference.label}', points: seeds and mean (95 %)")

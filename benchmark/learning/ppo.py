@@ -148,6 +148,12 @@ class PPO:
         facts = self.update(rollout, remaining=1.0 - self.steps / total)
         self.steps += rollout.steps
         diagnostics = {**facts, **self.hooks.diagnostics()}
+        for name, value in diagnostics.items():
+            if not np.isfinite(value):
+                raise TrainingDiverged(
+                    f"'{name}' became {value} at step {self.steps}: expected finite numbers; lower "
+                    "the learning rate of what it measures"
+                )
         return CurvePoint(steps=self.steps, tally=rollout.tally, diagnostics=diagnostics)
 
     def update(self, rollout: Rollout, remaining: float) -> dict[str, float]:

@@ -68,3 +68,15 @@ def _cpu() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def resumed(began: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The provenance of a training that another process goes on with.
+
+    What differs by then, the date aside, is listed under `resumed`, the last time last.
+    """
+    differs = {k: v for k, v in now.items() if k != "date" and v != began.get(k)}
+    earlier = list(began.get("resumed", []))
+    if not differs or differs in earlier[-1:]:
+        return began
+    return {**began, "resumed": [*earlier, differs]}

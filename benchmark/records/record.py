@@ -78,8 +78,9 @@ class MethodRef(_Frozen):
 
     @property
     def label(self) -> str:
-        """The method's name and what was set by hand: one entry of a leaderboard."""
-        return " ".join([self.name, *(f"{k}={v}" for k, v in sorted(self.settings.items()))])
+        """The method's name, its version after the first, and what was set by hand."""
+        name = self.name if self.version == 1 else f"{self.name} v{self.version}"
+        return " ".join([name, *(f"{k}={v}" for k, v in sorted(self.settings.items()))])
 
 
 class Cell(_Frozen):

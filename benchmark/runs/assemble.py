@@ -63,7 +63,7 @@ def _failed_record(cell: PlannedCell, failed: dict[str, Any], command: str) -> R
         steps={"attack": failed["steps"]},
         artifacts={},
         isolation=Isolation(kind="process"),
-        flags=[f"seed {cell.cell.seed} diverged and counts as never winning"],
+        flags=[f"seed {cell.cell.seed} failed in training and counts as never winning"],
         level=0,
         command=command,
         provenance={"attack": failed["provenance"]},

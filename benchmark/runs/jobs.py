@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture, check_fits
-from benchmark.arena.tally import Tally
+from benchmark.arena.tally import Tally, TooManyVoids
 from benchmark.errors import CheckFailed
 from benchmark.evaluation.matches import episode_list, play
 from benchmark.games.game import Game
@@ -89,15 +89,15 @@ class Worker:
                 "steps": steps,
                 "overrun": steps > job.budget_steps,
                 "timings": progress.timings(),
-                "provenance": provenance.collect(),
+                "provenance": progress.provenance,
             }
 
         try:
             policy = train(job, method, arenas, rng, progress)
-        except TrainingDiverged as error:  # the last checkpoint, still finite, stays beside it
+            Tally.sum(point.tally for point in progress.curve).check_voids()
+        except (TrainingDiverged, TooManyVoids) as error:  # the last checkpoint stays beside it
             self.store.file_failure(job.key, {**report(), "failure": str(error)})
             raise
-        Tally.sum(point.tally for point in progress.curve).check_voids()
         return policy, report()
 
     def _attack(
@@ -160,6 +160,8 @@ class JobProgress:
         self._saved_at = time.monotonic()
         self._started = time.perf_counter(), time.process_time()
         self._before = (0.0, 0.0)
+        self.provenance = provenance.collect()
+        """Of the process that began the training; of later ones only what differs."""
 
     def timings(self) -> dict[str, float]:
         """Wall and CPU seconds so far, with those of interrupted tries to their checkpoint."""
@@ -184,6 +186,8 @@ class JobProgress:
             points = json.loads(found.facts["curve"])
             self.curve = [CurvePoint.model_validate(point) for point in points]
             self._before = found.facts["wall_s"], found.facts["cpu_s"]
+            began = found.facts.get("provenance", self.provenance)
+            self.provenance = provenance.resumed(began, self.provenance)
             self._watch(self.curve[-1].steps, Tally())
         return found
 
@@ -194,7 +198,7 @@ class JobProgress:
     def save(self, checkpoint: Checkpoint) -> None:
         """Store it with the curve so far."""
         checkpoint.facts["curve"] = json.dumps([p.model_dump(mode="json") for p in self.curve])
-        checkpoint.facts |= self.timings()
+        checkpoint.facts |= {**self.timings(), "provenance": self.provenance}
         with storage_errors(self._store.root):
             try:
                 checkpoints.write(checkpoint, self._store.checkpoint(self._key))

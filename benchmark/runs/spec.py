@@ -111,13 +111,12 @@ def resolve_run(
         plan_attack(name, card, settings.get("attack", {})) for name in dict.fromkeys(attack_names)
     )
     hardenings = tuple(_defense(name, card, settings) for name in dict.fromkeys(defense_names))
-    _check_track(track, planned)
     learned = [attack for attack in planned if attack.track != "none"]
-    _check_readable({name: known[name] for name in chosen}, planned)
+    check_attacks(planned, track, {name: known[name] for name in chosen}, steps)
     _check_trainable({name: known[name] for name in chosen}, hardenings)
     _check_settings(settings.get("attack", {}), learned, "attack")
     _check_settings(settings.get("defense", {}), hardenings, "defense")
-    check_budget(steps, [*learned, *hardenings])
+    _check_budget(steps, hardenings)
     return RunSpec(
         game=card,
         game_options=options.model_dump(mode="json"),
@@ -141,7 +140,7 @@ def tier_of(name: str) -> Tier:
     return tiers[name]
 
 
-def check_budget(steps: int, plans: Sequence[MethodPlan]) -> None:
+def _check_budget(steps: int, plans: Sequence[MethodPlan]) -> None:
     """Raise Misuse for a method that can learn nothing from so few steps."""
     for plan in plans:
         if steps < plan.least_steps:
@@ -179,6 +178,15 @@ def _defense(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> 
         method=method, meets_opponents=made.meets_opponents, least_steps=made.least_steps,
         fields=_fields(kind, card), trains=made.trains,
     )  # fmt: skip
+
+
+def check_attacks(
+    plans: Sequence[AttackPlan], track: str, victims: dict[str, PolicyCard], steps: int
+) -> None:
+    """Raise Misuse for an attack that this track, one of these victims or the budget rules out."""
+    _check_track(track, plans)
+    _check_readable(victims, plans)
+    _check_budget(steps, [plan for plan in plans if plan.track != "none"])
 
 
 def _check_track(declared: str, plans: Sequence[AttackPlan]) -> None:

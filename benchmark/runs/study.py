@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.errors import CheckFailed, Misuse
-from benchmark.games.game import GameCard
+from benchmark.games.game import GameCard, Tier
 from benchmark.records.record import MethodRef, Record, method_key, one_vote
 from benchmark.registry import attacks
 from benchmark.runs.plan import Plan, make_plan
@@ -64,23 +64,27 @@ class Scope:
     game: str
     game_options: dict[str, Any]
     victim: str
+    tier: Tier
     budget_steps: int
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] | None
+    """None: all that there are."""
 
     @classmethod
     def of(cls, spec: RunSpec) -> Scope:
         """The scope of a run against its one victim."""
         (victim,) = spec.victims
-        return cls(spec.game.id, spec.game_options, victim, spec.budget_steps, spec.seeds)
+        game, options = spec.game.id, spec.game_options
+        return cls(game, options, victim, spec.tier, spec.budget_steps, spec.seeds)
 
     def holds(self, record: Record) -> bool:
-        """Whether it is of an undefended cell of this game, victim, budget and seeds."""
+        """Whether it is of an undefended cell of this game, victim, tier, budget and seeds."""
         cell = record.cell
-        asked = (self.game, self.game_options, self.victim, self.budget_steps)
+        asked = (self.game, self.game_options, self.victim, self.tier, self.budget_steps)
         return (
             cell.defense is None
-            and asked == (cell.game, cell.game_options, cell.victim.name, cell.budget_steps)
-            and cell.seed in self.seeds
+            and asked
+            == (cell.game, cell.game_options, cell.victim.name, cell.tier, cell.budget_steps)
+            and (self.seeds is None or cell.seed in self.seeds)
         )
 
 

@@ -29,9 +29,13 @@ STEPS, MATCHES = 6, 4
 """Of a made-up rollout."""
 
 
-def small(kind: Any, card: GameCard) -> dict[str, int]:
-    """Toy sizes for those of a method's settings that it has; one without PPO has none."""
-    fields = type(kind.configure(card, {})).model_fields
+def small(kind: Any, card: GameCard, settings: dict[str, Any] | None = None) -> dict[str, int]:
+    """Toy sizes for those of a method's settings that it has and that do something."""
+    config = kind.configure(card, settings or {})
+    fields = set(type(config).model_fields)
+    white = getattr(config, "access", "") == "white-box"
+    if white or getattr(config, "surrogate", "") != "frozen":
+        fields.discard("surrogate_steps")
     return {name: value for name, value in SMALL.items() if name in fields}
 
 
@@ -93,7 +97,7 @@ def made_up_rollout(rng: np.random.Generator) -> Rollout:
 
 def toy_config(kind: Any, **settings: Any) -> Any:
     """A method's config for Pong at toy sizes, `settings` on top."""
-    return kind.configure(PONG, {**small(kind, PONG), **settings})
+    return kind.configure(PONG, {**small(kind, PONG, settings), **settings})
 
 
 def trained(

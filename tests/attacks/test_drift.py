@@ -70,13 +70,13 @@ def test_the_signal_passes_from_one_to_the_other(progress: float) -> None:
 
     view, victim = VictimView(PONG.seats[1]), PONG.seats[1]
     surrogate = Imitation(config, victim, chance)
-    surrogate.fit(Seen(rollout_of(0), view, 1.0).steps)
+    surrogate.fit(Seen(rollout_of(0), view, 1.0))
     share = min(1.0, progress / HAND_OVER)
     wanted = np.zeros((STEPS, MATCHES))
     if share < 1:
-        steps = Seen(later, view, 1.0).steps
-        surrogate.fit(steps)
-        moved = due_to_adversary(surrogate, view, steps.view, "l1").numpy()
+        pairs = Seen(later, view, 1.0)
+        surrogate.fit(pairs)
+        moved = due_to_adversary(surrogate, view, pairs.steps.view, "l1").numpy()
         wanted += (1 - share) * standardised(moved.reshape(STEPS, MATCHES))
     known = Unfamiliarity(victim, ROWS)
     known.see(rollout_of(0))
@@ -153,7 +153,7 @@ def test_restored_hooks_pay_the_same(after: int) -> None:
         one, other = rollout_of(number), rollout_of(number)
         whole.on_rollout(one, progress[number])
         resumed.on_rollout(other, progress[number])
-        np.testing.assert_array_equal(one.rewards, other.rewards)
+        np.testing.assert_array_equal(one.bonus, other.bonus)
         assert whole.diagnostics() == resumed.diagnostics()
 
 

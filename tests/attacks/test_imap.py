@@ -66,15 +66,14 @@ def test_distance_is_that_to_the_nearest_others(neighbours: int) -> None:
 
 
 def test_signal_is_the_estimate_on_both_bodies() -> None:
-    """Log(1 + mean distance) of (own columns 0:4, the victim's 0:4), in the second rollout too."""
+    """Log(1 + mean distance) of what the victim sees of both, in the second rollout too."""
     hooks = _hooks()
     rollouts = [made_up_rollout(np.random.default_rng(seed)) for seed in range(2)]
     draws = np.random.default_rng(0)
     seen: list[np.ndarray] = []
     earlier = np.zeros((0, 8), np.float32)
     for n, rollout in enumerate(rollouts):
-        rows = np.concatenate([rollout.obs[..., :4], rollout.other_obs[..., :4]], axis=2)
-        states = rows.reshape(24, 8)
+        states = rollout.other_obs[..., :8].reshape(24, 8)
         drawn = draws.permutation(24)[:10]
         seen.append(states[drawn])
         whole = np.concatenate(seen)
@@ -88,7 +87,7 @@ def test_signal_is_the_estimate_on_both_bodies() -> None:
 
 def test_a_state_far_from_the_others_is_worth_more() -> None:
     hooks, rollout = _hooks(), made_up_rollout(np.random.default_rng(0))
-    rollout.obs[1, 2, :4] += 30.0
+    rollout.other_obs[1, 2, 4:8] += 30.0
     rollout.other_obs[5, 0, :4] += 30.0
     signal = hooks.signal(rollout, 0.0)
     far = {(1, 2), (5, 0)}
@@ -98,8 +97,8 @@ def test_a_state_far_from_the_others_is_worth_more() -> None:
 
 def test_what_is_not_of_a_body_is_worth_nothing() -> None:
     plain, changed = (made_up_rollout(np.random.default_rng(0)) for _ in range(2))
-    changed.obs[..., 4:] += 1000.0
-    changed.other_obs[..., 4:] += 1000.0
+    changed.obs += 1000.0  # the adversary's own, which passes a filter that moves
+    changed.other_obs[..., 8:] += 1000.0
     np.testing.assert_array_equal(_hooks().signal(plain, 0.0), _hooks().signal(changed, 0.0))
 
 
@@ -156,11 +155,11 @@ def test_a_restored_memory_goes_on_as_it_would_have(width: int) -> None:
     """Into hooks of another seed; 100 coordinates are projected, Pong's 8 are not."""
     whole, resumed = _hooks(), _hooks(seed=9)
     for hooks in (whole, resumed):
-        hooks._mine = slice(0, width - 4)
+        hooks._other = slice(4, width)
         hooks.particles = Particles(10, width, hooks._rng)
     rollouts = [made_up_rollout(np.random.default_rng(seed)) for seed in range(3)]
     for rollout in rollouts:
-        rollout.obs = np.resize(rollout.obs, (6, 4, width - 4))
+        rollout.other_obs = np.resize(rollout.other_obs, (6, 4, width + 4))
     whole.signal(rollouts[0], 0.0)
     resumed.restore(whole.state())
     for rollout in rollouts[1:]:

@@ -19,6 +19,7 @@ from benchmark import registry
 from benchmark.errors import Misuse
 from benchmark.games.mujoco_games import MUJOCO_GAMES
 from benchmark.learning.loss import PPOConfig
+from benchmark.learning.normalise import RewardScale
 from benchmark.learning.ppo import PPO, Hooks
 from benchmark.learning.progress import Quiet
 from benchmark.learning.rollout import Rollout
@@ -65,11 +66,11 @@ def ramp() -> np.ndarray:
 
 
 def paid(progress: float, **settings: Any) -> np.ndarray:
-    """What `ramp` adds to a rollout's rewards."""
+    """What `ramp` is paid on top of a rollout's rewards."""
     rollout = made_up_rollout(np.random.default_rng(0))
-    rollout.rewards = np.zeros_like(rollout.rewards)
     shaped(ramp(), **settings).on_rollout(rollout, progress)
-    return rollout.rewards
+    assert rollout.bonus is not None
+    return rollout.bonus
 
 
 # --- the signal ----------------------------------------------------------------------------
@@ -159,7 +160,7 @@ def test_defaults_follow_the_length_of_a_match() -> None:
 # --- paying --------------------------------------------------------------------------------
 
 
-def test_pay_accumulates_in_rewards_and_bonus() -> None:
+def test_pay_accumulates_beside_the_rewards() -> None:
     rollout, rng = made_up_rollout(np.random.default_rng(0)), np.random.default_rng(1)
     before = rollout.rewards.copy()
     first, second = (rng.normal(size=before.shape).astype(np.float32) for _ in range(2))
@@ -168,7 +169,7 @@ def test_pay_accumulates_in_rewards_and_bonus() -> None:
     np.testing.assert_array_equal(rollout.bonus, first)
     rollout.pay(second)
     np.testing.assert_array_equal(rollout.bonus, first + second)
-    np.testing.assert_allclose(rollout.rewards, before + first + second, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(rollout.rewards, before)
 
 
 def test_paying_leaves_what_was_handed_over_as_it_was() -> None:
@@ -258,8 +259,10 @@ def ratio_by_hand(learner: PPO, rollout: Rollout, plain: np.ndarray, spread: flo
     and the deviation cancels.
     """
     config = learner.config
-    own = advantages_of(plain / spread, rollout, config).reshape(-1)
-    added = advantages_of(rollout.rewards / spread, rollout, config).reshape(-1) - own
+    assert rollout.bonus is not None
+    own = advantages_of(plain, rollout, config).reshape(-1)
+    both = plain + rollout.bonus / spread
+    added = advantages_of(both, rollout, config).reshape(-1) - own
     rows = np.arange(0, rollout.steps, -(-rollout.steps // config.minibatch))
     pool = rows if config.advantage_norm == "minibatch" else slice(None)
 
@@ -288,12 +291,12 @@ def test_the_added_gradient_of_a_reward_is_as_defined(norm: str, scaled: bool) -
     learner.enter(arena)
     learner.improve(BUDGET)
     rollout = learner._collector.collect()
-    plain = rollout.rewards.copy()
     hooks.on_rollout(rollout, 0.25)
     before = {name: weight.clone() for name, weight in learner.network.state_dict().items()}
     reported = learner.update(rollout, remaining=0.75)["added_gradient"]
     learner.network.load_state_dict(before)
     spread = learner._reward_scale.spread if scaled else 1.0
+    plain = np.clip(rollout.rewards / spread, -10, 10) if scaled else rollout.rewards
     assert reported == pytest.approx(ratio_by_hand(learner, rollout, plain, spread), rel=1e-2)
 
 
@@ -327,3 +330,20 @@ def test_the_added_gradient_of_a_loss_is_as_defined() -> None:
 
     own = norm(-(played.log_prob(actions).sum(1) * z).mean())
     assert reported == pytest.approx(norm(0.3 * mean.sum(1).mean()) / own, rel=1e-3)
+
+
+def test_a_bonus_does_not_move_the_scale_of_an_outcome() -> None:
+    """Shaped or not, the same matches are learned from at the same scale, then and later."""
+    scales = []
+    for bonus in (0.0, 5.0):
+        config = toy_config(Baseline, scale_reward=True)
+        learner = PPO(pong_arena(config.matches), config, np.random.default_rng(1))
+        rollout = made_up_rollout(np.random.default_rng(0))
+        learner._reward_scale = RewardScale(rollout.rewards.shape[1], config.gamma)
+        if bonus:
+            rollout.pay(np.full_like(rollout.rewards, bonus))
+        learned = learner._rewards(rollout)
+        scales.append((learner._reward_scale.spread, learned))
+    (plain_spread, plain), (spread, paid_for) = scales
+    assert spread == plain_spread
+    np.testing.assert_allclose(paid_for - plain, 5.0 / spread, rtol=1e-4)

@@ -23,6 +23,7 @@ class HConfig:
     transition_output: Literal["change", "next", "tanh"] = "change"
     transition_columns: Literal["all", "own"] = "all"
     transition_hidden: tuple[int, ...] = (24,)
+    transition_passes: int = 1
     eps_s: float = 0.0
     model_rate: float = 5e-3
     model_rows: int = 4096

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ from benchmark.learning.regression import explained
 from benchmark.policies.lstm import LSTMPolicy
 from benchmark.policies.policy import MLPPolicy, PolicyCard, RandomPolicy, expected_shapes
 from tests.attacks.conftest import MATCHES, STEPS, made_up_rollout, toy_config
-from tests.attacks.victims import VICTIM, pairs_of, rng, weights_of
+from tests.attacks.victims import VICTIM, pairs_of, rng, shown_pairs, weights_of
 
 
 def observations(steps: int = 40, matches: int = 5, seed: int = 0) -> np.ndarray:
@@ -197,29 +197,16 @@ def config(**settings: Any) -> SurrogateConfig:
 
 def test_f_learns_a_victim_that_it_only_sees() -> None:
     surrogate = Imitation(config(), VICTIM, rng())
-    judged = [surrogate.fit(pairs_of(seed=k)) for k in range(25)]
+    judged = [surrogate.fit(shown_pairs(k)) for k in range(25)]
     assert judged[0] < 0.2
     assert judged[-1] > 0.7
 
 
 def test_f_is_judged_before_it_learns() -> None:
-    steps, surrogate = pairs_of(), Imitation(config(), VICTIM, rng())
+    shown, surrogate = shown_pairs(), Imitation(config(), VICTIM, rng())
+    steps = shown.steps
     before = explained(surrogate.model.infer(steps.view.numpy()), steps.victim_action.numpy())
-    assert surrogate.fit(steps) == before
-
-
-@pytest.mark.parametrize("frozen_after", [2048, 1500])
-def test_a_frozen_f_stops_with_the_rollout_that_shows_it_enough(frozen_after: int) -> None:
-    surrogate = Imitation(config(), VICTIM, rng(), frozen_after=frozen_after)
-    states, ready = [weights_of(surrogate)], [surrogate.ready]
-    for k in range(4):
-        surrogate.fit(pairs_of(seed=k))
-        states.append(weights_of(surrogate))
-        ready.append(surrogate.ready)
-    learned = [not np.array_equal(a, b) for a, b in itertools.pairwise(states)]
-    assert learned == [True, True, False, False]
-    assert ready == [False, False, True, True, True]
-    assert surrogate.pairs == 2048
+    assert surrogate.fit(shown) == before
 
 
 def test_an_online_f_is_ready_at_once_and_never_stops() -> None:
@@ -227,25 +214,13 @@ def test_an_online_f_is_ready_at_once_and_never_stops() -> None:
     assert surrogate.ready
     for k in range(3):
         before = weights_of(surrogate)
-        surrogate.fit(pairs_of(seed=k))
+        surrogate.fit(shown_pairs(k))
         assert not np.array_equal(weights_of(surrogate), before)
-    assert surrogate.pairs == 3 * 1024
-
-
-def test_passes_are_fits_of_the_same_rollout() -> None:
-    steps = pairs_of()
-    thrice = Imitation(config(), VICTIM, rng(), passes=3)
-    thrice.fit(steps)
-    by_hand = Imitation(config(), VICTIM, rng())
-    for _ in range(3):
-        by_hand.fit(steps)
-    np.testing.assert_array_equal(weights_of(thrice), weights_of(by_hand))
-    assert thrice.pairs == 1024
 
 
 def test_f_gives_gradients_to_the_view_and_none_to_its_weights() -> None:
     surrogate = Imitation(config(), VICTIM, rng())
-    surrogate.fit(pairs_of())
+    surrogate.fit(shown_pairs())
     before = weights_of(surrogate)
     s = torch.ones(4, 6, requires_grad=True)
     surrogate(s).sum().backward()
@@ -258,24 +233,23 @@ def test_f_gives_gradients_to_the_view_and_none_to_its_weights() -> None:
 def test_a_dead_zone_wider_than_every_error_teaches_nothing() -> None:
     surrogate = Imitation(config(eps_a=1e3), VICTIM, rng())
     before = weights_of(surrogate)
-    surrogate.fit(pairs_of())
+    surrogate.fit(shown_pairs())
     np.testing.assert_array_equal(weights_of(surrogate), before)
 
 
 def test_a_restored_f_continues_exactly() -> None:
     chance = rng()
-    whole = Imitation(config(), VICTIM, chance, frozen_after=4000)
-    whole.fit(pairs_of(seed=0))
+    whole = Imitation(config(), VICTIM, chance)
+    whole.fit(shown_pairs(0))
     saved = {name: array.copy() for name, array in whole.state().items()}
     later = np.random.default_rng(5)
     later.bit_generator.state = chance.bit_generator.state
-    resumed = Imitation(config(), VICTIM, np.random.default_rng(8), frozen_after=4000)
+    resumed = Imitation(config(), VICTIM, np.random.default_rng(8))
     resumed.restore(saved)
     resumed.model._rng = later
     for k in (1, 2):
-        assert whole.fit(pairs_of(seed=k)) == resumed.fit(pairs_of(seed=k))
+        assert whole.fit(shown_pairs(k)) == resumed.fit(shown_pairs(k))
     np.testing.assert_array_equal(weights_of(whole), weights_of(resumed))
-    assert resumed.pairs == whole.pairs == 3 * 1024
 
 
 # --- F, in the white-box track -------------------------------------------------------------
@@ -320,9 +294,9 @@ def test_white_box_f_explains_a_deterministic_victim_entirely() -> None:
     mean = policy.mean(view.raw(steps.view).numpy()).clip(-0.4, 0.4)
     surrogate = TrueVictim(policy, view, rng())
     steps = steps._replace(victim_action=torch.from_numpy(mean))
-    assert surrogate.fit(steps) == pytest.approx(1.0, abs=1e-6)
+    assert surrogate.fit(cast(Seen, SimpleNamespace(steps=steps))) == pytest.approx(1.0, abs=1e-6)
     noisy = steps._replace(victim_action=torch.from_numpy(mean) + 0.3 * steps.view[:, :3])
-    assert surrogate.fit(noisy) < 0.9
+    assert surrogate.fit(cast(Seen, SimpleNamespace(steps=noisy))) < 0.9
 
 
 def test_white_box_f_has_a_slope_and_nothing_to_learn_or_keep() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -44,3 +45,9 @@ def pairs_of(rows: int = 1024, seed: int = 0) -> Steps:
 def weights_of(model: Any) -> np.ndarray:
     """All weights of F or H, copied."""
     return np.array(model.model.state()["flat"], copy=True)
+
+
+def shown_pairs(seed: int = 0, rows: int = 1024) -> Any:
+    """`pairs_of` as a rollout shows them; the raw observations are the views."""
+    steps = pairs_of(rows, seed=seed)
+    return SimpleNamespace(steps=steps, raw=steps.view.numpy())

@@ -32,7 +32,7 @@ NONE = Row("to come", [])
 
 def cells(label: str, asked: int = 3) -> dict[str, str]:
     """A row of the table by column."""
-    table = study_table("Study", [REFERENCE, BETTER, NONE], asked)
+    table = study_table("Study", [REFERENCE, BETTER, NONE], REFERENCE, asked)
     rows = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
     return rows[label]
 
@@ -49,15 +49,29 @@ def test_the_reference_row() -> None:
     assert row["win rate (95 %)"] == "55.0 (50.0 to 60.0)"
     assert row["sd"] == "7.1"
     assert row["AUC (95 %)"] == "50.0 (50.0 to 50.0)"
-    assert row["to 50 %"] == "1 k"
+    assert row["to 50 / 80 %"] == "1 k / never"
     assert row["difference"] == row["difference "] == "-"
     assert row["in"] == "2 of 3"
 
 
-def test_seeds_that_never_got_there_are_counted() -> None:
-    """The third seed's curve ends at 75 %, its first half is below."""
-    table = study_table("Study", [Row("a", [record(1, 0, (0, 20)), record(1, 1, (0, 150))])], 2)
-    assert table.rows[0][table.columns.index("to 50 %")] == "1 k (1 of 2)"
+@pytest.mark.parametrize(("quick", "told"), [(1, "never"), (2, "1 k")])
+def test_a_seed_that_never_got_there_is_the_slowest(quick: int, told: str) -> None:
+    """One quick seed of three does not make the median, two do."""
+    curves = [(0, 150)] * quick + [(0, 20)] * (3 - quick)
+    row = Row("a", [record(1, seed, curve) for seed, curve in enumerate(curves)])
+    table = study_table("Study", [row], row, 3)
+    assert table.rows[0][table.columns.index("to 50 / 80 %")].split(" / ")[0] == told
+
+
+def test_the_reference_may_be_any_row() -> None:
+    table = study_table("Study", [REFERENCE, BETTER], BETTER, 2)
+    assert table.rows[0][2] == "-17.5 (-20.0 to -15.0)"
+    assert table.rows[1][2] == "-"
+    assert "to 'better'" in table.note
+
+
+def test_more_seeds_than_asked_are_counted() -> None:
+    assert cells("better", asked=2)["in"] == "3 of 3"
 
 
 def test_a_variant_without_records_is_there_and_says_so() -> None:
@@ -68,27 +82,28 @@ def test_a_variant_without_records_is_there_and_says_so() -> None:
 
 def test_flags_are_shown() -> None:
     flagged = record(0, 0).model_copy(update={"flags": ["seed 0 diverged"]})
-    assert study_table("Study", [Row("a", [flagged])], 1).flags == ["a: seed 0 diverged"]
+    row = Row("a", [flagged])
+    assert study_table("Study", [row], row, 1).flags == ["a: seed 0 diverged"]
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".png"])
 def test_equal_records_give_equal_pictures(tmp_path: Path, suffix: str) -> None:
     first, second = (tmp_path / f"{name}{suffix}" for name in "ab")
     for path in (first, second):
-        save_figure(path, "Study", [REFERENCE, BETTER, NONE])
+        save_figure(path, "Study", [REFERENCE, BETTER, NONE], REFERENCE)
     assert first.read_bytes() == second.read_bytes()
 
 
 def test_the_picture_names_what_it_shows(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "study.svg"
-    save_figure(path, "Study 'x'", [REFERENCE, BETTER])
+    save_figure(path, "Study 'x'", [REFERENCE, BETTER], REFERENCE)
     text = path.read_text()
     for word in ("plain (2)", "better (3)", "environment steps", "AUC of 'plain'"):
         assert re.search(re.escape(word).replace("'", "(?:'|&#x27;)"), text), word
 
 
 def test_a_png_is_one(tmp_path: Path) -> None:
-    save_figure(tmp_path / "a.png", "Study", [REFERENCE])
+    save_figure(tmp_path / "a.png", "Study", [REFERENCE], REFERENCE)
     with Image.open(tmp_path / "a.png") as image:
         assert image.size[0] > 1000
 
@@ -101,10 +116,10 @@ def test_what_cannot_be_drawn_is_refused(
     tmp_path: Path, name: str, rows: list[Any], told: str
 ) -> None:
     with pytest.raises(Misuse, match=told):
-        save_figure(tmp_path / name, "Study", rows)
+        save_figure(tmp_path / name, "Study", rows, rows[0])
 
 
 def test_a_picture_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InfrastructureError, match="cannot be written"):
-        save_figure(tmp_path / "file" / "a.svg", "Study", [REFERENCE])
+        save_figure(tmp_path / "file" / "a.svg", "Study", [REFERENCE], REFERENCE)

@@ -494,7 +494,7 @@ def test_a_training_that_diverged_is_on_record(house: House) -> None:
     (failed,) = [r for r in outcome.records if r.failure]
     assert failed.cell.attack.name == "first"
     assert failed.failure == "the loss became nan at step 20"
-    assert failed.flags == ["seed 0 diverged and counts as never winning"]
+    assert failed.flags == ["seed 0 failed in training and counts as never winning"]
     assert [p.steps for p in failed.curves["attack"]] == [10]
     assert read(house.store.root / "records" / f"{failed.id}.json") == failed
     job = training(house.plan(victim_names=["alpha"], seeds=1), "first")
@@ -509,7 +509,7 @@ def test_a_diverged_seed_is_shown_and_wins_nothing(house: House) -> None:
     (table,) = [t for t in tables(records) if t.title.startswith("Attacks")]
     (row,) = [r for r in table.rows if r[0] == "first"]
     assert row[2].startswith("0.0")
-    assert any("diverged" in flag for flag in table.flags)
+    assert any("failed in training" in flag for flag in table.flags)
 
 
 def test_a_training_that_recovers_replaces_its_failure(house: House) -> None:

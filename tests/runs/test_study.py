@@ -51,13 +51,14 @@ def test_seeds_come_one_after_the_other(resolve: Resolve) -> None:
 def test_rows_hold_the_records_of_their_method_and_no_others() -> None:
     """By configuration, budget, victim and seed, whatever else lies in the store."""
     cell = attacked(1).cell
-    scope = Scope(cell.game, cell.game_options, "house", cell.budget_steps, (0, 1))
+    scope = Scope(cell.game, cell.game_options, "house", cell.tier, cell.budget_steps, (0, 1))
     other = MethodRef.model_validate({**cell.attack.model_dump(), "config": {"weight": 9}})
     strangers = [
         attacked(1, budget_steps=1),
         attacked(1, attack="baseline"),
         _with(attack=other),
         attacked(1, seed=5),
+        attacked(1, tier="full"),
         attacked(1, victim="another"),
         defended(1, 1, 1),
     ]
@@ -67,7 +68,7 @@ def test_rows_hold_the_records_of_their_method_and_no_others() -> None:
 
 def test_two_victims_of_one_name_are_not_averaged() -> None:
     cell = attacked(1).cell
-    scope = Scope(cell.game, cell.game_options, "house", cell.budget_steps, (0,))
+    scope = Scope(cell.game, cell.game_options, "house", cell.tier, cell.budget_steps, (0,))
     twin = _with(victim=PlayerRef(name="house", sha256="another"))
     with pytest.raises(CheckFailed, match="two victims called 'house'"):
         rows_of([attacked(1), twin], [cell.attack], scope)
@@ -76,3 +77,10 @@ def test_two_victims_of_one_name_are_not_averaged() -> None:
 def _with(**changes: object) -> Record:
     record = attacked(1)
     return record.model_copy(update={"cell": record.cell.model_copy(update=changes)})
+
+
+def test_without_seeds_asked_for_all_are_shown() -> None:
+    cell = attacked(1).cell
+    scope = Scope(cell.game, cell.game_options, "house", cell.tier, cell.budget_steps, None)
+    (row,) = rows_of([attacked(1, seed=s) for s in (7, 0, 3)], [cell.attack], scope)
+    assert [record.cell.seed for record in row] == [0, 3, 7]
