@@ -63,7 +63,7 @@ def study_table(title: str, rows: Sequence[Row], reference: Row, asked: int) -> 
                 _spread(row),
                 _mean(row, area),
                 _difference(row, reference, area),
-                " / ".join(_time_to(row, mark) for mark in MARKS),
+                _times(row),
                 _replayed(row),
                 f"{len(row.records)} of {max(asked, len(row.records))}",
             ]
@@ -113,10 +113,13 @@ def _spread(row: Row) -> str:
     return f"{stdev(rates):.1f}" if len(rates) > 1 else "-"
 
 
+def _times(row: Row) -> str:
+    """Steps to each of the marks: '1.05 M / never'."""
+    return " / ".join(_time_to(row, mark) for mark in MARKS) if row.records else "-"
+
+
 def _time_to(row: Row, mark: float) -> str:
     """The median over seeds of the steps to a win rate, a seed that never got there the last."""
-    if not row.records:
-        return "-"
     times = [curves.steps_to(record.curves["attack"], mark) for record in row.records]
     middle = median(inf if time is None else float(time) for time in times)
     return "never" if middle == inf else steps(int(middle))

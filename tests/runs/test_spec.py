@@ -146,7 +146,7 @@ def test_a_setting_that_nothing_reads_is_refused(
 def test_a_floor_does_not_refuse_the_settings_of_an_attack_beside_it(resolve: Resolve) -> None:
     """And is not labelled with them."""
     spec = resolve(attack_names=["random", "ours"], settings={"attack": {"norm": "l2"}})
-    assert [a.method.label for a in spec.attacks] == ["random", "ours norm=l2"]
+    assert [a.method.label for a in spec.attacks] == ["random", "ours v2 norm=l2"]
     assert spec.attacks[1].method.config["norm"] == "l2"
 
 
@@ -181,7 +181,7 @@ def test_a_budget_below_one_rollout_is_refused_before_anything(resolve: Resolve)
 def test_a_setting_goes_to_the_methods_that_have_it(resolve: Resolve) -> None:
     """So a variant can be run beside its baseline; one that nobody has is refused."""
     spec = resolve(attack_names=["baseline", "ours"], settings={"attack": {"norm": "l2"}})
-    assert [a.method.label for a in spec.attacks] == ["baseline", "ours norm=l2"]
+    assert [a.method.label for a in spec.attacks] == ["baseline", "ours v2 norm=l2"]
     with pytest.raises(Misuse, match="'baseline' nor 'ours' has no setting 'nrm'; did you mean"):
         resolve(attack_names=["baseline", "ours"], settings={"attack": {"nrm": "l2"}})
 
@@ -191,7 +191,7 @@ def test_a_value_is_noted_as_the_config_understood_it(
     resolve: Resolve, settings: dict[str, Any]
 ) -> None:
     """0 and 0.0 are one entry."""
-    assert resolve(settings={"attack": settings}).attacks[0].method.label == "ours weight=0.0"
+    assert resolve(settings={"attack": settings}).attacks[0].method.label == "ours v2 weight=0.0"
 
 
 @pytest.mark.parametrize("field", ["hidden", "activation", "obs_clip"])
@@ -205,7 +205,10 @@ def test_what_is_the_victims_own_is_no_setting_of_retraining(resolve: Resolve, f
 def test_a_budget_below_one_rollout_of_a_defense_is_refused(resolve: Resolve) -> None:
     """Though the attack could do with it."""
     with pytest.raises(Misuse, match="too few for 'retrain'"):
-        resolve(defense_names=["retrain"], settings={"attack": {"preset": "released"}}, budget=2000)
+        resolve(
+            attack_names=["baseline"], defense_names=["retrain"],
+            settings={"attack": {"preset": "published"}}, budget=2000,
+        )  # fmt: skip
 
 
 def test_white_box_must_be_declared(resolve: Resolve) -> None:
