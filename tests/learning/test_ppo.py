@@ -94,6 +94,20 @@ def test_a_loss_that_is_not_finite_stops_the_training(arena: MakeArena, config: 
         learner.learn(BUDGET, Quiet())
 
 
+def test_a_method_s_number_that_is_not_finite_stops_the_training(
+    arena: MakeArena, config: PPOConfig
+) -> None:
+    """A model that has diverged, whether or not it has entered the loss yet."""
+
+    class Lost(Hooks):
+        def diagnostics(self) -> dict[str, float]:
+            return {"surrogate_r2": float("-inf")}
+
+    learner = PPO(arena(), config, np.random.default_rng(0), hooks=Lost())
+    with pytest.raises(TrainingDiverged, match="'surrogate_r2' became -inf"):
+        learner.learn(BUDGET, Quiet())
+
+
 def test_weights_that_are_not_finite_stop_the_training(arena: MakeArena, config: PPOConfig) -> None:
     """Where the last loss still was: its gradient alone is not a number."""
 

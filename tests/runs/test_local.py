@@ -503,6 +503,20 @@ def test_a_training_that_diverged_is_on_record(house: House) -> None:
     assert kept.arrays["w"] == 1
 
 
+def test_a_training_of_void_matches_is_on_record_too(house: House) -> None:
+    """It used its budget and left nothing that could be judged: no seed may silently vanish."""
+
+    def void(arena: Arena, progress: Progress) -> Policy:
+        tally = Tally(wins=1, voids=9, breakdown={"win:point": 1, "void:diverged": 9})
+        progress.report(CurvePoint(steps=10, tally=tally))
+        return RandomPolicy(2, 1.0)
+
+    house.acts["first"] = void
+    outcome = house.execute(victim_names=["alpha"], seeds=1)
+    (failed,) = [r for r in outcome.records if r.failure]
+    assert "9 of 10 matches are void" in str(failed.failure)
+
+
 def test_a_diverged_seed_is_shown_and_wins_nothing(house: House) -> None:
     house.acts["first"] = diverging
     records = house.execute(victim_names=["alpha"], seeds=1).records
