@@ -53,11 +53,20 @@ def standardised(signal: Array) -> Array:
     return np.asarray(np.clip(z, -REWARD_CLIP, REWARD_CLIP), dtype=np.float32)
 
 
+def bonus(config: ShapedConfig, signal: Array, progress: float) -> Array:
+    """weight * (1 - progress / anneal_until) * z for a signal (T, N), z in its own deviations.
+
+    Nothing once progress, 0 to 1, has reached anneal_until.
+    """
+    left = max(0.0, 1.0 - progress / config.anneal_until)
+    return standardised(signal) * np.float32(config.weight * left)
+
+
 class Shaping(Hooks):
-    """Pays weight * (1 - progress / anneal_until) * z for a signal's standardised value z."""
+    """Pays the bonus of one signal."""
 
     def __init__(self, config: ShapedConfig):
-        self._weight, self._anneal_until = config.weight, config.anneal_until
+        self._shaped = config
         self._facts: dict[str, float] = {}
 
     @abstractmethod
@@ -66,10 +75,9 @@ class Shaping(Hooks):
 
     def on_rollout(self, rollout: Rollout, progress: float) -> None:
         self._facts = {}
-        left = max(0.0, 1.0 - progress / self._anneal_until)
         signal = self.signal(rollout, progress)
         if signal is not None:
-            rollout.pay(standardised(signal) * np.float32(self._weight * left))
+            rollout.pay(bonus(self._shaped, signal, progress))
 
     def diagnostics(self) -> dict[str, float]:
         return dict(self._facts)

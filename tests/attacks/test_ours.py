@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from attacks.baseline import Baseline, BaselineConfig
-from attacks.ours import PPO_OF, PRESETS, Deviations, Ours, columns_of
+from attacks.ours import AsLoss, AsReward, Deviations, Ours
+from attacks.ours_config import PPO_OF, PRESETS, columns_of
 from attacks.pretrained import Pretrained
 from attacks.shaping import shaped_defaults, standardised
 from attacks.victim_model import Imitation, TrueVictim
@@ -379,15 +379,18 @@ def test_reward_is_standardised_and_clipped() -> None:
 def test_action_deviation_is_blind_to_what_is_not_the_adversary() -> None:
     """Where the victim's surrogate ignores the adversary, the deviation is nothing."""
     hooks, rollout = shown()
+    assert isinstance(hooks, AsReward)
     assert isinstance(hooks.surrogate, Imitation)
+    watched = hooks.watch(rollout, with_transition=False)
+    assert watched is not None
     first = hooks.surrogate.model.network.dense[0]
     with torch.no_grad():
         first.weight[:, 4:8] = 0.0
-    hooks.signal(rollout, 0.0)
+    hooks.signal(rollout, watched)
     assert hooks.diagnostics()["action_deviation"] == 0.0
     with torch.no_grad():
         first.weight[:, 4:8] = 1.0
-    hooks.signal(rollout, 0.0)
+    hooks.signal(rollout, watched)
     assert hooks.diagnostics()["action_deviation"] > 0.0
 
 
@@ -687,6 +690,8 @@ def test_weights_are_made_with_those_columns(columns: str) -> None:
     by_hand = ByHand(hooks, rollout, settings)
     every = itertools.product(range(STEPS), range(MATCHES))
     wanted = torch.tensor([by_hand.weight(t, n) for t, n in every])
-    found: Tensor = hooks._weights
+    assert isinstance(hooks, AsLoss)
+    assert hooks._watched is not None
+    found = hooks._watched.weights
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
     assert hooks.diagnostics()["mean_weight"] == pytest.approx(float(wanted.mean()), rel=1e-4)
