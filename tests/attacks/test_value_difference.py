@@ -44,10 +44,12 @@ def _rollout(seed: int = 0) -> Rollout:
 
 
 def _values(hooks: Difference, rollout: Rollout) -> np.ndarray:
-    """The critic's values (T, N), by torch."""
-    obs = torch.from_numpy(rollout.obs.reshape(rollout.steps, -1))
+    """The critic's values (T + 1, N) of every observation and the one after the last, by torch."""
+    steps, matches = rollout.rewards.shape
+    seen = np.concatenate([rollout.obs, rollout.last_obs[None]])
     with torch.no_grad():
-        return hooks.critic.model(obs).numpy().reshape(rollout.rewards.shape).astype(np.float64)
+        told = hooks.critic.model(torch.from_numpy(seen.reshape((steps + 1) * matches, -1)))
+    return told.numpy().reshape(steps + 1, matches).astype(np.float64)
 
 
 def _advantages_by_hand(
@@ -60,7 +62,7 @@ def _advantages_by_hand(
         for t in range(steps):
             factor = 1.0
             for k in range(t, steps):
-                after = values[min(k + 1, steps - 1), n] * (not ends[k, n])
+                after = values[k + 1, n] * (not ends[k, n])
                 advantages[t, n] += factor * (rewards[k, n] + gamma * after - values[k, n])
                 if ends[k, n]:
                     break
@@ -130,7 +132,7 @@ def test_equal_critics_make_the_victim_a_mirror() -> None:
         last = hooks.critic.model.network.dense[-1]
         last.weight.zero_()
     own = _advantages_by_hand(
-        -victim_rewards(rollout.result), np.zeros((6, 4)), rollout.ends, 0.9, 0.95
+        -victim_rewards(rollout.result), np.zeros((7, 4)), rollout.ends, 0.9, 0.95
     ).astype(np.float32)
     np.testing.assert_allclose(
         hooks.advantages(rollout, own), 2.0 * in_deviations(own), rtol=1e-4, atol=1e-5
