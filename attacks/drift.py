@@ -1,9 +1,10 @@
 """`drift`: first move the victim's action, then its state, away from what it knows.
 
-This benchmark's own combination of two signals that lead the baseline at different times
-(docs/reproduction.md): the counterfactual action deviation of `ours`, which says early what reaches
-the victim at all, and the unfamiliar states of `unfamiliar`, which says later where it fails. The
-signal passes from the one to the other linearly over the first `hand_over` of the budget.
+This benchmark's own combination: the counterfactual action deviation of `ours`, which says early
+what reaches the victim at all, and the unfamiliar states of `unfamiliar`, which is to say later
+where it fails. A probe that preceded this project saw them lead the baseline at different times;
+what came of it here is in docs/reproduction.md. The signal passes linearly from the one to the
+other over the first `hand_over` of the budget.
 
 Which formula is which function:
   (1 - m) z(action deviation) + m z(unfamiliarity)     `ActionThenState.signal`

@@ -16,8 +16,9 @@ With weight = 0 the attack is the baseline, bit for bit.
 Three presets. `paper`: the text. `released`: the authors' code as of their artifact, with what it
 does otherwise than the text (paper.md section 8): H sees the adversary's observation and action
 only and ends in tanh while its targets are raw; F has no dead zone; targets leak across the ends
-of episodes; the saliency mask is the last columns of the view, whatever they show. `tuned`: what
-did best here while still being this method, the default.
+of episodes; outside Pong the saliency mask is the last columns of the view, whatever they show.
+`tuned`, the default: the same idea as a reward, with the settings of a probe that preceded this
+project; whether it gains anything is what docs/reproduction.md says.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ which is what makes `dense` a control for all of them.
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from pydantic import Field
 from attacks.baseline import BaselineConfig
 from benchmark.games.game import GameCard
 from benchmark.games.mujoco_games import MUJOCO_GAMES
-from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.ppo import Hooks
 from benchmark.learning.rollout import Rollout
 
@@ -62,7 +61,7 @@ def bonus(config: ShapedConfig, signal: Array, progress: float) -> Array:
     return standardised(signal) * np.float32(config.weight * left)
 
 
-class Shaping(Hooks):
+class Shaping(Hooks, ABC):
     """Pays the bonus of one signal."""
 
     def __init__(self, config: ShapedConfig):
@@ -81,6 +80,3 @@ class Shaping(Hooks):
 
     def diagnostics(self) -> dict[str, float]:
         return dict(self._facts)
-
-    def state(self) -> Checkpoint:
-        return Checkpoint()

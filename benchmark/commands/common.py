@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,12 +28,46 @@ PhysicsOption = Annotated[
     str | None,
     typer.Option(help="ranked or original, in MuJoCo games; short for --set game.physics=..."),
 ]
+SeedsOption = Annotated[
+    int | None, typer.Option("--seeds", help="How many training seeds; by tier 1, 3 or 5.")
+]
+TierOption = Annotated[str, typer.Option("--tier", help="smoke, lite or full.")]
+BudgetOption = Annotated[
+    int | None,
+    typer.Option("--budget", help="Environment steps of each training (the tier's)."),
+]
+TrackOption = Annotated[
+    str,
+    typer.Option("--track", help="What attacks may see: black-box, or white-box (own ranks)."),
+]
+ThreadsOption = Annotated[
+    int, typer.Option("--threads", help="Of torch and BLAS; MuJoCo takes all cores.")
+]
 STORE = Path("store")
 
 INTERRUPTED = 130
 """Exit code of a command that was stopped by Ctrl-C."""
 
 console = Console()
+
+
+def command_line() -> str:
+    """What was typed, for the record."""
+    return shlex.join(["bench", *sys.argv[1:]])
+
+
+@contextlib.contextmanager
+def stoppable(store: Path) -> Iterator[None]:
+    """Turn Ctrl-C during long work into one line that says how to go on, and its exit code."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        Console(stderr=True).print(
+            f"stopped; finished jobs and the last checkpoint are in {store}: "
+            "the same command goes on from there",
+            soft_wrap=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def print_json(value: Any) -> None:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
-import sys
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from benchmark.commands.common import (
-    INTERRUPTED,
     STORE,
+    BudgetOption,
     JsonOption,
     PhysicsOption,
+    SeedsOption,
     SetOption,
     StoreOption,
+    ThreadsOption,
+    TierOption,
+    TrackOption,
+    command_line,
     console,
     print_json,
     settings_of,
+    stoppable,
 )
 from benchmark.display import Live, Silent, show_failures, show_plan
 from benchmark.errors import CheckFailed
@@ -43,20 +47,14 @@ def run(
     defense: Annotated[
         list[str] | None, typer.Option(help="Defense's name (none). Repeatable.")
     ] = None,
-    seeds: Annotated[
-        int | None, typer.Option(help="How many training seeds; by tier 1, 3 or 5.")
-    ] = None,
-    tier: Annotated[str, typer.Option(help="smoke, lite or full.")] = "smoke",
-    budget: Annotated[
-        int | None, typer.Option(help="Environment steps of each training (the tier's).")
-    ] = None,
-    track: Annotated[
-        str, typer.Option(help="What attacks may see: black-box, or white-box (own ranks).")
-    ] = BLACK_BOX,
+    seeds: SeedsOption = None,
+    tier: TierOption = "smoke",
+    budget: BudgetOption = None,
+    track: TrackOption = BLACK_BOX,
     settings: SetOption = None,
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
-    threads: Annotated[int, typer.Option(help="Of torch and BLAS; MuJoCo takes all cores.")] = 1,
+    threads: ThreadsOption = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Train attacks on victims, harden victims with defenses, play, and print the scores."""
@@ -72,18 +70,11 @@ def run(
         tier=tier_of(tier),
         budget=budget,
         settings=settings_of(settings, physics),
-        command=shlex.join(["bench", *sys.argv[1:]]),
+        command=command_line(),
         track=track,
     )
-    try:
+    with stoppable(store):
         outcome = _run(spec, Store(store), victims, as_json)
-    except KeyboardInterrupt:
-        Console(stderr=True).print(
-            f"stopped; finished jobs and the last checkpoint are in {store}: "
-            "the same command goes on from there",
-            soft_wrap=True,
-        )
-        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_json([record.model_dump(mode="json") for record in outcome.records])
     else:

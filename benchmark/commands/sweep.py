@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +13,18 @@ import typer
 from rich.console import Console
 
 from benchmark.commands.common import (
-    INTERRUPTED,
     STORE,
+    BudgetOption,
     PhysicsOption,
+    SeedsOption,
     StoreOption,
+    ThreadsOption,
+    TierOption,
+    TrackOption,
+    command_line,
     console,
     settings_of,
+    stoppable,
 )
 from benchmark.display import Live, show_failures, show_plan
 from benchmark.errors import CheckFailed, Misuse
@@ -56,13 +60,9 @@ def sweep(
     study: Annotated[str, typer.Option(help="Which study; an unknown name lists them.")],
     game: Annotated[str, typer.Option(help="Game id.")] = "pong-v1",
     victim: Annotated[str | None, typer.Option(help="Victim's name (a shipped one).")] = None,
-    seeds: Annotated[
-        int | None, typer.Option(help="How many training seeds; by tier 1, 3 or 5.")
-    ] = None,
-    tier: Annotated[str, typer.Option(help="smoke, lite or full.")] = "smoke",
-    budget: Annotated[
-        int | None, typer.Option(help="Environment steps of each training (the tier's).")
-    ] = None,
+    seeds: SeedsOption = None,
+    tier: TierOption = "smoke",
+    budget: BudgetOption = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Label of a variant to run. Repeatable.")
     ] = None,
@@ -72,14 +72,12 @@ def sweep(
     reference: Annotated[
         str | None, typer.Option(help="Label to compare with (the study's first).")
     ] = None,
-    track: Annotated[
-        str, typer.Option(help="What attacks may see: black-box or white-box.")
-    ] = BLACK_BOX,
+    track: TrackOption = BLACK_BOX,
     figure: Annotated[Path | None, typer.Option(help="Draw it into this .svg or .png.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the table into this .md.")] = None,
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
-    threads: Annotated[int, typer.Option(help="Of torch and BLAS; MuJoCo takes all cores.")] = 1,
+    threads: ThreadsOption = 1,
 ) -> None:
     """Run the variants of a study with equal seeds and budget, and compare them.
 
@@ -156,7 +154,7 @@ class _Asked:
             victim_names=[self.victim] if self.victim else [],
             attack_names=[plans[0].method.name], defense_names=[], seeds=self.seeds,
             tier=self.tier, budget=self.budget, settings=self.settings,
-            command=_command(),
+            command=command_line(),
         )  # fmt: skip
         check_attacks(plans, self.track, spec.victims, spec.budget_steps)
         return spec.model_copy(update={"attacks": tuple(plans)})
@@ -187,16 +185,9 @@ def _chosen(variants: tuple[Variant, ...], only: list[str], reference: str) -> t
 def _run(spec: RunSpec, store: Store, victims: Victims) -> list[Failure]:
     ahead = preview(spec, store, plan_study(spec))
     show_plan(console, spec, ahead)
-    try:
-        with contextlib.ExitStack() as stack:
-            live = stack.enter_context(Live(console, ahead.plan.jobs))
-            return execute(spec, ahead.plan, store, victims, lambda: live).failures
-    except KeyboardInterrupt:
-        Console(stderr=True).print(
-            f"stopped; what is finished is in {store.root}: the same command goes on from there",
-            soft_wrap=True,
-        )
-        raise typer.Exit(INTERRUPTED) from None
+    with stoppable(store.root), contextlib.ExitStack() as stack:
+        live = stack.enter_context(Live(console, ahead.plan.jobs))
+        return execute(spec, ahead.plan, store, victims, lambda: live).failures
 
 
 def _records(store: Path, results: Path | None) -> list[Record]:
@@ -214,9 +205,5 @@ def _page(table: Table, figure: Path | None, out: Path) -> str:
     if figure is not None:
         link = os.path.relpath(figure, out.parent).replace(os.sep, "/")
         parts.append(f"![{table.title}]({link})\n")
-    parts.append(f"Made by `{_command()}`.\n")
+    parts.append(f"Made by `{command_line()}`.\n")
     return "\n".join(parts)
-
-
-def _command() -> str:
-    return shlex.join(["bench", *sys.argv[1:]])

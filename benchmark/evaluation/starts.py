@@ -72,7 +72,7 @@ def standardised_starts(starts: NDArray[np.float32]) -> Float:
 class HeldOutPredictor:
     """Ridge regression of results on starts, every match told by a fit on the other folds.
 
-    The weight of the ridge is the number of coordinates, a prior of one match's worth of evidence.
+    The weight of the ridge is the number of coordinates: about a match's own entry in the kernel.
     Calling it with results (K, R) gives predictions (K, R): the fits are matrices of the starts
     alone, so shuffled results cost a product each.
     """
