@@ -21,7 +21,7 @@ from rich.text import Text
 from benchmark.arena.tally import Tally
 from benchmark.leaderboard.table import steps as short
 from benchmark.runs.executors.executor import Failure
-from benchmark.runs.plan import Job
+from benchmark.runs.job import Job
 from benchmark.runs.run import Preview
 from benchmark.runs.spec import RunSpec
 
@@ -36,13 +36,16 @@ def show_plan(console: Console, spec: RunSpec, preview: Preview) -> None:
     table.add_row("game", f"{spec.game.title} ({spec.game.id}), adversary {seat}")
     table.add_row("victims", ", ".join(spec.victims))
     table.add_row("attacks", ", ".join(a.method.label for a in spec.attacks))
-    table.add_row("defenses", ", ".join(d.method.label for d in spec.defenses) or "none")
+    against = (*spec.defenses, *spec.detectors)
+    table.add_row("defenses", ", ".join(d.method.label for d in against) or "none")
     budget = f"{short(spec.budget_steps)} steps a training, {spec.episodes} episodes a pairing"
     table.add_row("tier", f"{spec.tier}: {budget}, {len(spec.seeds)} seed(s)")
-    kinds = [job.kind for job in preview.plan.jobs]
-    counts = f"{kinds.count('attack')} attacks, {kinds.count('harden')} hardenings, "
+    kinds: list[str] = [job.kind for job in preview.plan.jobs]
+    told = {"attack": "attacks", "harden": "hardenings", "play": "pairings"}
+    counts = [f"{kinds.count(kind)} {name}" for kind, name in told.items()]
+    looks = kinds.count("detect") + kinds.count("split")
     done = f"; {preview.done} already in the store" if preview.done else ""
-    table.add_row("jobs", f"{counts}{kinds.count('play')} pairings{done}")
+    table.add_row("jobs", ", ".join([*counts, *([f"{looks} looks"] if looks else [])]) + done)
     table.add_row("expected", _duration(preview.seconds))
     table.add_row("isolation", "process: the method's code runs beside the victim (level 0)")
     console.print(table)
@@ -142,7 +145,7 @@ class Live:
         self._progress.update(self._all, advance=max(0, _cost([job]) - self._steps))
         self._progress.remove_task(self._task)
         self._task = None
-        if failure is None and job.kind != "play":
+        if failure is None and job.kind in ("attack", "harden"):
             rate = "" if self._rate is None else f", {100 * self._rate:.0f} % of late matches won"
             self._console.print(Text.assemble(("done", "green"), f" {job.label}{rate}"))
 

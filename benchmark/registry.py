@@ -1,4 +1,4 @@
-"""Plug-ins by name: games, victims, attacks and defenses come from entry points, loaded lazily."""
+"""Plug-ins by name: games, victims and methods come from entry points, loaded lazily."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ class Registry:
 games = Registry("bench.games", "game")
 attacks = Registry("bench.attacks", "attack")
 defenses = Registry("bench.defenses", "defense")
+detectors = Registry("bench.detectors", "detector")
 _victim_sources = Registry("bench.victims", "source of victims")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from pydantic import BaseModel
@@ -15,9 +15,16 @@ from benchmark.games.game import GameCard
 from benchmark.learning.progress import Progress
 from benchmark.policies.policy import Policy
 from benchmark.settings import Settings
+from benchmark.variants import Variant
 
-MakeArena = Callable[[Mixture, int], Arena]
-"""(who sits opposite, matches in parallel) -> the arena seen from the victim's seat."""
+
+
+class MakeArena(Protocol):
+    """Makes the arenas that a defense learns in; their steps are its budget."""
+
+    def __call__(self, opposite: Mixture, matches: int, *, attacking: bool = False) -> Arena:
+        """`matches` in parallel, seen from the victim's seat, or from the adversary's."""
+
 
 
 class Defense(ABC):
@@ -37,6 +44,11 @@ class Defense(ABC):
 
     def __init__(self, config: Any):
         self.config: BaseModel = config
+
+    @classmethod
+    def studies(cls, game: GameCard) -> Mapping[str, tuple[Variant, ...]]:
+        """Studies that this defense offers to `bench sweep`, by name; see `Attack.studies`."""
+        return {}
 
     @property
     def least_steps(self) -> int:

@@ -8,12 +8,13 @@ be studied. The opponent is drawn per episode; the curve records the realised sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
+from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
@@ -22,9 +23,12 @@ from benchmark.learning.loss import PPOConfig
 from benchmark.learning.ppo import PPO, Hooks
 from benchmark.learning.progress import Progress
 from benchmark.learning.rollout import Rollout
-from benchmark.policies.policy import MLPPolicy, Policy
+from benchmark.policies.lstm import LSTMPolicy
+from benchmark.policies.policy import MLPPolicy, Policy, PolicyCard
 from benchmark.settings import Settings, resolve
+from benchmark.variants import Variant
 from defenses.defense import Defense, MakeArena
+from defenses.studies import STUDIES
 
 
 class MixedConfig(PPOConfig):
@@ -77,8 +81,9 @@ class Mixed(Defense):
 
     name: ClassVar[str] = "mixed"
     citation: ClassVar[str] = "Wu et al., USENIX Security 2021, mixed retraining"
-    trains: ClassVar[frozenset[str]] = frozenset({"mlp"})
+    trains: ClassVar[frozenset[str]] = frozenset({"mlp", "lstm"})
     share: ClassVar[float] = 0.5
+    Config: ClassVar[type[MixedConfig]] = MixedConfig
 
     config: MixedConfig
 
@@ -87,11 +92,15 @@ class Mixed(Defense):
         if game.id not in PRESETS:
             raise Misuse(f"defense '{cls.name}' has no preset for {game.id}")
         base = {**PRESETS[game.id], "p": cls.share}
-        config = resolve(MixedConfig, base, settings, f"defense '{cls.name}'")
+        config = resolve(cls.Config, base, settings, f"defense '{cls.name}'")
         for field in ("hidden", "activation", "obs_clip"):
             if getattr(config, field) != MixedConfig.model_fields[field].default:
                 raise Misuse(f"defense '{cls.name}': '{field}' is the victim's own, not a setting")
         return config
+
+    @classmethod
+    def studies(cls, game: GameCard) -> Mapping[str, tuple[Variant, ...]]:
+        return STUDIES
 
     @property
     def least_steps(self) -> int:
@@ -111,23 +120,49 @@ class Mixed(Defense):
         rng: np.random.Generator,
         progress: Progress,
     ) -> Policy:
-        if not isinstance(victim, MLPPolicy):
+        start, mixture = self.trainable(victim), self.mixture(adversaries, opponents)
+        arena = make_arena(mixture, self.config.matches)
+        learner = self.learner(start, arena, adversaries, rng)
+        learner.learn(budget_steps, progress)
+        return learner.policy(self.card(victim, learner.steps))
+
+    def trainable(self, victim: Policy) -> MLPPolicy | LSTMPolicy:
+        """The victim, if it is a network that can be trained; raises Misuse."""
+        if not isinstance(victim, (MLPPolicy, LSTMPolicy)):
             raise Misuse(
-                f"defense '{self.name}' trains feed-forward networks; '{victim.card.name}' is "
+                f"defense '{self.name}' trains networks (mlp, lstm); '{victim.card.name}' is "
                 f"'{victim.card.kind}'"
             )
-        mixture = self.mixture(adversaries, opponents)
-        arena = make_arena(mixture, self.config.matches)
-        adversarial = [any(p is a for a in adversaries) for p in mixture.policies]
-        learner = PPO(arena, self.config, rng, hooks=StepShare(adversarial), start=victim)
-        learner.learn(budget_steps, progress)
+        return victim
+
+    def learner(
+        self,
+        start: MLPPolicy | LSTMPolicy,
+        arena: Arena,
+        adversaries: Sequence[Policy],
+        rng: np.random.Generator,
+    ) -> PPO:
+        """PPO from the weights of `start` in an arena of the victim's seat."""
+        learner = PPO(arena, self.config, rng, start=start)
+        opposite = arena.players.mixture.policies
+        adversarial = [any(p is a for a in adversaries) for p in opposite]
+        # Made after the learner, so that a generator spawned for a method moves nothing of it.
+        learner.hooks = self.hooks(adversarial, rng)
+        return learner
+
+    def hooks(self, adversarial: Sequence[bool], rng: np.random.Generator) -> Hooks:
+        """What the method adds to PPO, given which members of the mixture are adversaries."""
+        return StepShare(adversarial)
+
+    def card(self, victim: Policy, steps: int) -> PolicyCard:
+        """The card of what came of a victim after `steps` environment steps."""
         facts = {
-            "steps": learner.steps,
+            "steps": steps,
             "defense": self.name,
             "from": victim.card.sha256,
             "config": self.config.model_dump(mode="json"),
         }
-        card = victim.card.model_copy(
+        return victim.card.model_copy(
             update={
                 "name": f"{victim.card.name} + {self.name}",
                 "origin": f"hardened from '{victim.card.name}' by '{self.name}' "
@@ -136,10 +171,18 @@ class Mixed(Defense):
                 "sha256": "",
             }
         )
-        return learner.policy(card)
 
     def mixture(self, adversaries: Sequence[Policy], opponents: Sequence[Policy]) -> Mixture:
         """Adversaries share p equally among them, regular opponents share 1 - p."""
+        self.check_players(adversaries, opponents)
+        p = self.config.p
+        return Mixture(
+            [(policy, p / len(adversaries)) for policy in adversaries]
+            + [(policy, (1.0 - p) / len(opponents)) for policy in opponents]
+        )
+
+    def check_players(self, adversaries: Sequence[Policy], opponents: Sequence[Policy]) -> None:
+        """Raise Misuse where nobody could play a share of the episodes."""
         p = self.config.p
         for kind, players, share in (
             ("adversary", adversaries, p),
@@ -147,7 +190,3 @@ class Mixed(Defense):
         ):
             if share > 0 and not players:
                 raise Misuse(f"defense '{self.name}' with p = {p} needs at least one {kind}")
-        return Mixture(
-            [(policy, p / len(adversaries)) for policy in adversaries]
-            + [(policy, (1.0 - p) / len(opponents)) for policy in opponents]
-        )

@@ -24,8 +24,8 @@ from benchmark.learning.checkpoint import Checkpoint
 from benchmark.policies import artifact
 from benchmark.policies.zoo_pong import PONG_SHAPES
 from benchmark.records.record import Record, read, to_json
+from benchmark.runs.job import Job
 from benchmark.runs.jobs import JobProgress, Worker
-from benchmark.runs.plan import Job
 from benchmark.runs.spec import EPISODES
 from tests.factories import attacked, defended, scribble
 from tests.policies.flat import as_published, joined, mlp_parts
@@ -116,14 +116,15 @@ def test_list_json_is_json_and_nothing_else() -> None:
     """Everything, or one kind, the same rows."""
     everything = bench("list", "--json")
     assert everything.code == 0
-    assert set(everything.json) == {"games", "victims", "attacks", "defenses"}
+    assert set(everything.json) == {"games", "victims", "attacks", "defenses", "detectors"}
     for kind, rows in everything.json.items():
         assert bench("list", kind, "--json").json == rows
         assert len({row["name"] for row in rows}) == len(rows) > 0
     names = {kind: [row["name"] for row in rows] for kind, rows in everything.json.items()}
     assert names["games"] == registry.games.names()
     assert {"random", "zero", "baseline", "ours"} <= set(names["attacks"])
-    assert {"retrain", "mixed"} <= set(names["defenses"])
+    assert {"retrain", "mixed", "iterated"} <= set(names["defenses"])
+    assert {"density", "prediction-error"} <= set(names["detectors"])
     assert a_victim() in names["victims"]
 
 

@@ -38,10 +38,31 @@ def test_a_sweep_runs_its_variants_and_shows_them_again(elsewhere: Path) -> None
     assert command.endswith("--results store/records`.\n")
 
 
+def test_a_sweep_of_defenses_shows_robustness_beside_generality(elsewhere: Path) -> None:
+    """Against the attack that was asked for; from the records alone it shows the same."""
+    asked = (
+        "sweep", "--study", "mixture", "--attack", "baseline", "--only", "p = 1", "--seeds", 1,
+        "--budget", ROLLOUT, "--figure", "study.svg", "--out", "study.md",
+    )  # fmt: skip
+    first = bench(*asked)
+    assert first.code == 0, first.err
+    page = Path("study.md").read_text()
+    assert page.startswith("## Study 'mixture' against baseline on pong-v1")
+    (row,) = [line for line in page.splitlines() if line.startswith("| p = 1")]
+    assert row.split("|")[7].strip() == "1.00"  # all steps were adversarial
+    again = bench(*asked, "--results", "store/records")
+    assert again.code == 0, again.err
+    assert Path("study.md").read_text().split("Made by ")[0] == page.split("Made by ")[0]
+    other = bench(*asked, "--results", "store/records", "--attack", "ours")
+    assert "nothing to draw" in other.err
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
         (("--study", "moonshine"), "no study 'moonshine'"),
+        (("--study", "mixture", "--reference", "p = 0"), "compares with the undefended victim"),
+        (("--study", "mixture", "--attack", "nobody"), "no attack 'nobody'"),
         (("--study", "norms", "--only", "l7"), "no variant 'l7'"),
         (("--study", "norms", "--reference", "l8"), "no variant 'l8'"),
         (("--study", "norms", "--budget", "10"), "too few for 'baseline'"),

@@ -67,6 +67,16 @@ class Tally(BaseModel):
         """(W + T) / N in [0, 1]; 0 where nothing was played."""
         return (self.wins + self.ties) / self.episodes if self.episodes else 0.0
 
+    def flipped(self) -> Tally:
+        """The same matches from the other side's view; ties and void matches stay what they are."""
+        other = {"win": "loss", "loss": "win"}
+        words = {key: key.split(":", 1) for key in self.breakdown}
+        turned = {f"{other.get(w, w)}:{how}": self.breakdown[k] for k, (w, how) in words.items()}
+        return Tally(
+            wins=self.losses, ties=self.ties, losses=self.wins, voids=self.voids,
+            breakdown=dict(sorted(turned.items())),
+        )  # fmt: skip
+
     @classmethod
     def count(
         cls, results: NDArray[np.int8], endings: NDArray[np.int8], names: tuple[str, ...]

@@ -12,7 +12,8 @@ from rich.text import Text
 from benchmark.commands.common import console
 from benchmark.errors import CheckFailed
 from benchmark.leaderboard import board
-from benchmark.leaderboard.table import tables, to_rich
+from benchmark.leaderboard.table import to_rich
+from benchmark.leaderboard.tables import tables
 
 
 def leaderboard(

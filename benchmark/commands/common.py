@@ -40,6 +40,14 @@ TrackOption = Annotated[
     str,
     typer.Option("--track", help="What attacks may see: black-box, or white-box (own ranks)."),
 ]
+DiagnoseOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--diagnose",
+        help="Look into besides: masked (the victim blind to whom it plays), split (how far the "
+        "states it visits lie apart). Repeatable.",
+    ),
+]
 ThreadsOption = Annotated[
     int, typer.Option("--threads", help="Of torch and BLAS; MuJoCo takes all cores.")
 ]

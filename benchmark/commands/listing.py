@@ -24,16 +24,17 @@ from benchmark.victims import recipe as recipes
 
 
 def list_command(
-    what: Annotated[str, typer.Argument(help="games, victims, attacks or defenses.")] = "",
+    what: Annotated[str, typer.Argument(help="games, victims, attacks, defenses or detectors.")] = "",
     store: StoreOption = STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """What is there: games, victims, attacks and defenses."""
+    """What is there: games, victims, attacks, defenses and detectors."""
     listings: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "games": _games,
         "victims": lambda: _victims(Victims(Store(store).victims)),
         "attacks": lambda: _methods(registry.attacks),
         "defenses": lambda: _methods(registry.defenses),
+        "detectors": lambda: _methods(registry.detectors),
     }
     if what and what not in listings:
         raise Misuse(f"nothing is listed as '{what}'; {hint(what, listings)}")

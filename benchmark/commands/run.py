@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmark.commands.common import (
     STORE,
     BudgetOption,
+    DiagnoseOption,
     JsonOption,
     PhysicsOption,
     SeedsOption,
@@ -27,7 +28,8 @@ from benchmark.commands.common import (
 )
 from benchmark.display import Live, Silent, show_failures, show_plan
 from benchmark.errors import CheckFailed
-from benchmark.leaderboard.table import tables, to_rich
+from benchmark.leaderboard.table import to_rich
+from benchmark.leaderboard.tables import tables
 from benchmark.learning.threads import use_threads
 from benchmark.records.store import Store
 from benchmark.registry import Victims
@@ -51,6 +53,7 @@ def run(
     tier: TierOption = "smoke",
     budget: BudgetOption = None,
     track: TrackOption = BLACK_BOX,
+    diagnose: DiagnoseOption = None,
     settings: SetOption = None,
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
@@ -72,6 +75,7 @@ def run(
         settings=settings_of(settings, physics),
         command=command_line(),
         track=track,
+        diagnoses=diagnose or [],
     )
     with stoppable(store):
         outcome = _run(spec, Store(store), victims, as_json)

@@ -30,11 +30,13 @@ from benchmark.display import Live, show_failures, show_plan
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import GameCard, Tier
 from benchmark.leaderboard import board
+from benchmark.leaderboard.defense_figure import save_defense_figure
+from benchmark.leaderboard.defense_study import defense_study_table
 from benchmark.leaderboard.figure import check_drawable, save_figure
 from benchmark.leaderboard.study import Row, study_table
 from benchmark.leaderboard.table import Table, steps, to_markdown_table, to_rich
 from benchmark.learning.threads import use_threads
-from benchmark.records.record import Record
+from benchmark.records.record import MethodRef, Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.registry import game as game_class
@@ -43,15 +45,16 @@ from benchmark.runs.run import execute, preview
 from benchmark.runs.spec import (
     BLACK_BOX,
     SEEDS,
-    AttackPlan,
     RunSpec,
     check_attacks,
+    check_defenses,
     default_victim,
     plan_attack,
+    plan_defense,
     resolve_run,
     tier_of,
 )
-from benchmark.runs.study import Scope, plan_study, rows_of, variants_of
+from benchmark.runs.study import Scope, plan_study, rows_of, study_of
 from benchmark.settings import resolve
 from benchmark.variants import Variant
 
@@ -63,6 +66,9 @@ def sweep(
     seeds: SeedsOption = None,
     tier: TierOption = "smoke",
     budget: BudgetOption = None,
+    attack: Annotated[
+        str, typer.Option(help="Which attack a study of defenses is against.")
+    ] = "ours",
     only: Annotated[
         list[str] | None, typer.Option(help="Label of a variant to run. Repeatable.")
     ] = None,
@@ -92,26 +98,29 @@ def sweep(
     asked = _Asked(
         game_name=game, victim=victim, seeds=seeds, tier=tier_of(tier), budget=budget,
         settings=settings_of(None, physics), track=track, victims=Victims(Store(store).victims),
+        attack=attack,
     )  # fmt: skip
-    known = variants_of(study, asked.card)
-    reference = reference or known[0].label
-    variants = _chosen(known, [*only, reference] if only else [], reference)
-    plans = [plan_attack(one.method, asked.card, dict(one.settings)) for one in variants]
+    chosen = study_of(study, asked.card)
+    first = reference or chosen.variants[0].label
+    variants = _chosen(chosen.variants, [*only, first] if only else [], first)
+    kind = _OfAttacks(asked, variants, first) if chosen.of == "attacks" else _OfDefenses(
+        asked, variants, reference
+    )  # fmt: skip
     failures: list[Failure] = []
     if results is None:
-        spec = asked.spec(plans)
-        scope, failures = Scope.of(spec), _run(spec, Store(store), asked.victims)
+        spec = kind.spec()
+        scope, failures = asked.scope_of(spec, kind.attack), _run(spec, Store(store), asked.victims)
     else:
-        scope = asked.scope()
-    found = rows_of(_records(store, results), [plan.method for plan in plans], scope)
+        scope = asked.scope(kind.attack)
+    found = rows_of(_records(store, results), [plan.method for plan in kind.plans], scope)
     rows = [Row(one.label, records) for one, records in zip(variants, found, strict=True)]
-    (compared,) = (row for row in rows if row.label == reference)
+    against = "" if kind.attack is None else f" against {kind.attack.label}"
     budget_text = f"{steps(scope.budget_steps)} steps, tier {scope.tier}"
-    title = f"Study '{study}' on {scope.game}, {scope.victim}, {budget_text}"
-    table = study_table(title, rows, compared, asked.seed_count)
+    title = f"Study '{study}'{against} on {scope.game}, {scope.victim}, {budget_text}"
+    table = kind.table(title, rows)
     console.print(to_rich(table))
     if figure is not None:
-        save_figure(figure, title, rows, compared)
+        kind.draw(figure, title, rows)
     if out is not None:
         board.write(_page(table, figure, out), out)
     for path in (out, figure):
@@ -134,6 +143,7 @@ class _Asked:
     settings: dict[str, dict[str, Any]]
     track: str
     victims: Victims
+    attack: str
 
     @property
     def seed_count(self) -> int:
@@ -147,19 +157,23 @@ class _Asked:
             resolve(kind.Options, {}, self.settings.get("game", {}), f"game '{self.game_name}'")
         )
 
-    def spec(self, plans: Sequence[AttackPlan]) -> RunSpec:
-        """The run of all variants, as a run of the first with the others beside it."""
-        spec = resolve_run(
+    def run_of(self, attack: str) -> RunSpec:
+        """A run of one attack, for the study's own methods to be put in."""
+        return resolve_run(
             victims=self.victims, game_name=self.game_name,
             victim_names=[self.victim] if self.victim else [],
-            attack_names=[plans[0].method.name], defense_names=[], seeds=self.seeds,
+            attack_names=[attack], defense_names=[], seeds=self.seeds,
             tier=self.tier, budget=self.budget, settings=self.settings,
-            command=command_line(),
+            command=command_line(), track=self.track,
         )  # fmt: skip
-        check_attacks(plans, self.track, spec.victims, spec.budget_steps)
-        return spec.model_copy(update={"attacks": tuple(plans)})
 
-    def scope(self) -> Scope:
+    def scope_of(self, spec: RunSpec, attack: MethodRef | None) -> Scope:
+        """The scope of a run against its one victim."""
+        (victim,) = spec.victims
+        game, options = spec.game.id, spec.game_options
+        return Scope(game, options, victim, spec.tier, spec.budget_steps, spec.seeds, attack)
+
+    def scope(self, attack: MethodRef | None) -> Scope:
         """The same without the victim itself: records name it, and it may not be at hand."""
         card = self.card
         known = self.victims.cards(card.id)
@@ -170,7 +184,61 @@ class _Asked:
             tier=self.tier,
             budget_steps=self.budget if self.budget is not None else card.budgets[self.tier],
             seeds=None if self.seeds is None else tuple(range(self.seeds)),
+            attack=attack,
         )
+
+
+class _OfAttacks:
+    """A study of attacks on an undefended victim."""
+
+    attack: MethodRef | None = None
+
+    def __init__(self, asked: _Asked, variants: Sequence[Variant], reference: str):
+        self._asked, self._reference = asked, reference
+        self.plans = [plan_attack(one.method, asked.card, dict(one.settings)) for one in variants]
+
+    def spec(self) -> RunSpec:
+        """The run of all variants, as a run of the first with the others beside it."""
+        spec = self._asked.run_of(self.plans[0].method.name)
+        check_attacks(self.plans, self._asked.track, spec.victims, spec.budget_steps)
+        return spec.model_copy(update={"attacks": tuple(self.plans)})
+
+    def table(self, title: str, rows: Sequence[Row]) -> Table:
+        """Every variant against the reference."""
+        return study_table(title, rows, self._compared(rows), self._asked.seed_count)
+
+    def draw(self, path: Path, title: str, rows: Sequence[Row]) -> None:
+        """Learning curves and differences."""
+        save_figure(path, title, rows, self._compared(rows))
+
+    def _compared(self, rows: Sequence[Row]) -> Row:
+        (compared,) = (row for row in rows if row.label == self._reference)
+        return compared
+
+
+class _OfDefenses:
+    """A study of defenses against one attack, their states looked at before and after."""
+
+    def __init__(self, asked: _Asked, variants: Sequence[Variant], reference: str | None):
+        if reference is not None:
+            raise Misuse("--reference: a study of defenses compares with the undefended victim")
+        self._asked = asked
+        self.attack: MethodRef | None = plan_attack(asked.attack, asked.card, {}).method
+        self.plans = [plan_defense(one.method, asked.card, dict(one.settings)) for one in variants]
+
+    def spec(self) -> RunSpec:
+        """The run of all variants against the attack."""
+        spec = self._asked.run_of(self._asked.attack)
+        check_defenses(self.plans, spec.victims, spec.budget_steps)
+        return spec.model_copy(update={"defenses": tuple(self.plans), "diagnoses": ("split",)})
+
+    def table(self, title: str, rows: Sequence[Row]) -> Table:
+        """Robustness beside generality."""
+        return defense_study_table(title, rows, self._asked.seed_count)
+
+    def draw(self, path: Path, title: str, rows: Sequence[Row]) -> None:
+        """The same over the variants, and against each other."""
+        save_defense_figure(path, title, rows)
 
 
 def _chosen(variants: tuple[Variant, ...], only: list[str], reference: str) -> tuple[Variant, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmark.arena.mixture import Mixture, Players
 from benchmark.arena.tally import Tally
-from benchmark.games.game import Array, Game, result_for
+from benchmark.games.game import Array, Game, Step, result_for
 from benchmark.policies.policy import Policy
 from benchmark.seeding import EpisodeSeeds, derive
 
@@ -56,6 +56,23 @@ class Played(NamedTuple):
         return Halves(self.tally(slice(0, None, 2)), self.tally(slice(1, None, 2)))
 
 
+class Turn(NamedTuple):
+    """One step of all parallel matches.
+
+    obs, actions: per seat, what it saw (N, obs_dim) and then played (N, act_dim), clipped to the
+    box; step: what the game made of it; episode: (N,) which seed of the list each match plays, by
+    position, -1 past its share; begun, ended: rows whose listed episode has here its first or its
+    last step.
+    """
+
+    obs: tuple[Array, Array]
+    actions: tuple[Array, Array]
+    step: Step
+    episode: NDArray[np.intp]
+    begun: NDArray[np.intp]
+    ended: NDArray[np.intp]
+
+
 def episode_list(game_id: str, episodes: int, seed: int | None = None) -> list[int]:
     """The protocol's fixed episode seeds for a game, or a list of one's own from `seed`."""
     list_name = f"protocol-{PROTOCOL}" if seed is None else f"seed-{seed}"
@@ -70,6 +87,27 @@ def play(game: Game, seats: tuple[Policy, Policy], view: str, seeds: Sequence[in
 def play_out(game: Game, seats: tuple[Policy, Policy], view: str, seeds: Sequence[int]) -> Played:
     """Play one match per seed; the results are from the view of seat `view`.
 
+    Raises:
+        Misuse: a policy is not made for this game or seat.
+    """
+    me = game.card.seat_index(view)
+    starts = np.empty((len(seeds), sum(seat.obs_dim for seat in game.card.seats)), np.float32)
+    results = np.zeros(len(seeds), dtype=np.int8)
+    endings = np.zeros(len(seeds), dtype=np.int8)
+    for turn in course(game, seats, seeds):
+        if len(turn.begun):
+            begun = np.concatenate([seen[turn.begun] for seen in turn.obs], axis=1)
+            starts[turn.episode[turn.begun]] = begun
+        if len(turn.ended):
+            position = turn.episode[turn.ended]
+            results[position] = result_for(me, turn.step.outcome[turn.ended])
+            endings[position] = turn.step.ending[turn.ended]
+    return Played(results, endings, starts, game.card.endings)
+
+
+def course(game: Game, seats: tuple[Policy, Policy], seeds: Sequence[int]) -> Iterator[Turn]:
+    """Play one match per seed, step by step.
+
     The seeds are divided among the parallel matches up front and each match plays its own share
     to the end, so short matches are not counted more often than long ones.
 
@@ -77,34 +115,26 @@ def play_out(game: Game, seats: tuple[Policy, Policy], view: str, seeds: Sequenc
         Misuse: a policy is not made for this game or seat.
     """
     shares = [list(seeds[i :: game.matches]) for i in range(game.matches)]
-    quota = np.array([len(share) for share in shares])
     names = [seat.name for seat in game.card.seats]
     players = [
         Players(Mixture.of(policy), game, name) for policy, name in zip(seats, names, strict=True)
     ]
-    me = game.card.seat_index(view)
     obs = game.reset(EpisodeSeeds(derive("past the list"), game.matches, shares))
-    first = np.flatnonzero(quota > 0)
-    starts = np.empty((len(seeds), sum(seat.obs_dim for seat in game.card.seats)), np.float32)
-    starts[first] = np.concatenate([seen[first] for seen in obs], axis=1)
+    everyone = np.arange(game.matches)
     for player in players:
-        player.start(np.arange(game.matches))
-    played = np.zeros(game.matches, dtype=np.int64)
-    results = np.zeros(len(seeds), dtype=np.int8)
-    endings = np.zeros(len(seeds), dtype=np.int8)
-    while (played < quota).any():
-        step = game.step((players[0].act(obs[0]), players[1].act(obs[1])))
-        obs = step.obs
-        if not len(step.finished):
-            continue
-        counted = step.finished[played[step.finished] < quota[step.finished]]
-        position = counted + played[counted] * game.matches
-        results[position] = result_for(me, step.outcome[counted])
-        endings[position] = step.ending[counted]
-        played[step.finished] += 1
-        ahead = step.finished[played[step.finished] < quota[step.finished]]
-        begun = np.concatenate([seen[ahead] for seen in obs], axis=1)
-        starts[ahead + played[ahead] * game.matches] = begun
-        for player in players:
-            player.start(step.finished)
-    return Played(results, endings, starts, game.card.endings)
+        player.start(everyone)
+    episode = np.where(everyone < len(seeds), everyone, -1)
+    begun = np.flatnonzero(episode >= 0)
+    while (episode >= 0).any():
+        actions = (players[0].act(obs[0]), players[1].act(obs[1]))
+        step = game.step(actions)
+        finished = step.finished
+        yield Turn(obs, actions, step, episode, begun, finished[episode[finished] >= 0])
+        obs, begun = step.obs, finished[:0]
+        if len(finished):
+            now, later = episode[finished], episode[finished] + game.matches
+            episode = episode.copy()
+            episode[finished] = np.where((now >= 0) & (later < len(seeds)), later, -1)
+            begun = finished[episode[finished] >= 0]
+            for player in players:
+                player.start(finished)

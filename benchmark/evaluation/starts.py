@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from benchmark.arena.tally import Tally
 from benchmark.errors import Misuse
+from benchmark.evaluation.detection import twice_u
 from benchmark.evaluation.matches import Played
 from benchmark.games.game import WIN
 
@@ -98,9 +98,6 @@ class HeldOutPredictor:
 
 def auroc(promise: Float, won: Float) -> float:
     """Share of pairs of a won and another match that `promise` (K,) orders rightly; .5 for none."""
-    wins = int(won.sum())
-    others = len(won) - wins
-    if not wins or not others:
-        return 0.5
-    ranks = rankdata(promise)
-    return float((ranks[won > 0].sum() - wins * (wins + 1) / 2) / (wins * others))
+    wins, others = promise[won > 0], promise[won <= 0]
+    pairs = len(wins) * len(others)
+    return twice_u(wins, others) / (2 * pairs) if pairs else 0.5

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from benchmark.errors import CheckFailed, InfrastructureError, Misuse
-from benchmark.leaderboard.table import tables, to_markdown
+from benchmark.leaderboard.table import to_markdown
+from benchmark.leaderboard.tables import tables
 from benchmark.policies.artifact import write_atomically
 from benchmark.records.record import BadRecord, Record, read
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,26 +30,35 @@ DASHES = ("-", "--", "-.", ":")
 
 
 def save_figure(path: Path, title: str, rows: Sequence[Row], reference: Row) -> None:
-    """Draw a study's figure into a .svg or .png file; equal records give equal bytes.
+    """Draw a study of attacks into a .svg or .png file; equal records give equal bytes.
 
     Raises:
-        Misuse: another suffix, or matplotlib is not installed.
+        Misuse: another suffix, matplotlib is not installed, or there is nothing to draw.
         InfrastructureError: the file cannot be written.
     """
+    if not any(row.records for row in rows):
+        raise Misuse("no record of this study yet, so there is nothing to draw")
+
+    def draw(left: Axes, right: Axes) -> None:
+        _draw_curves(left, rows)
+        _draw_differences(right, rows, reference)
+
+    write_figure(path, title, draw)
+
+
+def write_figure(path: Path, title: str, draw: Callable[[Axes, Axes], None]) -> None:
+    """Two panels side by side, filled by `draw`, into a file; see `save_figure`."""
     check_drawable(path)
     from matplotlib import rc_context  # noqa: PLC0415 - needs an extra
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    if not any(row.records for row in rows):
-        raise Misuse("no record of this study yet, so there is nothing to draw")
     with rc_context({"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(10.0, 4.2), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         for axes in (left, right):
             axes.spines[["top", "right"]].set_visible(False)
         figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
-        _draw_curves(left, rows)
-        _draw_differences(right, rows, reference)
+        draw(left, right)
         payload = io.BytesIO()
         kind = path.suffix[1:]
         figure.savefig(payload, format=kind, dpi=150, metadata={"Date": None} if kind == "svg"
@@ -71,7 +80,8 @@ def check_drawable(path: Path) -> None:
         raise missing_packages("matplotlib", error) from error
 
 
-def _style(index: int) -> dict[str, Any]:
+def style(index: int) -> dict[str, Any]:
+    """Colour and dashes of the index-th line."""
     return {
         "color": COLOURS[index % len(COLOURS)],
         "linestyle": DASHES[index // len(COLOURS) % len(DASHES)],
@@ -89,10 +99,10 @@ def _draw_curves(axes: Axes, rows: Sequence[Row]) -> None:
         seen = ~np.isnan(rates).all(axis=0)
         rates, at = 100 * rates[:, seen], steps[seen]
         label = f"{row.label} ({len(row.records)})"
-        axes.plot(at, np.nanmean(rates, axis=0), label=label, **_style(index))
+        axes.plot(at, np.nanmean(rates, axis=0), label=label, **style(index))
         if len(rates) > 1:
             low, high = np.nanmin(rates, axis=0), np.nanmax(rates, axis=0)
-            axes.fill_between(at, low, high, color=_style(index)["color"], alpha=0.12, lw=0)
+            axes.fill_between(at, low, high, color=style(index)["color"], alpha=0.12, lw=0)
     axes.set(xlabel="million environment steps", ylabel="adversary's win rate in training, %")
     axes.set_ylim(0, 100)
     axes.legend(frameon=False, title="mean and range of (seeds)", fontsize=8)
@@ -115,7 +125,7 @@ def _draw_differences(axes: Axes, rows: Sequence[Row], reference: Row) -> None:
         values = differences(row, reference, area)
         if row is reference or not values:
             continue
-        at, colour = len(names), _style(index)["color"]
+        at, colour = len(names), style(index)["color"]
         names.append(row.label)
         axes.plot([100 * v for v in values], [at] * len(values), ".", color=colour, alpha=0.5)
         mean, low, high = (100 * v for v in interval(values))

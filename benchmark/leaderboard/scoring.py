@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from math import inf
 from typing import NamedTuple, TypeVar
 
 from benchmark.arena.tally import Tally
+from benchmark.evaluation.curves import steps_to
 from benchmark.evaluation.statistics import iqm, stratified_interval
 from benchmark.records.record import MatchSet, Record, Role, method_key
 
+EXPLOITED = 0.5
+"""The win rate at which a victim counts as exploited (protocol: steps to 50 %)."""
 BOOTSTRAP_SEED = 20210811  # fixed, so that a table renders alike every time
 Group = TypeVar("Group", bound=Hashable)
 
@@ -27,13 +31,17 @@ class DefenseParts(NamedTuple):
 
     score: 100 x C x R, R being the share of matches held (won or tied by the victim) against the
     worst attack, which is chosen on the even half of the episode list and reported on the odd one.
+    A hardening that failed in training scores 0.
     """
 
     score: float
-    stored: float | None
-    held_out: float | None
-    fresh: float | None
-    clean: float
+    stored: float | None = None
+    held_out: float | None = None
+    fresh: float | None = None
+    clean: float | None = None
+
+
+FAILED = DefenseParts(score=0.0)
 
 
 def group(records: Iterable[Record], key: Callable[[Record], Group]) -> dict[Group, list[Record]]:
@@ -94,7 +102,14 @@ def pooled(records: Iterable[Record], role: Role, name: str | None = None) -> Ta
 
 
 def defense_parts(record: Record) -> DefenseParts:
-    """Robustness, clean play and score of a defended cell."""
+    """Robustness, clean play and score of a defended cell, or of an undefended one.
+
+    An undefended victim meets the stored adversary alone, and keeps its play whole.
+    """
+    if record.failure is not None and record.cell.defense is not None:
+        return FAILED
+    if record.cell.defense is None:
+        return _undefended_parts(record)
     hits: list[MatchSet] = [
         m for role in ("stored", "held-out", "fresh") for m in record.of_role(role)
     ]
@@ -109,6 +124,24 @@ def defense_parts(record: Record) -> DefenseParts:
         fresh=_robustness(record, "fresh"),
         clean=clean,
     )
+
+
+def _undefended_parts(record: Record) -> DefenseParts:
+    attacks = record.of_role("attack")
+    held = Tally.sum(m.odd for m in attacks).held_rate if attacks else 1.0
+    return DefenseParts(100 * held, stored=_robustness(record, "attack"), clean=1.0)
+
+
+def exploit_ratio(record: Record) -> float | None:
+    """Steps that the fresh attack took to win half of its matches, over those of the first one.
+
+    Infinite where it never did; None where the first never did, or where one was not trained.
+    """
+    before = steps_to(record.curves.get("attack", []), EXPLOITED)
+    if before is None or "fresh" not in record.curves:
+        return None
+    after = steps_to(record.curves["fresh"], EXPLOITED)
+    return inf if after is None else after / before
 
 
 def _robustness(record: Record, role: Role) -> float | None:
@@ -148,12 +181,15 @@ class Transfer(NamedTuple):
 
 
 def transfer(records: Sequence[Record]) -> Transfer:
-    """The transfer matrix of one attack over undefended victims, seeds pooled."""
+    """The transfer matrix of one attack over victims, undefended or defended alike, seeds pooled.
+
+    Of defended ones it is the fresh adversaries that play.
+    """
     tallies: dict[tuple[str, str], list[Tally]] = defaultdict(list)
     for record in records:
-        source = record.cell.victim.name
-        for m in (*record.of_role("attack"), *record.of_role("transfer")):
-            tallies[source, m.victim.name].append(m.tally)
+        own = record.of_role("fresh" if record.cell.defense else "attack")
+        for m in (*own, *(record.of_role("transfer") if own else [])):
+            tallies[own[0].victim.name, m.victim.name].append(m.tally)
     sources = sorted({i for i, _ in tallies})
     targets = sorted({j for _, j in tallies}, key=lambda name: (name not in sources, name))
     return Transfer(sources, targets, {k: Tally.sum(v) for k, v in sorted(tallies.items())})

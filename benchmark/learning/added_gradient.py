@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmark.learning.loss import Batch, PPOConfig, ppo_loss, standardised
-from benchmark.learning.networks import ActorCritic
+from benchmark.learning.loss import PPOConfig, Table, ppo_loss, standardised
+from benchmark.learning.networks import Network
 from benchmark.learning.rollout import Rollout, gae
 
 Array = NDArray[np.float32]
@@ -17,20 +17,17 @@ Array = NDArray[np.float32]
 class AddedGradient:
     """|gradient of what was added| / |gradient of PPO's own|, on the policy's weights.
 
-    Measured before an update on every k-th row of the rollout, a minibatch in all.
+    Measured before an update on every k-th sequence of the rollout, a minibatch in all.
     """
 
-    def __init__(self, config: PPOConfig, network: ActorCritic, rollout: Rollout, batch: Batch):
-        """batch: the rows of `rows_of`, in that order."""
+    def __init__(self, config: PPOConfig, network: Network, rollout: Rollout, table: Table):
         self._config, self._network, self._rollout = config, network, rollout
-        self._batch = batch
-        self.mean: Tensor = network.pi(batch.obs)
+        sequences = torch.arange(0, table.sequences, -(-rollout.steps // config.minibatch))
+        self.rows = table.rows(sequences)
+        """(B,) the indices of the rows to measure on."""
+        self._batch = table.take(sequences)
+        self.mean = network.means(self._batch.obs, self._batch.sequences)
         """(B, act_dim) the policy's means on those rows, with their graph."""
-
-    @staticmethod
-    def rows_of(config: PPOConfig, rollout: Rollout) -> Tensor:
-        """The indices (B,) of the rows to measure on."""
-        return torch.arange(0, rollout.steps, -(-rollout.steps // config.minibatch))
 
     def of_loss(self, added: Tensor) -> float:
         """For a term of the loss, computed from `mean`."""
@@ -50,7 +47,7 @@ class AddedGradient:
         bonus = (rollout.bonus / np.float32(spread)).astype(np.float32)
         nothing = np.zeros_like(bonus)
         part = gae(bonus, nothing, rollout.ends, nothing[0], config.gamma, config.gae_lambda)[0]
-        rows = self.rows_of(config, rollout)
+        rows = self.rows
         pool = rows if config.advantage_norm == "minibatch" else slice(None)
 
         def centred(values: Array) -> Tensor:
@@ -67,7 +64,7 @@ class AddedGradient:
         return ppo_loss(self._config, self._config.clip, batch, self.mean, log_std, batch.values)
 
     def _ratio(self, added: Tensor, own: Tensor) -> float:
-        weights = list(self._network.pi.parameters())
+        weights = list(self._network.policy_parameters())
         return _norm(added, weights) / (_norm(own, weights) + 1e-12)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor
 
+from benchmark.learning.networks import Sequences
 from benchmark.learning.rollout import HALF_LOG_2PI, Rollout
 from benchmark.policies.policy import Activation
 
@@ -50,7 +51,10 @@ class PPOConfig(BaseModel):
 
 
 class Batch(NamedTuple):
-    """Rows of a rollout as torch tensors: obs (B, obs_dim), actions (B, act_dim), the rest (B,)."""
+    """Rows of a rollout as torch tensors: obs (B, obs_dim), actions (B, act_dim), the rest (B,).
+
+    sequences: how the rows of a recurrent network's rollout hang together.
+    """
 
     obs: Tensor
     actions: Tensor
@@ -58,10 +62,15 @@ class Batch(NamedTuple):
     values: Tensor
     advantages: Tensor
     returns: Tensor
+    sequences: Sequences | None = None
 
 
 class Table:
-    """A rollout flattened to T * N rows of one matrix, so that a minibatch is one gather."""
+    """A rollout flattened to T * N rows of one matrix, so that a minibatch is one gather.
+
+    It is taken by sequences of L steps of a match, (T / L) * N of them; without a memory L is 1
+    and a sequence is a row.
+    """
 
     def __init__(self, rollout: Rollout, advantages: Array, returns: Array):
         flat = rollout.steps
@@ -72,13 +81,34 @@ class Table:
         self._widths = [part.shape[1] for part in parts]
         self._rows = torch.cat(parts, dim=1)
         self.advantages = parts[4][:, 0]
+        self._matches, self._length = rollout.ends.shape[1], 1
+        self._memory: Tensor | None = None
+        if rollout.memory is not None:
+            self._length = len(rollout.ends) // len(rollout.memory)
+            self._memory = torch.from_numpy(rollout.memory.reshape(flat // self._length, -1))
+            self._ends = torch.from_numpy(rollout.ends.reshape(flat))
+        self.sequences = flat // self._length
 
-    def take(self, rows: Tensor) -> Batch:
-        """The rows of these indices (B,)."""
+    def rows(self, sequences: Tensor) -> Tensor:
+        """The row indices (L * B,), time first, of the sequences of these indices (B,)."""
+        if self._length == 1:
+            return sequences
+        part, match = sequences // self._matches, sequences % self._matches
+        first = part * (self._length * self._matches) + match
+        steps = self._matches * torch.arange(self._length)
+        return torch.add(first, steps[:, None]).reshape(-1)
+
+    def take(self, sequences: Tensor) -> Batch:
+        """The rows of the sequences of these indices (B,)."""
+        rows = self.rows(sequences)
         parts = torch.split(self._rows[rows], self._widths, dim=1)
         obs, actions, *scalars = parts
         log_probs, values, advantages, returns = (column[:, 0] for column in scalars)
-        return Batch(obs, actions, log_probs, values, advantages, returns)
+        batch = Batch(obs, actions, log_probs, values, advantages, returns)
+        if self._memory is None:
+            return batch
+        ends = self._ends[rows].view(self._length, -1)
+        return batch._replace(sequences=Sequences(self._memory[sequences], ends))
 
 
 class Moments(NamedTuple):

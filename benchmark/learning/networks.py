@@ -1,13 +1,15 @@
-"""The learner's networks: a policy tower, a value tower, a state-independent log-std.
+"""What the learner trains: a policy, a value tower, a state-independent log-std.
 
-Torch holds the weights and differentiates; rollouts read the same memory through NumPy.
+Torch holds the weights and differentiates; rollouts read the same memory through NumPy. Here are
+the interface and the feed-forward network; the one with a memory is in recurrent.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -15,9 +17,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmark.learning.normalise import RunningMoments
-from benchmark.policies.policy import Activation, MLPPolicy, PolicyCard, activate
+from benchmark.policies.policy import (
+    Activation,
+    MLPPolicy,
+    NetworkPolicy,
+    PolicyCard,
+    activate,
+)
 
 Array = NDArray[np.float32]
+Play = Callable[[Array, Array | None], tuple[Array, Array | None]]
+"""(filtered obs (N, obs_dim), memory (N, M)) -> means (N, act_dim), the next memory."""
 FILTER_EPS = 1e-8
 
 
@@ -79,7 +89,7 @@ class ObsFilter:
         self._refresh()
 
     @classmethod
-    def of_policy(cls, policy: MLPPolicy) -> ObsFilter:
+    def of_policy(cls, policy: NetworkPolicy) -> ObsFilter:
         """The filter on a policy's card, frozen."""
         made = cls(policy.card.obs_dim, policy.card.filter_clip, frozen=True)
         if made.clip is not None:
@@ -119,8 +129,50 @@ class ObsFilter:
         self._std = np.sqrt(self.moments.var + FILTER_EPS).astype(np.float32)
 
 
-class ActorCritic(nn.Module):
-    """pi(a|o) = N(pi(o), exp(log_std)^2), V(o) = vf(o), on filtered observations."""
+class Sequences(NamedTuple):
+    """Which steps follow which in a minibatch of L * B rows, time first.
+
+    memory: (B, M) before the first step; ends: (L, B) bool, the match ended with this step.
+    """
+
+    memory: Tensor
+    ends: Tensor
+
+
+class Network(nn.Module, ABC):
+    """pi(a|o, memory) = N(mean, exp(log_std)^2), V(o) = vf(o), on filtered observations."""
+
+    pi: nn.Module
+    vf: Tower
+    log_std: nn.Parameter
+    sequence: ClassVar[int] = 1
+    """Steps that stay together in a minibatch."""
+
+    def policy_parameters(self) -> Iterator[nn.Parameter]:
+        """The weights that the mean action depends on: not the critic's, not log_std."""
+        return self.pi.parameters()
+
+    def initial_memory(self, matches: int) -> Array | None:
+        """(matches, M), zero, as where a match has ended; None for a network without memory."""
+        return None
+
+    @abstractmethod
+    def player(self) -> Play:
+        """Plays by the weights of now, without gradients, until they are next changed."""
+
+    @abstractmethod
+    def means(self, obs: Tensor, sequences: Sequences | None) -> Tensor:
+        """Mean actions (B, act_dim) with their graph; sequences: None without memory."""
+
+    @abstractmethod
+    def freeze(self, card: PolicyCard, obs_filter: ObsFilter) -> NetworkPolicy:
+        """The policy as it stands; the card gets the network's own shape and filter."""
+
+
+class ActorCritic(Network):
+    """The feed-forward network: mean = pi(o)."""
+
+    pi: Tower
 
     def __init__(
         self,
@@ -160,8 +212,14 @@ class ActorCritic(nn.Module):
                 made.log_std.copy_(torch.from_numpy(tensors["log_std"].copy()))
         return made
 
+    def player(self) -> Play:
+        infer = self.pi.infer
+        return lambda obs, memory: (infer(obs), memory)
+
+    def means(self, obs: Tensor, sequences: Sequences | None) -> Tensor:
+        return cast(Tensor, self.pi(obs))
+
     def freeze(self, card: PolicyCard, obs_filter: ObsFilter) -> MLPPolicy:
-        """The policy as it stands; the card gets the network's own shape and filter."""
         tensors = {"log_std": self.log_std.detach().numpy().copy(), **obs_filter.tensors()}
         for i, layer in enumerate(self.pi.dense):
             tensors[f"layer{i}.weight"] = layer.weight.detach().numpy().T.copy()

@@ -26,12 +26,14 @@ from benchmark.learning.loss import (
     ppo_loss,
     standardised,
 )
-from benchmark.learning.networks import ActorCritic, ObsFilter, flatten_parameters
+from benchmark.learning.networks import ActorCritic, Network, ObsFilter, flatten_parameters
 from benchmark.learning.normalise import RewardScale
 from benchmark.learning.progress import CurvePoint, Progress
+from benchmark.learning.recurrent import RecurrentActorCritic
 from benchmark.learning.rollout import Array, Collector, Rollout, gae
 from benchmark.learning.shards import Shards
-from benchmark.policies.policy import MLPPolicy, PolicyCard
+from benchmark.policies.lstm import LSTMPolicy
+from benchmark.policies.policy import MLPPolicy, NetworkPolicy, PolicyCard
 
 VERSION = 1
 """Of the learner and the arena: raised whenever the same training may give another policy."""
@@ -52,6 +54,12 @@ def whole_rollouts(config: PPOConfig, budget_steps: int) -> int:
 class Hooks:
     """What a method may add to PPO. The defaults add nothing, exactly."""
 
+    def before_rollout(self, network: Network) -> None:
+        """May move the weights in place, for one rollout and the update that follows it."""
+
+    def after_update(self, network: Network) -> None:
+        """Undo in place what `before_rollout` moved; checkpoints are taken after this."""
+
     def on_rollout(self, rollout: Rollout, progress: float) -> None:
         """See a rollout before PPO does; may add a reward by `rollout.pay`. progress: 0 to 1."""
 
@@ -62,8 +70,9 @@ class Hooks:
     def extra_loss(self, rows: Tensor, mean: Tensor) -> Tensor | None:
         """A scalar added to PPO's loss for a minibatch, or None.
 
-        rows: (B,) indices into the flattened rollout; mean: (B, act_dim) with its graph. With
-        shards B is a part of the minibatch, and parts are asked for from threads at once.
+        rows: (B,) indices into the flattened rollout; mean: (B, act_dim) with its graph, which
+        goes through time where the network has a memory. With shards B is a part of the minibatch,
+        and parts are asked for from threads at once.
         """
         return None
 
@@ -89,7 +98,7 @@ class PPO:
         rng: np.random.Generator,
         *,
         hooks: Hooks | None = None,
-        start: MLPPolicy | None = None,
+        start: MLPPolicy | LSTMPolicy | None = None,
     ):
         if arena.num_envs != config.matches:
             raise Misuse(f"the arena has {arena.num_envs} matches, expected {config.matches}")
@@ -98,15 +107,20 @@ class PPO:
         self._arena_seed = int(rng.integers(2**62))
         seat = arena.game.card.seats[arena.seat_index]
         obs_dim, act_dim = seat.obs_dim, seat.act_dim
+        self.network: Network
         if start is None:
             self.network = ActorCritic(
                 obs_dim, act_dim, hidden=config.hidden, activation=config.activation,
                 log_std=config.log_std, rng=init_rng,
             )  # fmt: skip
             self.filter = ObsFilter(obs_dim, config.obs_clip)
+        elif isinstance(start, LSTMPolicy):
+            self.network = RecurrentActorCritic(start, log_std=config.log_std, rng=init_rng)
+            self.filter = ObsFilter.of_policy(start)
         else:
             self.network = ActorCritic.from_policy(start, log_std=config.log_std, rng=init_rng)
             self.filter = ObsFilter.of_policy(start)
+        _check_sequences(config, self.network.sequence)
         self._flat = flatten_parameters(self.network)
         self._shards = Shards(self.network, self._flat, config.shards)
         self._optimiser = torch.optim.Adam([self._flat], lr=config.learning_rate, eps=1e-5)
@@ -116,7 +130,7 @@ class PPO:
         )
         self.steps = 0
 
-    def learn(self, budget_steps: int, progress: Progress) -> ActorCritic:
+    def learn(self, budget_steps: int, progress: Progress) -> Network:
         """Train for as many whole rollouts as the budget of environment steps allows.
 
         Raises:
@@ -143,9 +157,11 @@ class PPO:
 
     def improve(self, total: int) -> CurvePoint:
         """One rollout and one update of a training that ends at `total` steps."""
+        self.hooks.before_rollout(self.network)
         rollout = self._collector.collect()
         self.hooks.on_rollout(rollout, self.steps / total)
         facts = self.update(rollout, remaining=1.0 - self.steps / total)
+        self.hooks.after_update(self.network)
         self.steps += rollout.steps
         diagnostics = {**facts, **self.hooks.diagnostics()}
         for name, value in diagnostics.items():
@@ -174,9 +190,9 @@ class PPO:
         facts = self._added_gradient(table, rollout, raw)
         losses = []
         for _ in range(config.epochs):
-            order = torch.from_numpy(self._shuffle_rng.permutation(rollout.steps))
-            for rows in torch.split(order, config.minibatch):
-                losses.append(self._minibatch_step(table, rows, clip))
+            order = torch.from_numpy(self._shuffle_rng.permutation(table.sequences))
+            for sequences in torch.split(order, config.minibatch // self.network.sequence):
+                losses.append(self._minibatch_step(table, sequences, clip))
         mean_loss = float(torch.stack(losses).mean())
         if not (np.isfinite(mean_loss) and bool(torch.isfinite(self._flat).all())):
             raise TrainingDiverged(
@@ -214,34 +230,34 @@ class PPO:
         self, table: Table, rollout: Rollout, advantages: Array
     ) -> dict[str, float]:
         """What the method adds to the policy's gradient, where it adds to the loss or reward."""
-        rows = AddedGradient.rows_of(self.config, rollout)
-        measured = AddedGradient(self.config, self.network, rollout, table.take(rows))
-        term = self.hooks.extra_loss(rows, measured.mean)
+        measured = AddedGradient(self.config, self.network, rollout, table)
+        term = self.hooks.extra_loss(measured.rows, measured.mean)
         if term is not None:
             return {"added_gradient": measured.of_loss(term)}
         if rollout.bonus is None:
             return {}
         return {"added_gradient": measured.of_bonus(advantages, self._spread)}
 
-    def policy(self, card: PolicyCard) -> MLPPolicy:
+    def policy(self, card: PolicyCard) -> NetworkPolicy:
         """The policy as it stands."""
         return self.network.freeze(card, self.filter)
 
-    def _minibatch_step(self, table: Table, rows: Tensor, clip: float) -> Tensor:
-        parts = torch.split(rows, -(-len(rows) // self._shards.count))
-        moments = None if len(parts) == 1 else moments_of(table.advantages[rows])
+    def _minibatch_step(self, table: Table, sequences: Tensor, clip: float) -> Tensor:
+        parts = torch.split(sequences, -(-len(sequences) // self._shards.count))
+        whole = len(parts) == 1
+        moments = None if whole else moments_of(table.advantages[table.rows(sequences)])
 
-        def loss_of(network: ActorCritic, some: Tensor) -> Tensor:
+        def loss_of(network: Network, some: Tensor) -> Tensor:
             batch = table.take(some)
             if self.config.advantage_norm == "minibatch":
                 advantages = standardised(batch.advantages, moments)
                 batch = batch._replace(advantages=advantages)
-            mean, value = network.pi(batch.obs), network.vf(batch.obs)[:, 0]
+            mean, value = network.means(batch.obs, batch.sequences), network.vf(batch.obs)[:, 0]
             loss = ppo_loss(self.config, clip, batch, mean, network.log_std, value)
-            extra = self.hooks.extra_loss(some, mean)
+            extra = self.hooks.extra_loss(table.rows(some), mean)
             if extra is not None:
                 loss = loss + extra
-            return loss if len(parts) == 1 else loss * (len(some) / len(rows))
+            return loss if whole else loss * (len(some) / len(sequences))
 
         loss = self._shards.backward(parts, loss_of)
         grad = self._flat.grad
@@ -260,6 +276,7 @@ class PPO:
         made.put("filter", self.filter.state())
         made.put("reward_scale", self._reward_scale.state())
         made.put("arena", self.arena.state())
+        made.put("collector", self._collector.state())
         made.facts["steps"] = self.steps
         made.facts["action_rng"] = generator_facts(self._action_rng)
         made.facts["shuffle_rng"] = generator_facts(self._shuffle_rng)
@@ -271,11 +288,21 @@ class PPO:
         restore_optimiser(self._optimiser, saved.get("optimiser"))
         self.filter.restore(saved.get("filter"))
         self._reward_scale.restore(saved.get("reward_scale"))
-        self._collector.obs = self.arena.restore(saved.get("arena"))
+        obs = self.arena.restore(saved.get("arena"))
+        self._collector.restore(saved.get("collector"), obs)
         self.hooks.restore(saved)
         self.steps = int(saved.facts["steps"])
         restore_generator(self._action_rng, saved.facts["action_rng"])
         restore_generator(self._shuffle_rng, saved.facts["shuffle_rng"])
+
+
+def _check_sequences(config: PPOConfig, length: int) -> None:
+    """Raise Misuse unless rollouts and minibatches hold whole sequences of `length` steps."""
+    if config.rollout_steps % length or config.minibatch % length:
+        raise Misuse(
+            f"a recurrent network learns from sequences of {length} steps: expected multiples, got "
+            f"'rollout_steps' = {config.rollout_steps}, 'minibatch' = {config.minibatch}"
+        )
 
 
 def optimiser_arrays(optimiser: torch.optim.Optimizer) -> Arrays:

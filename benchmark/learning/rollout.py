@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmark.arena.arena import Arena
 from benchmark.arena.tally import Tally
-from benchmark.learning.networks import ActorCritic, ObsFilter
+from benchmark.learning.networks import Network, ObsFilter
 
 Array = NDArray[np.float32]
 HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
@@ -32,6 +32,7 @@ class Rollout:
     member: (T, N) int, which member of the arena's mixture sat opposite.
     result: (T, N) int8 WIN, TIE, LOSS or VOID of `games.game`, where the match ended.
     bonus: (T, N) what is paid on top of the rewards, or None.
+    memory: (T / L, N, M) of a recurrent network before every L-th step, L its `sequence`, or None.
     """
 
     obs: Array
@@ -50,6 +51,7 @@ class Rollout:
     result: NDArray[np.int8]
     tally: Tally
     bonus: Array | None = None
+    memory: Array | None = None
 
     def pay(self, bonus: Array) -> None:
         """Pay a method's own reward (T, N) on top of the game's, in units of an outcome of 1.
@@ -70,7 +72,7 @@ class Collector:
     def __init__(
         self,
         arena: Arena,
-        network: ActorCritic,
+        network: Network,
         obs_filter: ObsFilter,
         steps: int,
         rng: np.random.Generator,
@@ -78,23 +80,38 @@ class Collector:
         self._arena, self._network, self._filter, self._rng = arena, network, obs_filter, rng
         self._steps = steps
         self.obs: Array = np.empty(0, dtype=np.float32)
+        self._memory: Array | None = None
 
     def enter(self, arena: Arena) -> None:
         """Continue in an arena that has just been reset."""
         self._arena, self.obs = arena, arena.observation()
+        self._memory = self._network.initial_memory(arena.num_envs)
+
+    def state(self) -> dict[str, Array]:
+        """What the network remembers of the matches in flight, for a checkpoint."""
+        return {} if self._memory is None else {"memory": self._memory}
+
+    def restore(self, state: dict[str, Array], obs: Array) -> None:
+        """Continue from `state()` and what the arena shows there."""
+        self.obs, self._memory = obs, state.get("memory")
 
     def collect(self) -> Rollout:
         """Play T steps of every match, then evaluate what was seen in one pass."""
         arena, network = self._arena, self._network
         log_std = network.log_std.detach().numpy()
         std = np.exp(log_std)
-        history = []
-        for _ in range(self._steps):
+        play = network.player()
+        history, memories = [], []
+        for step in range(self._steps):
+            if self._memory is not None and step % network.sequence == 0:
+                memories.append(self._memory.copy())
             raw, z = self.obs, self._filter.apply(self.obs)
             noise = self._rng.standard_normal((len(z), len(std)), dtype=np.float32)
-            mean = network.pi.infer(z)
+            mean, self._memory = play(z, self._memory)
             action = mean + std * noise
             self.obs, reward, ended, _, info = arena.step(action)
+            if self._memory is not None:
+                self._memory[ended] = 0.0
             shown_now = (info[key] for key in SHOWN)
             history.append((raw, z, noise, mean, action, reward, ended, *shown_now))
         raw, z, noise, means, actions, rewards, ends, *shown = (
@@ -123,6 +140,7 @@ class Collector:
             member=member,
             result=result,
             tally=Tally.count(result[ends], ending[ends], arena.game.card.endings),
+            memory=np.stack(memories) if memories else None,
         )
 
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from benchmark.learning.networks import ActorCritic, lay_over
+from benchmark.learning.networks import Network, lay_over
 
 Part = TypeVar("Part")
 
@@ -24,7 +24,7 @@ Part = TypeVar("Part")
 class Shards:
     """A network and `count - 1` twins that read the same weights."""
 
-    def __init__(self, network: ActorCritic, flat: nn.Parameter, count: int):
+    def __init__(self, network: Network, flat: nn.Parameter, count: int):
         assert flat.grad is not None
         self._total = flat.grad
         self._networks, self._gradients = [network], [flat.grad]
@@ -41,9 +41,7 @@ class Shards:
         """Parts that a minibatch is cut into."""
         return len(self._networks)
 
-    def backward(
-        self, parts: Sequence[Part], loss_of: Callable[[ActorCritic, Part], Tensor]
-    ) -> Tensor:
+    def backward(self, parts: Sequence[Part], loss_of: Callable[[Network, Part], Tensor]) -> Tensor:
         """Leave the gradient of the parts' summed losses in the flat vector; returns the sum."""
 
         def differentiate(shard: int) -> Tensor:

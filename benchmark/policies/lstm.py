@@ -36,12 +36,16 @@ class LSTMPolicy(NetworkPolicy):
         return np.zeros((matches, 2 * self.card.hidden[1]), dtype=np.float32)
 
     def forward(self, obs: Array, state: Array | None) -> tuple[Array, Array]:
+        hidden, after = self.features(obs, state)
+        mean = np.matmul(hidden, self._tensors["layer1.weight"])
+        mean += self._tensors["layer1.bias"]
+        return mean, after
+
+    def features(self, obs: Array, state: Array | None) -> tuple[Array, Array]:
         if state is None:  # zeros would quietly play a policy that forgets at every step
             raise ValueError(f"policy '{self.card.name}' is recurrent: act() needs its state")
         after = self._cell(self._cell_input(obs, state), state)
-        mean = np.matmul(after[:, self.card.hidden[1] :], self._tensors["layer1.weight"])
-        mean += self._tensors["layer1.bias"]
-        return mean, after
+        return after[:, self.card.hidden[1] :], after
 
     def _cell_input(self, obs: Array, state: Array) -> Array:
         """[x, h] (N, F + H)."""

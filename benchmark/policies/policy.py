@@ -109,6 +109,10 @@ class NetworkPolicy(Policy):
     def forward(self, obs: Array, state: Array | None) -> tuple[Array, Array | None]:
         """Mean actions (N, act_dim) for raw observations (N, obs_dim), and the next state."""
 
+    @abstractmethod
+    def features(self, obs: Array, state: Array | None) -> tuple[Array, Array | None]:
+        """What its linear output reads (N, width) for raw observations, and the next state."""
+
     def act(
         self, obs: Array, state: Array | None = None, draws: NDArray[np.float64] | None = None
     ) -> tuple[Array, Array | None]:
@@ -159,14 +163,23 @@ class MLPPolicy(NetworkPolicy):
     def forward(self, obs: Array, state: Array | None) -> tuple[Array, Array | None]:
         return self.mean(obs), state
 
+    def features(self, obs: Array, state: Array | None) -> tuple[Array, Array | None]:
+        return self._last_hidden(obs), state
+
     def mean(self, obs: Array) -> Array:
         """The network's output (N, act_dim) for raw observations (N, obs_dim)."""
+        weight, bias = self._layers[-1]
+        mean: Array = np.matmul(self._last_hidden(obs), weight)
+        mean += bias
+        return mean
+
+    def _last_hidden(self, obs: Array) -> Array:
+        """(N, last width); the filtered input itself where there is no hidden layer."""
         hidden: Array = self.filtered(obs)
-        for i, (weight, bias) in enumerate(self._layers):
+        for weight, bias in self._layers[:-1]:
             hidden = np.matmul(hidden, weight)
             hidden += bias
-            if i < len(self._layers) - 1:
-                activate(hidden, self.card.activation)
+            activate(hidden, self.card.activation)
         return hidden
 
 

@@ -23,6 +23,7 @@ from pydantic import (
 
 from benchmark.arena.tally import Tally
 from benchmark.errors import Misuse
+from benchmark.evaluation.detection import Detection
 from benchmark.evaluation.matches import PROTOCOL
 from benchmark.games.game import Tier
 from benchmark.learning.progress import CurvePoint
@@ -31,8 +32,19 @@ from benchmark.policies.policy import ActionMode
 
 SCHEMA = 1
 MAX_BYTES = 16 * 1024 * 1024
-Role = Literal["attack", "floor", "regular", "transfer", "stored", "held-out", "fresh", "replay"]
-"""What matches are for. replay: the attack's, under the game card's `replay` options."""
+Role = Literal[
+    "attack", "floor", "regular", "transfer", "stored", "held-out", "fresh", "foreign", "replay",
+    "masked",
+]  # fmt: skip
+"""What matches are for.
+
+stored, held-out, fresh: adversaries that judge a defense (protocol). foreign: adversaries of other
+victims against the defended one. transfer: the attack's, or of a defended cell the fresh one,
+against other victims, defended alike. replay: the attack's, under the game card's `replay` options.
+masked: the victim blind to whom it plays.
+"""
+Diagnosis = Literal["masked", "split"]
+"""What may be looked into besides. split: how far the visited states lie apart."""
 
 
 class _Frozen(BaseModel):
@@ -83,6 +95,28 @@ class MethodRef(_Frozen):
         return " ".join([name, *(f"{k}={v}" for k, v in sorted(self.settings.items()))])
 
 
+class DetectionSet(_Frozen):
+    """How a detector told matches against an adversary from regular ones of the same starts."""
+
+    role: Role
+    adversary: PlayerRef
+    victim: PlayerRef
+    counts: Detection
+
+
+class StateSplit(_Frozen):
+    """How far the states that a victim visits against an adversary and against others lie apart.
+
+    Both are Szekely and Rizzo's coefficient, 0 alike to 1 apart; floor: between two halves of the
+    regular matches, so the least that `apart` could be.
+    """
+
+    adversary: PlayerRef
+    victim: PlayerRef
+    apart: float
+    floor: float
+
+
 class Cell(_Frozen):
     """What was asked: the key of a record."""
 
@@ -95,6 +129,16 @@ class Cell(_Frozen):
     )
     held_out: list[str] = Field(
         description="adversaries that judge a defense and were not shown to it, with their keys"
+    )
+    foreign: list[str] = Field(
+        default=[],
+        description="adversaries of the run's other victims that a defended one also met",
+        exclude_if=lambda keys: not keys,
+    )
+    diagnoses: list[Diagnosis] = Field(
+        default=[],
+        description="what was looked into besides",
+        exclude_if=lambda names: not names,
     )
     victim_ranked: bool = Field(description="false: a replication variant")
     attack: MethodRef
@@ -139,9 +183,20 @@ class Record(_Frozen):
         description="where each training was done: commit, packages, machine"
     )
     timings: dict[str, dict[str, float]]
+    detections: list[DetectionSet] = Field(
+        default=[], description="of a detector", exclude_if=lambda found: not found
+    )
+    splits: list[StateSplit] = Field(
+        default=[], description="diagnosis 'split'", exclude_if=lambda found: not found
+    )
+    lost: dict[Role, str] = Field(
+        default={},
+        description="matches that are missing, and which training left no policy to play them",
+        exclude_if=lambda lost: not lost,
+    )
     failure: str | None = Field(
         default=None,
-        description="why the attack's training left no policy: nothing was played",
+        description="why the training that the cell is about left no policy: nothing was played",
         exclude_if=lambda failure: failure is None,
     )
 
@@ -161,14 +216,14 @@ class Record(_Frozen):
     def _complete(self) -> None:
         """The matches that the record is about must be there, against the victim it names."""
         if self.failure is not None:
-            if self.matches or self.cell.defense is not None:
-                raise ValueError("a training that failed has no matches, and no defense to meet")
+            if self.matches or self.detections:
+                raise ValueError("a training that failed has no matches")
             return
         wanted: tuple[Role, ...] = ("attack",)
         if self.cell.defense is not None:
-            wanted = ("stored", "held-out", "fresh", "regular")
+            wanted = () if self.detections else ("stored", "held-out", "fresh", "regular")
         for role in wanted:
-            if not self.of_role(role):
+            if not self.of_role(role) and role not in self.lost:
                 raise ValueError(f"no '{role}' matches in the ranked mode")
         for played in self.matches:
             if played.role in ("attack", "replay") and played.victim != self.cell.victim:
@@ -247,12 +302,14 @@ def one_vote(records: Iterable[Record]) -> list[Record]:
     """One record for each cell, whoever else was at hand when it was made.
 
     Cells that differ only in who else was at hand hold the same training; the one judged by most
-    held-out adversaries is kept, then the one that met most victims, then the smaller id.
+    held-out adversaries is kept, then the one that met most victims, was diagnosed most, then the
+    smaller id.
     """
     kept: dict[str, Record] = {}
-    for record in sorted(records, key=lambda r: (-len(r.cell.held_out), -len(r.cell.others), r.id)):
-        kept.setdefault(
-            content_hash(record.cell.model_dump(mode="json", exclude={"others", "held_out"})),
-            record,
-        )
+    company = ("held_out", "others", "foreign", "diagnoses")
+    for record in sorted(
+        records, key=lambda r: (*(-len(getattr(r.cell, part)) for part in company), r.id)
+    ):
+        alone = record.cell.model_dump(mode="json", exclude=set(company))
+        kept.setdefault(content_hash(alone), record)
     return list(kept.values())

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from benchmark.arena.tally import Tally
+from benchmark.evaluation.detection import Detection
 from benchmark.evaluation.statistics import wilson
 from benchmark.learning.progress import CurvePoint
 from benchmark.policies import artifact
-from benchmark.records.record import Isolation, MatchSet, PlayerRef, Record
+from benchmark.records.record import (
+    DetectionSet,
+    Isolation,
+    MatchSet,
+    PlayerRef,
+    Record,
+    Role,
+    StateSplit,
+)
 from benchmark.records.store import Store
 from benchmark.runs.executors.executor import Failure
-from benchmark.runs.plan import Job, Plan, PlannedCell, PlannedMatch, Player
+from benchmark.runs.job import Job, Player
+from benchmark.runs.plan import Plan, PlannedCell, PlannedMatch
 
 
 def records_of(plan: Plan, store: Store, command: str) -> tuple[list[Record], list[Failure]]:
-    """The records of all cells whose jobs are finished, filed in the store.
+    """The records of all cells whose jobs are finished or failed for good, filed in the store.
 
     A damaged artifact costs the records that read it, and no others.
     """
+    lost = _lost(plan, store)
     made, failures = [], []
     for cell in plan.cells:
-        failed = failure_of(cell, store)
-        if failed is None and not all(store.has(job.key) for job in jobs_of(cell)):
+        if not all(job.key in lost or store.has(job.key) for job in cell.jobs):
             continue
         try:
-            made.append(
-                _record(cell, store, command)
-                if failed is None
-                else _failed_record(cell, failed, command)
-            )
+            record = _made(cell, lost, store, command)
         except (artifact.BadArtifact, KeyError, TypeError, ValueError) as error:
             label = f"record of {cell.cell.attack.label} on {cell.cell.victim.name}"
             failures.append(
@@ -38,43 +43,69 @@ def records_of(plan: Plan, store: Store, command: str) -> tuple[list[Record], li
                     job=cell.cell.id, label=label, kind=type(error).__name__, message=str(error)
                 )
             )
-        else:
-            store.write_record(made[-1])
+            continue
+        if record is not None:
+            made.append(record)
+            store.write_record(record)
     return made, failures
 
 
-def jobs_of(cell: PlannedCell) -> list[Job]:
-    """Every job that a cell's record reads."""
-    return [*cell.trainings.values(), *(match.job for match in cell.matches)]
+def _lost(plan: Plan, store: Store) -> dict[str, Job]:
+    """Jobs that will never have a result, by key, with the training whose failure is the cause."""
+    lost: dict[str, Job] = {}
+    for job in plan.jobs:  # in an order in which causes come first
+        if store.failure(job.key) is not None:
+            lost[job.key] = job
+            continue
+        cause = next((lost[key] for key in job.needs if key in lost), None)
+        if cause is not None:
+            lost[job.key] = cause
+    return lost
 
 
-def failure_of(cell: PlannedCell, store: Store) -> dict[str, Any] | None:
-    """How the training of an undefended cell's attack failed for good, if it did."""
-    return None if cell.cell.defense else store.failure(cell.trainings["attack"].key)
+def _made(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str) -> Record | None:
+    """A cell's record; None where what failed is another cell's to tell.
+
+    A failed attack is told by the undefended cell, so it leaves no defended one: there was nothing
+    to defend against. A failed hardening is the defended cell's own. Of a cell that stands, matches
+    may be lost: those of held-out or fresh adversaries whose training failed.
+    """
+    about = "hardening" if "hardening" in cell.trainings else "attack"
+    cause = lost.get(cell.trainings[about].key)
+    if cause is None:
+        return _record(cell, lost, store, command)
+    if cause is not cell.trainings[about] or (about == "attack" and cell.cell.defense is not None):
+        return None
+    return _failed_record(cell, about, store, command)
 
 
-def _failed_record(cell: PlannedCell, failed: dict[str, Any], command: str) -> Record:
-    """What is known of an attack whose training diverged: its curve, and why it ends."""
+def _failed_record(cell: PlannedCell, about: str, store: Store, command: str) -> Record:
+    """What is known of a training that failed: its curve, and why it ends."""
+    failed = store.failure(cell.trainings[about].key)
+    assert failed is not None
+    as_what = "never winning" if about == "attack" else "no defense at all"
     return Record(
         id=cell.cell.id,
         cell=cell.cell,
         matches=[],
-        curves={"attack": [CurvePoint.model_validate(point) for point in failed["curve"]]},
-        steps={"attack": failed["steps"]},
+        curves={about: [CurvePoint.model_validate(point) for point in failed["curve"]]},
+        steps={about: failed["steps"]},
         artifacts={},
         isolation=Isolation(kind="process"),
-        flags=[f"seed {cell.cell.seed} failed in training and counts as never winning"],
+        flags=[f"seed {cell.cell.seed} failed in training and counts as {as_what}"],
         level=0,
         command=command,
-        provenance={"attack": failed["provenance"]},
-        timings={"attack": failed["timings"]},
+        provenance={about: failed["provenance"]},
+        timings={about: failed["timings"]},
         failure=failed["failure"],
     )
 
 
-def _record(cell: PlannedCell, store: Store, command: str) -> Record:
-    results = {name: store.result(job.key) for name, job in cell.trainings.items()}
-    matches = [_match_set(match, store) for match in cell.matches]
+def _record(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str) -> Record:
+    trainings = {name: job for name, job in cell.trainings.items() if job.key not in lost}
+    results = {name: store.result(job.key) for name, job in trainings.items()}
+    matches = [_match_set(match, store) for match in cell.matches if match.job.key not in lost]
+    missing = {m.role: lost[m.job.key].label for m in cell.matches if m.job.key in lost}
     return Record(
         id=cell.cell.id,
         cell=cell.cell,
@@ -86,7 +117,7 @@ def _record(cell: PlannedCell, store: Store, command: str) -> Record:
         steps={name: result["steps"] for name, result in results.items()},
         artifacts={
             name: artifact.load_card(store.folder(job.key)).sha256
-            for name, job in cell.trainings.items()
+            for name, job in trainings.items()
         },
         isolation=Isolation(kind="process"),
         flags=flags_of(
@@ -98,11 +129,17 @@ def _record(cell: PlannedCell, store: Store, command: str) -> Record:
             ],
             overrun=any(result["overrun"] for result in results.values()),
             learned=cell.cell.track != "none",
-        ),
+        )
+        + [f"no {role} matches, failed: {cause}" for role, cause in sorted(missing.items())],
         level=0,
         command=command,
         provenance={name: result["provenance"] for name, result in results.items()},
         timings={name: result["timings"] for name, result in results.items()},
+        detections=[
+            _detection(role, job, store) for role, job in cell.detections if job.key not in lost
+        ],
+        splits=[_split(job, store) for job in cell.splits if job.key not in lost],
+        lost=missing,
     )
 
 
@@ -117,6 +154,23 @@ def _match_set(match: PlannedMatch, store: Store) -> MatchSet:
         even=Tally.model_validate(result["even"]),
         odd=Tally.model_validate(result["odd"]),
         game_options=job.game_options if match.role == "replay" else None,
+    )
+
+
+def _detection(role: Role, job: Job, store: Store) -> DetectionSet:
+    return DetectionSet(
+        role=role,
+        adversary=_reference(job.adversaries[0], store),
+        victim=_reference(job.victim, store),
+        counts=Detection.model_validate(store.result(job.key)["counts"]),
+    )
+
+
+def _split(job: Job, store: Store) -> StateSplit:
+    return StateSplit(
+        adversary=_reference(job.adversaries[0], store),
+        victim=_reference(job.victim, store),
+        **store.result(job.key)["split"],
     )
 
 

@@ -14,21 +14,25 @@ from benchmark.arena.mixture import Mixture, check_fits
 from benchmark.arena.tally import Tally, TooManyVoids
 from benchmark.errors import CheckFailed
 from benchmark.evaluation.matches import episode_list, play
-from benchmark.games.game import Game
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.ppo import TrainingDiverged
 from benchmark.learning.progress import CurvePoint
-from benchmark.policies.policy import NetworkPolicy, Policy
+from benchmark.policies.blind import Blind
+from benchmark.policies.policy import NetworkPolicy, Policy, check_tensors
 from benchmark.records import provenance
 from benchmark.records.record import MethodRef
 from benchmark.records.store import Store, storage_errors
 from benchmark.registry import Victims, attacks, defenses, floors, game
-from benchmark.runs.plan import Job, Player
+from benchmark.runs import looks
+from benchmark.runs.job import Job, Player
+from benchmark.runs.staging import arena_of, card_of, game_of, options_of, other_seat, seated
 from benchmark.seeding import derive
 
 CHECKPOINT_S = 10.0
 CURVE_POINTS = 200
+SCRIPTED = ("random", "zero")
+"""Kinds of policy without weights."""
 
 Watch = Callable[[int, Tally], None]
 """Told (steps so far, matches since the last call) while a training runs."""
@@ -47,16 +51,18 @@ class Worker:
             Misuse: the job cannot work; CheckFailed: its training failed.
             InfrastructureError: the store cannot keep the result.
         """
-        if job.kind == "play":
-            policy, result = None, self._play(job)
-        else:
+        policy: Policy | None = None
+        if job.kind in ("attack", "harden"):
             policy, result = self._train(job, watch)
+        else:
+            look = {"play": self._play, "detect": looks.detect, "split": looks.split}[job.kind]
+            result = look(job, self.victim(job), lambda player: self.policy(player, job))
         self.store.commit(job.key, job.model_dump(mode="json"), result, policy)
 
     def policy(self, player: Player, job: Job) -> Policy:
         """The policy that a player stands for, checked to be the one that was planned."""
         if player.source == "floor":
-            return floors(game(job.game), _options(job))[player.name]
+            return floors(game(job.game), options_of(job))[player.name]
         if player.source == "job":
             return self.store.policy(player.ref)
         loaded = self.victims.load(player.name)
@@ -66,8 +72,8 @@ class Worker:
 
     def check_players(self, job: Job) -> None:
         """Raise Misuse unless the known policies of a job fit their seats, before any training."""
-        card = game(job.game).describe(_options(job))
-        sides = [(job.victim, _other_seat(job, card))]
+        card = game(job.game).describe(options_of(job))
+        sides = [(job.victim, other_seat(job, card))]
         sides += [(player, job.seat) for player in (*job.adversaries, *job.opponents)]
         for player, seat in sides:
             if player.source != "job":
@@ -95,7 +101,8 @@ class Worker:
         try:
             policy = train(job, method, arenas, rng, progress)
             Tally.sum(point.tally for point in progress.curve).check_voids()
-        except (TrainingDiverged, TooManyVoids) as error:  # the last checkpoint stays beside it
+        except (TrainingDiverged, TooManyVoids, WrongPolicy) as error:
+            # For good: trying again would end alike. The last checkpoint stays beside it.
             self.store.file_failure(job.key, {**report(), "failure": str(error)})
             raise
         return policy, report()
@@ -105,12 +112,12 @@ class Worker:
         progress: JobProgress,
     ) -> Policy:  # fmt: skip
         kind = attacks.load(method.name)
-        attack = kind(kind.configure(_card(job), method.config))
+        attack = kind(kind.configure(card_of(job), method.config))
         victim = self.policy(job.victim, job)
         shown = attack.track == "white-box"  # the run has declared it: see spec.py
-        arenas.append(_arena(job, job.seat, Mixture.of(victim), attack.matches, shown))
-        policy: Policy = attack.train(arenas[0], job.budget_steps, rng, progress)
-        check_fits(policy, _card(job), job.seat)
+        arenas.append(arena_of(job, job.seat, Mixture.of(victim), attack.matches, shown))
+        policy = checked(attack.train(arenas[0], job.budget_steps, rng, progress))
+        check_fits(policy, card_of(job), job.seat)
         return policy
 
     def _harden(
@@ -118,14 +125,14 @@ class Worker:
         progress: JobProgress,
     ) -> Policy:  # fmt: skip
         kind = defenses.load(method.name)
-        defense = kind(kind.configure(_card(job), method.config))
-        seat = _other_seat(job, _card(job))
+        defense = kind(kind.configure(card_of(job), method.config))
+        seat = other_seat(job, card_of(job))
 
-        def make_arena(mixture: Mixture, matches: int) -> Arena:
-            arenas.append(_arena(job, seat, mixture, matches))
+        def make_arena(opposite: Mixture, matches: int, *, attacking: bool = False) -> Arena:
+            arenas.append(arena_of(job, job.seat if attacking else seat, opposite, matches))
             return arenas[-1]
 
-        policy: Policy = defense.harden(
+        returned = defense.harden(
             self.policy(job.victim, job),
             make_arena,
             [self.policy(player, job) for player in job.adversaries],
@@ -134,20 +141,49 @@ class Worker:
             rng,
             progress,
         )
-        check_fits(policy, _card(job), seat)
+        policy = checked(returned)
+        check_fits(policy, card_of(job), seat)
         return policy
 
-    def _play(self, job: Job) -> dict[str, Any]:
-        batch = _game(job, min(job.parallel, job.episodes))
-        adversary, victim = self.policy(job.adversaries[0], job), self.policy(job.victim, job)
-        if isinstance(victim, NetworkPolicy):
-            victim = victim.in_mode(job.victim_mode)
-        seats = (adversary, victim)
-        if batch.card.seat_index(job.seat) == 1:
-            seats = (victim, adversary)
+    def _play(
+        self, job: Job, victim: Policy, policy_of: Callable[[Player], Policy]
+    ) -> dict[str, Any]:
+        batch = game_of(job, min(job.parallel, job.episodes))
+        if job.blind:
+            seat = batch.card.seats[1 - batch.card.seat_index(job.seat)]
+            victim = Blind(victim, seat.other_view, seat.other_at_start)
+        seats = seated(job, policy_of(job.adversaries[0]), victim)
         halves = play(batch, seats, job.seat, episode_list(batch.card.id, job.episodes))
         halves.total.check_voids()
         return {"even": halves.even.model_dump(), "odd": halves.odd.model_dump()}
+
+    def victim(self, job: Job) -> Policy:
+        """The victim in the mode that the job asks for."""
+        victim = self.policy(job.victim, job)
+        return victim.in_mode(job.victim_mode) if isinstance(victim, NetworkPolicy) else victim
+
+
+class WrongPolicy(CheckFailed):
+    """A method returned a policy that is not what its card says."""
+
+
+def checked(policy: Any) -> Policy:
+    """What a method returned, if it is a network as its card describes it.
+
+    Raises:
+        WrongPolicy: it is not.
+    """
+    if not isinstance(policy, Policy):
+        raise WrongPolicy(f"expected a policy from the method, got {type(policy).__name__}")
+    if policy.card.kind in SCRIPTED:
+        return policy
+    try:
+        check_tensors(policy.card, policy.tensors())
+    except ValueError as error:
+        raise WrongPolicy(
+            f"the method returned a policy that is not what its card says: {error}"
+        ) from error
+    return policy
 
 
 class JobProgress:
@@ -219,24 +255,3 @@ def condensed(curve: list[CurvePoint]) -> list[CurvePoint]:
         )
         for window in windows
     ]
-
-
-def _options(job: Job) -> Any:
-    return game(job.game).Options.model_validate(job.game_options)
-
-
-def _card(job: Job) -> Any:
-    return game(job.game).describe(_options(job))
-
-
-def _game(job: Job, matches: int) -> Game:
-    return game(job.game)(matches, _options(job))
-
-
-def _other_seat(job: Job, card: Any) -> str:
-    seat: str = card.seats[1 - card.seat_index(job.seat)].name
-    return seat
-
-
-def _arena(job: Job, seat: str, mixture: Mixture, matches: int, white_box: bool = False) -> Arena:
-    return Arena(_game(job, matches), seat, mixture, seed=0, white_box=white_box)

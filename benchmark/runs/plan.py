@@ -1,98 +1,16 @@
-"""From a specification to jobs. A job's key hashes all that its artifact depends on.
-
-The commit is provenance and no part of a key: methods and games carry versions of their own.
-"""
+"""From a specification to jobs, and to the cells that they fill."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, ClassVar, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from benchmark.errors import Misuse
-from benchmark.evaluation.matches import EVALUATION_MATCHES, PROTOCOL
-from benchmark.learning import ppo
 from benchmark.policies.policy import ANY, ActionMode, PolicyCard
-from benchmark.records.record import Cell, MethodRef, PlayerRef, Role, content_hash
-from benchmark.runs.spec import HELD_OUT_SEED, AttackPlan, DefensePlan, RunSpec
-
-
-class Player(BaseModel):
-    """Where a policy comes from: a victim, a floor by name, or another job."""
-
-    model_config = ConfigDict(frozen=True)
-
-    source: Literal["victim", "floor", "job"]
-    name: str
-    ref: str = Field(default="", description="a victim's identity or a job's key")
-    sha256: str = Field(default="", description="of a victim's weights, for the record")
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What tells it apart: a name is only for people, but for a floor."""
-        return self.source, self.ref or self.name
-
-
-class Job(BaseModel):
-    """One step of a cell. Jobs are equal where their content is."""
-
-    model_config = ConfigDict(frozen=True)
-
-    kind: Literal["attack", "harden", "play"]
-    game: str
-    game_options: dict[str, Any]
-    seat: str
-    protocol: int = PROTOCOL
-    victim: Player
-    method: MethodRef | None = None
-    seed: int = 0
-    budget_steps: int = 0
-    adversaries: tuple[Player, ...] = ()
-    opponents: tuple[Player, ...] = ()
-    episodes: int = 0
-    victim_mode: ActionMode = "mean"
-    parallel: int = EVALUATION_MATCHES
-    learner: int = ppo.VERSION
-
-    _PLAYERS: ClassVar[tuple[str, ...]] = ("adversaries", "opponents")
-
-    @cached_property
-    def key(self) -> str:
-        """The content hash that names the artifact: of all that moves it, and of nothing else."""
-        method = self.method
-        return content_hash(
-            {
-                **self.model_dump(mode="json", exclude={"victim", "method", *self._PLAYERS}),
-                "method": method and [method.name, method.version, method.config],
-                "victim": self.victim.key,
-                **{part: [p.key for p in getattr(self, part)] for part in self._PLAYERS},
-            }
-        )[:32]
-
-    @property
-    def needs(self) -> list[str]:
-        """Keys of the jobs whose artifacts this one reads."""
-        players = (self.victim, *self.adversaries, *self.opponents)
-        return [p.ref for p in players if p.source == "job"]
-
-    @property
-    def label(self) -> str:
-        """For people."""
-        if self.kind == "play":
-            return f"play {self.adversaries[0].name} against {self.victim.name}"
-        assert self.method is not None
-        verb = "train" if self.kind == "attack" else "harden with"
-        return f"{verb} {self.method.name}, {self.victim.name}, seed {self.seed}"
-
-    def made(self) -> Player:
-        """The policy that this job makes, as a player in another one."""
-        assert self.method is not None
-        tail = f" (seed {self.seed})" if self.kind == "attack" else ""
-        name = f"{self.method.name}{tail}" if tail else f"{self.victim.name}+{self.method.name}"
-        return Player(source="job", name=name, ref=self.key)
+from benchmark.records.record import Cell, MethodRef, PlayerRef, Role
+from benchmark.runs.job import Job, Player
+from benchmark.runs.spec import HELD_OUT_SEED, AttackPlan, DefensePlan, MethodPlan, RunSpec
 
 
 @dataclass
@@ -111,6 +29,14 @@ class PlannedCell:
     cell: Cell
     trainings: dict[str, Job]
     matches: list[PlannedMatch] = field(default_factory=list)
+    detections: list[tuple[Role, Job]] = field(default_factory=list)
+    splits: list[Job] = field(default_factory=list)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Every job that the cell's record reads."""
+        played = [match.job for match in self.matches]
+        return [*self.trainings.values(), *played, *(j for _, j in self.detections), *self.splits]
 
 
 @dataclass
@@ -127,7 +53,11 @@ class Plan:
 
 
 def make_plan(spec: RunSpec) -> Plan:
-    """The jobs and cells of a run."""
+    """The jobs and cells of a run.
+
+    Raises:
+        Misuse: no regular opponent, or a defense would learn from what is to judge it.
+    """
     return _Planner(spec).plan()
 
 
@@ -139,20 +69,25 @@ class _Planner:
 
     def plan(self) -> Plan:
         spec = self.spec
-        for name, card in spec.victims.items():
+        for name in spec.victims:
             for attack in spec.attacks:
                 for seed in spec.seeds:
-                    attacked = self._undefended(name, card, attack, seed)
-                    for defense in spec.defenses if attack.track != "none" else ():
-                        self._defended(name, card, attack, defense, seed, attacked)
+                    self._undefended(name, attack, seed)
+                    if attack.track == "none":
+                        continue
+                    for defense in spec.defenses:
+                        self._defended(name, attack, defense, seed)
+                    for detector in spec.detectors:
+                        self._detected(name, attack, detector, seed)
         return Plan(list(self.jobs.values()), self.cells)
 
-    def _undefended(
-        self, name: str, card: PolicyCard, attack: AttackPlan, seed: int
-    ) -> PlannedCell:
-        victim = _victim(name, card)
+    def _undefended(self, name: str, attack: AttackPlan, seed: int) -> None:
+        card, victim = self.spec.victims[name], self._victim(name)
         training = self._train(attack, victim, seed)
-        cell = PlannedCell(self._cell(name, card, attack, None, seed, []), {"attack": training})
+        cell = PlannedCell(
+            self._cell(name, attack, None, seed, diagnoses=list(self.spec.diagnoses)),
+            {"attack": training},
+        )
         self._play(cell, "attack", training.made(), victim, card)
         elsewhere = {**self.spec.game_options, **self.spec.game.replay}
         if elsewhere != self.spec.game_options:
@@ -160,43 +95,77 @@ class _Planner:
         self._everyone_else(cell, victim, card, name)
         for other, its_card in self.spec.others.items():
             if other != name and its_card.seat in (ANY, self.spec.victim_seat):
-                self._play(cell, "transfer", training.made(), _victim(other, its_card), its_card)
+                self._play(cell, "transfer", training.made(), _player(other, its_card), its_card)
+        self._diagnose(cell, [training.made()], [victim], card, name)
         self.cells.append(cell)
-        return cell
 
-    def _defended(
-        self,
-        name: str,
-        card: PolicyCard,
-        attack: AttackPlan,
-        defense: DefensePlan,
-        seed: int,
-        attacked: PlannedCell,
-    ) -> None:
-        victim, stored = _victim(name, card), attacked.trainings["attack"]
+    def _defended(self, name: str, attack: AttackPlan, defense: DefensePlan, seed: int) -> None:
+        card, victim = self.spec.victims[name], self._victim(name)
+        stored = self._train(attack, victim, seed)
+        held_out = self._held_out(attack, victim, seed)
+        hardening = self._harden(name, attack, defense, seed)
+        check_unseen(hardening, held_out)
+        hardened = hardening.made()
+        fresh = self._train(attack, hardened, seed)
+        elsewhere = [other for other in self.spec.victims if other != name]
+        foreign = [self._train(attack, self._victim(other), seed) for other in elsewhere]
+        cell = PlannedCell(
+            self._cell(
+                name, attack, defense.method, seed, held_out=_named(held_out),
+                foreign=_named(foreign), diagnoses=list(self.spec.diagnoses),
+            ),
+            {"attack": stored, "hardening": hardening, "fresh": fresh},
+        )  # fmt: skip
+        self._play(cell, "stored", stored.made(), hardened, card)
+        for unseen in held_out:
+            self._play(cell, "held-out", unseen.made(), hardened, card)
+        self._play(cell, "fresh", fresh.made(), hardened, card)
+        for adversary in foreign:
+            self._play(cell, "foreign", adversary.made(), hardened, card)
+        for other in elsewhere:
+            also = self._harden(other, attack, defense, seed).made()
+            self._play(cell, "transfer", fresh.made(), also, self.spec.victims[other])
+        self._everyone_else(cell, hardened, card, name)
+        for opponent in self._opponents(name):  # what clean play was before, for C
+            self._play(cell, "regular", opponent, victim, card)
+        adversaries = [stored.made(), fresh.made()]
+        self._diagnose(cell, adversaries, [victim, hardened], card, name)
+        self.cells.append(cell)
+
+    def _detected(self, name: str, attack: AttackPlan, detector: MethodPlan, seed: int) -> None:
+        victim = self._victim(name)
+        stored = self._train(attack, victim, seed)
+        held_out = self._held_out(attack, victim, seed)
+        cell = PlannedCell(
+            self._cell(name, attack, detector.method, seed, held_out=_named(held_out)),
+            {"attack": stored},
+        )
+        roles: list[tuple[Role, Job]] = [("stored", stored)]
+        roles += [("held-out", unseen) for unseen in held_out]
+        for role, training in roles:
+            job = self._add(
+                Job(
+                    kind="detect", victim=victim, method=detector.method, seed=seed,
+                    adversaries=(training.made(),), opponents=tuple(self._opponents(name)),
+                    episodes=self.spec.episodes, victim_mode=self.spec.victims[name].action_mode,
+                    **self._place(),
+                )
+            )  # fmt: skip
+            cell.detections.append((role, job))
+        self.cells.append(cell)
+
+    def _harden(self, name: str, attack: AttackPlan, defense: DefensePlan, seed: int) -> Job:
+        """Hardening of a victim against its stored adversary, which is trained before."""
+        victim = self._victim(name)
+        stored = self._train(attack, victim, seed)
         opponents = self._opponents(name) if defense.meets_opponents else []
-        hardening = self._add(
+        return self._add(
             Job(
                 kind="harden", victim=victim, method=defense.method, seed=seed,
                 budget_steps=self.spec.budget_steps, adversaries=(stored.made(),),
                 opponents=tuple(opponents), **self._place(),
             )
         )  # fmt: skip
-        hardened = hardening.made()
-        fresh = self._train(attack, hardened, seed)
-        held_out = self._held_out(attack, victim, seed)
-        cell = PlannedCell(
-            self._cell(name, card, attack, defense.method, seed, held_out),
-            {"attack": stored, "hardening": hardening, "fresh": fresh},
-        )
-        self._play(cell, "stored", stored.made(), hardened, card)
-        for unseen in held_out:
-            self._play(cell, "held-out", unseen.made(), hardened, card)
-        self._play(cell, "fresh", fresh.made(), hardened, card)
-        self._everyone_else(cell, hardened, card, name)
-        for opponent in self._opponents(name):  # what clean play was before, for C
-            self._play(cell, "regular", opponent, victim, card)
-        self.cells.append(cell)
 
     def _held_out(self, attack: AttackPlan, victim: Player, seed: int) -> list[Job]:
         """Adversaries of the undefended victim that the defense never sees."""
@@ -213,6 +182,30 @@ class _Planner:
         for opponent in self._opponents(name):
             self._play(cell, "regular", opponent, victim, card)
 
+    def _diagnose(
+        self,
+        cell: PlannedCell,
+        adversaries: Sequence[Player],
+        victims: Sequence[Player],
+        card: PolicyCard,
+        name: str,
+    ) -> None:
+        """What the run's diagnoses ask for: of the last victim, and of those before it its states.
+
+        The first adversary is the one that all victims meet.
+        """
+        if "masked" in self.spec.diagnoses:
+            for player in (*adversaries, *self._opponents(name)):
+                self._play(cell, "masked", player, victims[-1], card, blind=True)
+        if "split" in self.spec.diagnoses:
+            for victim in victims:
+                job = Job(
+                    kind="split", victim=victim, adversaries=(adversaries[0],),
+                    opponents=tuple(self._opponents(name)), episodes=self.spec.episodes,
+                    victim_mode=card.action_mode, **self._place(),
+                )  # fmt: skip
+                cell.splits.append(self._add(job))
+
     def _opponents(self, name: str) -> list[Player]:
         """Regular opponents: the game's other ranked policies that fit the adversary's seat."""
         seat = self.spec.game.adversary_seat
@@ -222,7 +215,10 @@ class _Planner:
         others = {other: card for other, card in fitting.items() if other != name} or fitting
         if not others:
             raise Misuse(f"no regular opponent for '{name}' in {self.spec.game.id}; import one")
-        return [_victim(other, card) for other, card in others.items()]
+        return [_player(other, card) for other, card in others.items()]
+
+    def _victim(self, name: str) -> Player:
+        return _player(name, self.spec.victims[name])
 
     def _train(self, attack: AttackPlan, victim: Player, seed: int) -> Job:
         budget = self.spec.budget_steps if attack.track != "none" else 0
@@ -235,7 +231,7 @@ class _Planner:
 
     def _play(
         self, cell: PlannedCell, role: Role, adversary: Player, victim: Player, card: PolicyCard,
-        options: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None, *, blind: bool = False,
     ) -> None:  # fmt: skip
         """Plan matches in the modes that the role asks for; options: the run's, unless given."""
         modes: list[ActionMode] = [card.action_mode]
@@ -245,7 +241,7 @@ class _Planner:
             job = self._add(
                 Job(
                     kind="play", victim=victim, adversaries=(adversary,), victim_mode=mode,
-                    episodes=self.spec.episodes, **self._place(options),
+                    episodes=self.spec.episodes, blind=blind, **self._place(options),
                 )
             )  # fmt: skip
             cell.matches.append(PlannedMatch(role, job, mode == card.action_mode))
@@ -262,15 +258,11 @@ class _Planner:
         }
 
     def _cell(
-        self,
-        name: str,
-        card: PolicyCard,
-        attack: AttackPlan,
-        defense: MethodRef | None,
-        seed: int,
-        held_out: Sequence[Job],
+        self, name: str, attack: AttackPlan, defense: MethodRef | None, seed: int, **judged_by: Any
     ) -> Cell:
+        """judged_by: fields of the cell that say who else was at hand."""
         spec = self.spec
+        card = spec.victims[name]
         return Cell(
             game=spec.game.id,
             game_options=spec.game_options,
@@ -281,7 +273,6 @@ class _Planner:
                 for other, other_card in spec.others.items()
                 if other != name
             ],
-            held_out=[f"{job.made().name} {job.key}" for job in held_out],
             victim_ranked=card.ranked,
             attack=attack.method,
             track=attack.track,
@@ -291,8 +282,25 @@ class _Planner:
             budget_steps=spec.budget_steps if attack.track != "none" else 0,
             episodes=spec.episodes,
             protocol=spec.protocol,
+            **{"held_out": [], **judged_by},
         )
 
 
-def _victim(name: str, card: PolicyCard) -> Player:
+def check_unseen(hardening: Job, held_out: Sequence[Job]) -> None:
+    """Raise Misuse for a defense that would learn from adversaries that are to judge it."""
+    judges = {job.key: job.made().name for job in held_out}
+    for player in (*hardening.adversaries, *hardening.opponents):
+        if player.ref in judges:
+            raise Misuse(
+                f"'{hardening.label}' would learn from '{judges[player.ref]}', which is held out "
+                "to judge it; name every attack once"
+            )
+
+
+def _named(trainings: Sequence[Job]) -> list[str]:
+    """Adversaries for a cell: names for people, with their keys."""
+    return [f"{job.made().name} {job.key}" for job in trainings]
+
+
+def _player(name: str, card: PolicyCard) -> Player:
     return Player(source="victim", name=name, ref=card.identity, sha256=card.sha256)

@@ -11,8 +11,8 @@ from benchmark.errors import Misuse
 from benchmark.evaluation.matches import PROTOCOL
 from benchmark.games.game import GameCard, Tier
 from benchmark.policies.policy import ANY, PolicyCard
-from benchmark.records.record import MethodRef
-from benchmark.registry import Victims, attacks, defenses, game
+from benchmark.records.record import Diagnosis, MethodRef
+from benchmark.registry import Victims, attacks, defenses, detectors, game
 from benchmark.settings import hint, resolve
 
 EPISODES: dict[Tier, int] = {"smoke": 200, "lite": 200, "full": 1000}
@@ -57,6 +57,8 @@ class RunSpec(BaseModel):
     others: dict[str, PolicyCard] = Field(description="every ranked victim of the game at hand")
     attacks: tuple[AttackPlan, ...]
     defenses: tuple[DefensePlan, ...]
+    detectors: tuple[MethodPlan, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
     seeds: tuple[int, ...]
     tier: Tier
     budget_steps: int = Field(ge=1)
@@ -84,6 +86,7 @@ def resolve_run(
     settings: dict[str, dict[str, Any]],
     command: str,
     track: str = BLACK_BOX,
+    diagnoses: Sequence[str] = (),
 ) -> RunSpec:
     """Resolve names and settings to a specification.
 
@@ -110,13 +113,12 @@ def resolve_run(
     planned = tuple(
         plan_attack(name, card, settings.get("attack", {})) for name in dict.fromkeys(attack_names)
     )
-    hardenings = tuple(_defense(name, card, settings) for name in dict.fromkeys(defense_names))
+    hardenings, watchers = _defenses(defense_names, card, settings.get("defense", {}))
     learned = [attack for attack in planned if attack.track != "none"]
     check_attacks(planned, track, {name: known[name] for name in chosen}, steps)
-    _check_trainable({name: known[name] for name in chosen}, hardenings)
+    check_defenses(hardenings, {name: known[name] for name in chosen}, steps)
     _check_settings(settings.get("attack", {}), learned, "attack")
-    _check_settings(settings.get("defense", {}), hardenings, "defense")
-    _check_budget(steps, hardenings)
+    _check_settings(settings.get("defense", {}), (*hardenings, *watchers), "defense")
     return RunSpec(
         game=card,
         game_options=options.model_dump(mode="json"),
@@ -124,6 +126,8 @@ def resolve_run(
         others={name: its_card for name, its_card in known.items() if its_card.ranked},
         attacks=planned,
         defenses=hardenings,
+        detectors=watchers,
+        diagnoses=tuple(_diagnosis(name) for name in sorted(set(diagnoses))),
         seeds=tuple(range(count)),
         tier=tier,
         budget_steps=steps,
@@ -170,14 +174,52 @@ def plan_attack(name: str, card: GameCard, settings: dict[str, Any]) -> AttackPl
     )  # fmt: skip
 
 
-def _defense(name: str, card: GameCard, settings: dict[str, dict[str, Any]]) -> DefensePlan:
+def _defenses(
+    names: Sequence[str], card: GameCard, settings: dict[str, Any]
+) -> tuple[tuple[DefensePlan, ...], tuple[MethodPlan, ...]]:
+    """The hardenings and the detectors among these defenses, resolved for a game."""
+    known = {*defenses.names(), *detectors.names()}
+    for name in names:
+        if name not in known:
+            raise Misuse(f"no defense '{name}'; {hint(name, known)}")
+    chosen = list(dict.fromkeys(names))
+    watching = [name for name in chosen if name in detectors.names()]
+    return (
+        tuple(plan_defense(name, card, settings) for name in chosen if name not in watching),
+        tuple(_detector(name, card, settings) for name in watching),
+    )
+
+
+def plan_defense(name: str, card: GameCard, settings: dict[str, Any]) -> DefensePlan:
+    """A defense with those of these settings that it has, resolved for a game."""
     kind = defenses.load(name)
-    method = _method(name, kind, card, settings.get("defense", {}))
+    method = _method(name, kind, card, settings)
     made = kind(kind.configure(card, method.config))
     return DefensePlan(
         method=method, meets_opponents=made.meets_opponents, least_steps=made.least_steps,
         fields=_fields(kind, card), trains=made.trains,
     )  # fmt: skip
+
+
+def _detector(name: str, card: GameCard, settings: dict[str, Any]) -> MethodPlan:
+    kind = detectors.load(name)
+    method = _method(name, kind, card, settings)
+    return MethodPlan(method=method, least_steps=1, fields=_fields(kind, card))
+
+
+def _diagnosis(name: str) -> Diagnosis:
+    known: dict[str, Diagnosis] = {"masked": "masked", "split": "split"}
+    if name not in known:
+        raise Misuse(f"--diagnose: no diagnosis '{name}'; {hint(name, known)}")
+    return known[name]
+
+
+def check_defenses(
+    plans: Sequence[DefensePlan], victims: dict[str, PolicyCard], steps: int
+) -> None:
+    """Raise Misuse for a defense that one of these victims or the budget rules out."""
+    _check_trainable(victims, plans)
+    _check_budget(steps, plans)
 
 
 def check_attacks(

@@ -1,7 +1,7 @@
 """Studies: variants of methods side by side on one store, with the same seeds and budget.
 
-A method says which studies of itself make sense (`Attack.studies`): a study is a name and its
-variants, the first being the one that the others are compared with.
+A method says which studies of itself make sense (`Attack.studies`, `Defense.studies`): a study is
+a name and its variants, the first being the one that the others are compared with.
 """
 
 from __future__ import annotations
@@ -9,45 +9,57 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import GameCard, Tier
-from benchmark.records.record import MethodRef, Record, method_key, one_vote
-from benchmark.registry import attacks
+from benchmark.records.record import Cell, MethodRef, Record, method_key, one_vote
+from benchmark.registry import Registry, attacks, defenses
 from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.spec import RunSpec
 from benchmark.settings import hint
 from benchmark.variants import Variant
 
 
-def studies(card: GameCard) -> dict[str, tuple[Variant, ...]]:
-    """Every study that an installed attack offers for a game, by name.
+@dataclass(frozen=True)
+class Study:
+    """A comparison of variants of attacks, or of defenses against one attack."""
+
+    of: Literal["attacks", "defenses"]
+    variants: tuple[Variant, ...]
+
+
+def studies(card: GameCard) -> dict[str, Study]:
+    """Every study that an installed attack or defense offers for a game, by name.
 
     A plug-in that fails to load is a warning and offers none.
 
     Raises:
-        Misuse: two attacks offer different studies under one name.
+        Misuse: two methods offer different studies under one name.
     """
-    found: dict[str, tuple[Variant, ...]] = {}
-    for name in attacks.names():
-        try:
-            attack = attacks.load(name)
-        except Misuse as error:
-            warnings.warn(str(error), stacklevel=2)
-            continue
-        for study, variants in attack.studies(card).items():
-            if found.setdefault(study, variants) != variants:
-                raise Misuse(f"study '{study}' is offered twice, the second time by '{name}'")
+    found: dict[str, Study] = {}
+    kinds: tuple[tuple[Literal["attacks", "defenses"], Registry], ...]
+    kinds = (("attacks", attacks), ("defenses", defenses))
+    for of, registry in kinds:
+        for name in registry.names():
+            try:
+                method = registry.load(name)
+            except Misuse as error:
+                warnings.warn(str(error), stacklevel=2)
+                continue
+            for study, variants in method.studies(card).items():
+                offered = Study(of, tuple(variants))
+                if found.setdefault(study, offered) != offered:
+                    raise Misuse(f"study '{study}' is offered twice, the second time by '{name}'")
     return found
 
 
-def variants_of(study: str, card: GameCard) -> tuple[Variant, ...]:
-    """The variants of a study; raises Misuse for an unknown one."""
+def study_of(name: str, card: GameCard) -> Study:
+    """A study by its name; raises Misuse for an unknown one."""
     known = studies(card)
-    if study not in known:
-        raise Misuse(f"no study '{study}' on {card.id}; {hint(study, known)}")
-    return known[study]
+    if name not in known:
+        raise Misuse(f"no study '{name}' on {card.id}; {hint(name, known)}")
+    return known[name]
 
 
 def plan_study(spec: RunSpec) -> Plan:
@@ -68,20 +80,20 @@ class Scope:
     budget_steps: int
     seeds: tuple[int, ...] | None
     """None: all that there are."""
+    attack: MethodRef | None = None
+    """Against which defenses are studied; None: attacks are, on the undefended victim."""
 
-    @classmethod
-    def of(cls, spec: RunSpec) -> Scope:
-        """The scope of a run against its one victim."""
-        (victim,) = spec.victims
-        game, options = spec.game.id, spec.game_options
-        return cls(game, options, victim, spec.tier, spec.budget_steps, spec.seeds)
+    def varied(self, cell: Cell) -> MethodRef | None:
+        """The method of a cell that the study is about."""
+        return cell.attack if self.attack is None else cell.defense
 
     def holds(self, record: Record) -> bool:
-        """Whether it is of an undefended cell of this game, victim, tier, budget and seeds."""
+        """Whether it is of a cell of this game, victim, tier, budget, seeds, and of this attack."""
         cell = record.cell
         asked = (self.game, self.game_options, self.victim, self.tier, self.budget_steps)
         return (
-            cell.defense is None
+            (cell.defense is None) == (self.attack is None)
+            and (self.attack is None or method_key(cell.attack) == method_key(self.attack))
             and asked
             == (cell.game, cell.game_options, cell.victim.name, cell.tier, cell.budget_steps)
             and (self.seeds is None or cell.seed in self.seeds)
@@ -102,6 +114,6 @@ def rows_of(
     found = []
     for method in methods:
         key = method_key(method)
-        mine = {r.cell.seed: r for r in within if method_key(r.cell.attack) == key}
+        mine = {r.cell.seed: r for r in within if method_key(scope.varied(r.cell)) == key}
         found.append([mine[seed] for seed in sorted(mine)])
     return found

@@ -23,7 +23,14 @@ from benchmark.learning.loss import PPOConfig
 from benchmark.learning.ppo import PPO, Hooks, whole_rollouts
 from benchmark.learning.progress import CurvePoint
 from benchmark.learning.rollout import Rollout
-from benchmark.policies.policy import ANY, MLPPolicy, Policy, PolicyCard, RandomPolicy, ZeroPolicy
+from benchmark.policies.policy import (
+    ANY,
+    NetworkPolicy,
+    Policy,
+    PolicyCard,
+    RandomPolicy,
+    ZeroPolicy,
+)
 from benchmark.settings import hint
 
 
@@ -90,7 +97,7 @@ class Watcher(Protocol):
         """A rollout and an update are done."""
 
 
-def train(recipe: Recipe, game: Game, name: str, watch: Watcher) -> MLPPolicy:
+def train(recipe: Recipe, game: Game, name: str, watch: Watcher) -> NetworkPolicy:
     """Train a house victim by self-play; deterministic in the recipe."""
     rng = np.random.default_rng(recipe.seed)
     seat = game.card.seats[0]

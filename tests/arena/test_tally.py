@@ -158,3 +158,20 @@ def test_more_than_one_void_match_in_a_hundred_is_a_failure(voids, fails):
 def test_results_without_endings_are_an_error():
     with pytest.raises(ValueError, match="zip"):
         Tally.count(np.array([1, 1], np.int8), np.array([0], np.int8), NAMES)
+
+
+@settings(deadline=None)
+@given(MATCHES)
+def test_the_other_side_s_view(matches):
+    """Wins are losses, ties are ties; what one side counts from the results negated."""
+    turned = tally(matches).flipped()
+    assert turned == tally([(-result, ending) for result, ending in matches])
+    assert turned.flipped() == tally(matches)
+
+
+def test_void_matches_are_void_from_either_side():
+    one = Tally(wins=1, voids=2, breakdown={"win:point": 1, "void:diverged": 2})
+    assert one.flipped() == Tally(
+        losses=1, voids=2, breakdown={"loss:point": 1, "void:diverged": 2}
+    )
+    assert Tally(wins=3).flipped() == Tally(losses=3)

@@ -22,6 +22,7 @@ from benchmark.policies.policy import MLPPolicy, Policy, PolicyCard
 SMALL = {
     "matches": 16, "rollout_steps": 32, "minibatch": 128, "epochs": 2,
     "familiar_steps": 512, "surrogate_steps": 512,  # so that what waits for them is soon live
+    "rounds": 2, "generations": 1,  # of defenses: stages for which the budget suffices
 }  # fmt: skip
 BUDGET = 4 * 512
 PONG = registry.game("pong-v1").describe()
@@ -29,14 +30,17 @@ STEPS, MATCHES = 6, 4
 """Of a made-up rollout."""
 
 
-def small(kind: Any, card: GameCard, settings: dict[str, Any] | None = None) -> dict[str, int]:
+def small(kind: Any, card: GameCard, settings: dict[str, Any] | None = None) -> dict[str, Any]:
     """Toy sizes for those of a method's settings that it has and that do something."""
     config = kind.configure(card, settings or {})
     fields = set(type(config).model_fields)
     white = getattr(config, "access", "") == "white-box"
     if white or getattr(config, "surrogate", "") != "frozen":
         fields.discard("surrogate_steps")
-    return {name: value for name, value in SMALL.items() if name in fields}
+    sizes: dict[str, Any] = {name: value for name, value in SMALL.items() if name in fields}
+    if "attack_config" in fields:  # a defense that trains adversaries of its own
+        sizes["attack_config"] = small(registry.attacks.load(config.attack), card)
+    return sizes
 
 
 @pytest.fixture(autouse=True)

@@ -2,93 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import json
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from benchmark import registry
 from benchmark.arena.arena import Arena
-from benchmark.arena.mixture import Mixture, check_fits
+from benchmark.arena.mixture import check_fits
 from benchmark.errors import Misuse
-from benchmark.games.game import GameCard
 from benchmark.learning.progress import Quiet
-from benchmark.learning.threads import use_threads
-from benchmark.policies.policy import MLPPolicy, Policy, ZeroPolicy
-from tests.attacks.conftest import BUDGET, scribble, small
+from benchmark.policies.lstm import LSTMPolicy
+from benchmark.policies.policy import NetworkPolicy, ZeroPolicy
+from tests.attacks.conftest import BUDGET, assert_same_policy, scribble
+from tests.defenses.conftest import harden, victim_seat
+from tests.factories import Killed, Mortal
+from tests.learning.recall import lstm
 
 PAIRS = [(g, d) for g in registry.games.names() for d in registry.defenses.names()]
 each = pytest.mark.parametrize(("game", "defense"), PAIRS)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """Results are compared to the last bit, so the thread count is fixed."""
-    use_threads(1)
+class Hardening(NamedTuple):
+    """What a toy hardening made, and the steps that it took by its curve and in its arenas."""
+
+    policy: NetworkPolicy
+    reported: int
+    played: int
 
 
-def _victim_seat(card: GameCard) -> str:
-    return card.seats[1 - card.seat_index(card.adversary_seat)].name
-
-
-def _harden(
-    game: str,
-    defense: str,
-    adversaries: Sequence[Policy] | None = None,
-    opponents: Sequence[Policy] | None = None,
-    progress: Quiet | None = None,
-    seen: list[Mixture] | None = None,
-) -> MLPPolicy:
-    batch = registry.game(game)
-    card = batch.describe()
-    kind = registry.defenses.load(defense)
-    made = kind(kind.configure(card, small(kind, card)))
-    seat = card.adversary_seat
-
-    def make_arena(mixture: Mixture, matches: int) -> Arena:
-        if seen is not None:
-            seen.append(mixture)
-        return Arena(batch(matches), _victim_seat(card), mixture, seed=0)
-
-    hardened = made.harden(
-        scribble(card, _victim_seat(card)),
-        make_arena,
-        [scribble(card, seat, 1)] if adversaries is None else adversaries,
-        [scribble(card, seat, 2)] if opponents is None else opponents,
-        BUDGET, np.random.default_rng(3), progress or Quiet(),
-    )  # fmt: skip
-    assert isinstance(hardened, MLPPolicy)
-    return hardened
+@functools.cache
+def first(game: str, defense: str) -> Hardening:
+    """The one that several tests look at: with seven games a second one each would be dear."""
+    progress, arenas = Quiet(), list[Arena]()
+    policy = harden(game, defense, progress=progress, seen=arenas)
+    return Hardening(policy, progress.curve[-1].steps, sum(arena.steps for arena in arenas))
 
 
 @each
 def test_the_hardened_victim_fits_its_seat_and_has_changed(game: str, defense: str) -> None:
     card = registry.game(game).describe()
-    hardened = _harden(game, defense)
-    check_fits(hardened, card, _victim_seat(card))
-    original = scribble(card, _victim_seat(card)).tensors()["layer0.weight"]
+    hardened = first(game, defense).policy
+    check_fits(hardened, card, victim_seat(card))
+    original = scribble(card, victim_seat(card)).tensors()["layer0.weight"]
     assert not np.array_equal(hardened.tensors()["layer0.weight"], original)
     assert hardened.card.action_mode == "mean"
 
 
 @each
 def test_the_same_seed_gives_the_same_victim(game: str, defense: str) -> None:
-    first, second = (_harden(game, defense).tensors() for _ in range(2))
-    for name, tensor in first.items():
-        np.testing.assert_array_equal(tensor, second[name])
+    assert_same_policy(harden(game, defense), first(game, defense).policy)
 
 
 @each
 def test_it_stays_within_its_budget(game: str, defense: str) -> None:
-    progress = Quiet()
-    _harden(game, defense, progress=progress)
-    assert 0 < progress.curve[-1].steps <= BUDGET
+    """In the arenas, where the budget is counted, and by what it says of itself."""
+    made = first(game, defense)
+    assert 0 < made.played == made.reported <= BUDGET
+
+
+@each
+def test_its_config_survives_json(game: str, defense: str) -> None:
+    """A job's key and a record hold the config as JSON, and it comes back as it was."""
+    kind, card = registry.defenses.load(defense), registry.game(game).describe()
+    config = kind.configure(card, {})
+    assert kind.configure(card, json.loads(config.model_dump_json())) == config
+
+
+@pytest.mark.parametrize("defense", registry.defenses.names())
+def test_a_killed_hardening_ends_as_if_it_had_not_been(defense: str, tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    whole = first("pong-v1", defense).policy
+    with pytest.raises(Killed):
+        harden("pong-v1", defense, progress=Mortal(path, dies_at=3))
+    resumed = harden("pong-v1", defense, progress=Mortal(path))
+    assert resumed.card == whole.card
+    assert_same_policy(resumed, whole)
+
+
+@pytest.mark.parametrize("defense", registry.defenses.names())
+def test_it_says_what_it_is(defense: str) -> None:
+    kind = registry.defenses.load(defense)
+    assert kind.name == defense
+    assert kind.citation
+    assert kind.trains
+    assert kind.__doc__
 
 
 @each
 def test_without_adversaries_it_is_refused(game: str, defense: str) -> None:
     with pytest.raises(Misuse, match="at least one adversary"):
-        _harden(game, defense, adversaries=[])
+        harden(game, defense, adversaries=[])
 
 
 @each
@@ -96,16 +103,34 @@ def test_a_victim_without_weights_is_refused(game: str, defense: str) -> None:
     batch = registry.game(game)
     kind = registry.defenses.load(defense)
     made = kind(kind.configure(batch.describe(), {}))
-    with pytest.raises(Misuse, match="trains feed-forward networks; 'zero' is 'zero'"):
+    with pytest.raises(Misuse, match=r"trains networks \(mlp, lstm\); 'zero' is 'zero'"):
         made.harden(
             ZeroPolicy(2), lambda *_: None, [], [], BUDGET, np.random.default_rng(0), Quiet()
         )
 
 
+@pytest.mark.parametrize("defense", registry.defenses.names())
+def test_a_recurrent_victim_stays_one(defense: str) -> None:
+    """As the published ones are: with a filter, ranked sampled, its deviation its own."""
+    card = registry.game("pong-v1").describe()
+    victim = lstm(
+        game="pong-v1", seat=victim_seat(card), obs_dim=13, act_dim=2, filter_clip=5.0,
+        stochastic=True, action_mode="sampled",
+    )  # fmt: skip
+    hardened, again = (harden("pong-v1", defense, victim=victim) for _ in range(2))
+    check_fits(hardened, card, victim_seat(card))
+    assert isinstance(hardened, LSTMPolicy)
+    assert hardened.card.action_mode == "sampled"
+    assert_same_policy(hardened, again)
+    before, after = victim.tensors(), hardened.tensors()
+    same = {name for name, tensor in before.items() if np.array_equal(tensor, after[name])}
+    assert same == {"filter.mean", "filter.std"}
+
+
 def test_retrain_meets_the_adversary_alone() -> None:
-    seen: list[Mixture] = []
-    _harden("pong-v1", "retrain", seen=seen)
-    assert seen[0].shares.tolist() == [1.0]
+    seen: list[Arena] = []
+    harden("pong-v1", "retrain", seen=seen)
+    assert seen[0].players.mixture.shares.tolist() == [1.0]
 
 
 def test_mixed_meets_both_by_its_share() -> None:
@@ -140,9 +165,9 @@ def test_retrain_with_another_share_points_to_mixed() -> None:
 def test_mixed_reports_the_share_of_steps_that_was_adversarial() -> None:
     """By episodes it is a half; by steps whatever their lengths make of it."""
     progress = Quiet()
-    _harden("pong-v1", "mixed", progress=progress)
+    harden("pong-v1", "mixed", progress=progress)
     shares = [point.diagnostics["adversarial_steps"] for point in progress.curve]
     assert all(0 < share < 1 for share in shares)
     progress = Quiet()
-    _harden("pong-v1", "retrain", progress=progress)
+    harden("pong-v1", "retrain", progress=progress)
     assert [point.diagnostics["adversarial_steps"] for point in progress.curve] == [1.0] * 4

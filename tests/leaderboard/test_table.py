@@ -11,7 +11,8 @@ from rich.console import Console
 
 from benchmark.arena.tally import Tally
 from benchmark.leaderboard import table as tabling
-from benchmark.leaderboard.table import Table, tables, to_markdown, to_rich
+from benchmark.leaderboard.table import Table, to_markdown, to_rich
+from benchmark.leaderboard.tables import tables
 from benchmark.records.record import Record
 from tests.factories import attacked, defended, make_record, match, method, player, tally
 

@@ -87,6 +87,16 @@ def test_forward_equals_torch(obs_dim, hidden, act_dim, activation, seed, rows):
     assert np.abs(acted - wanted).max() < 1e-6 * max(1.0, np.abs(wanted).max())
 
 
+@pytest.mark.parametrize("hidden", [(), (8,), (8, 4)])
+def test_features_are_what_the_last_layer_reads(hidden):
+    policy = network(hidden=hidden, filter_clip=1.0)
+    obs, last, tensors = observations(6), len(hidden), policy.tensors()
+    features, state = policy.features(obs, None)
+    assert (features.shape, state) == ((6, (5, *hidden)[-1]), None)
+    output = features @ tensors[f"layer{last}.weight"] + tensors[f"layer{last}.bias"]
+    assert np.array_equal(output, policy.act(obs)[0])
+
+
 def test_forward_is_exact_on_small_integers():
     made = card(obs_dim=2, act_dim=1, hidden=(2,), activation="relu")
     policy = MLPPolicy(made, {

@@ -265,6 +265,8 @@ CHANGES: dict[str, Any] = {
     "victim": {"name": "house", "sha256": "another"},
     "others": [{"name": "b", "sha256": "b"}],
     "held_out": ["ours (seed 1000) key"],
+    "foreign": ["ours (seed 0) key"],
+    "diagnoses": ["split"],
     "victim_ranked": False,
     "attack": method("ours", norm="l2").model_dump(),
     "track": "white-box",

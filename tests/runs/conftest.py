@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmark import registry
 from benchmark.errors import Misuse
 from benchmark.policies.policy import MLPPolicy, PolicyCard
 from benchmark.registry import Victims
 from benchmark.runs.spec import RunSpec, resolve_run
 from tests.factories import scribble
+from tests.runs.fakes import FakeAttack, House
 
 
 class Shelf(Victims):
@@ -68,4 +71,14 @@ def resolve(shelf: Shelf) -> Resolve:
         }  # fmt: skip
         return resolve_run(**{**arguments, **changes})
 
+    return made
+
+
+@pytest.fixture
+def house(tmp_path: Path, resolve: Resolve, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> House:
+    """Fake attacks instead of real ones, counted from 0."""
+    made = House(tmp_path / "store", resolve, shelf)
+    monkeypatch.setattr(registry.attacks, "load", made.load)
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # the disk's own speed is not tested
+    FakeAttack.trained.clear()
     return made

@@ -11,8 +11,9 @@ from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
 from benchmark.records.store import Store
 from benchmark.registry import Victims
+from benchmark.runs.job import Job
 from benchmark.runs.jobs import Worker
-from benchmark.runs.plan import Job, make_plan
+from benchmark.runs.plan import make_plan
 from benchmark.runs.spec import resolve_run
 
 SMALL = {"matches": 16, "rollout_steps": 32, "minibatch": 128, "epochs": 1}

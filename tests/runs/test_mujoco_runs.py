@@ -20,10 +20,12 @@ from benchmark.policies.policy import PolicyCard, expected_shapes
 from benchmark.records.record import Record, to_json
 from benchmark.records.store import Store
 from benchmark.runs import jobs
+from benchmark.runs.job import Job
 from benchmark.runs.jobs import Worker
-from benchmark.runs.plan import Job, make_plan
+from benchmark.runs.plan import make_plan
 from benchmark.runs.run import execute
 from benchmark.runs.spec import RunSpec, resolve_run
+from defenses.mixed import Mixed
 from tests.factories import scribble
 from tests.runs.conftest import Shelf, named
 
@@ -85,8 +87,12 @@ def test_a_game_without_a_victim_in_that_seat_says_so(shelf: Shelf) -> None:
         resolved(shelf)
 
 
-def test_a_recurrent_victim_is_attacked_but_not_hardened(shelf: Shelf) -> None:
-    assert list(resolved(shelf, KICK).victims) == ["kicker"]
+def test_a_victim_of_a_kind_that_a_defense_cannot_train_is_refused(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is trained; those here train recurrent ones too."""
+    assert [d.method.name for d in resolved(shelf, KICK, defense_names=["mixed"]).defenses]
+    monkeypatch.setattr(Mixed, "trains", frozenset({"mlp"}))
     with pytest.raises(
         Misuse, match="'mixed' cannot train victim 'kicker', which is of kind 'lstm'"
     ):

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.errors import Misuse
 from benchmark.policies.policy import ANY
 from benchmark.records.record import MethodRef
-from benchmark.runs.assemble import jobs_of
-from benchmark.runs.plan import Job, Plan, PlannedCell, Player, make_plan
+from benchmark.runs.job import Job, Player
+from benchmark.runs.plan import Plan, PlannedCell, check_unseen, make_plan
 from tests.runs.conftest import Resolve, Shelf, named
 
 FIXED = Job(
@@ -47,6 +48,7 @@ CHANGES: dict[str, Any] = {
     "victim_mode": "sampled",
     "parallel": 99,
     "learner": 2,
+    "blind": True,
 }
 
 
@@ -130,7 +132,7 @@ def test_every_job_comes_after_what_it_needs(resolve: Resolve) -> None:
 def test_every_cell_is_filled_by_planned_jobs_and_no_job_is_idle(resolve: Resolve) -> None:
     """Each job is read by a record, or needed by one that is."""
     plan = plan_of(resolve, **BIG)
-    read = {job.key for cell in plan.cells for job in jobs_of(cell)}
+    read = {job.key for cell in plan.cells for job in cell.jobs}
     planned = {job.key for job in plan.jobs}
     needed = {key for job in plan.jobs for key in job.needs}
     assert read <= planned
@@ -369,3 +371,60 @@ def test_a_card_that_acts_otherwise_is_another_victim(resolve: Resolve) -> None:
         for activation in ("tanh", "relu")
     )
     assert not keys(first, "attack") & keys(second, "attack")
+
+
+def test_defended_victims_meet_each_others_adversaries(resolve: Resolve) -> None:
+    """Those of the undefended others, and the fresh one plays the others defended alike."""
+    plan = plan_of(resolve, victim_names=["alpha", "beta"], defense_names=["retrain"])
+    one, other = (c for c in plan.cells if c.cell.defense)
+    foreign = [m.job for m in one.matches if m.role == "foreign"]
+    assert {j.adversaries[0].ref for j in foreign} == {other.trainings["attack"].key}
+    assert {j.victim.ref for j in foreign} == {one.trainings["hardening"].key}
+    assert one.cell.foreign == [f"ours (seed 0) {other.trainings['attack'].key}"]
+    moved = [m.job for m in one.matches if m.role == "transfer"]
+    assert {j.adversaries[0].ref for j in moved} == {one.trainings["fresh"].key}
+    assert {j.victim.ref for j in moved} == {other.trainings["hardening"].key}
+    assert {p.ref for p in one.trainings["hardening"].adversaries} == {one.trainings["attack"].key}
+
+
+def test_a_detector_judges_every_adversary_and_trains_none_anew(resolve: Resolve) -> None:
+    """The stored and the held-out ones, each against the victim as it is."""
+    plan = plan_of(resolve, defense_names=["density"], attack_names=["ours", "baseline"])
+    hardened = plan_of(resolve, defense_names=["retrain"], attack_names=["ours", "baseline"])
+    assert keys(plan, "attack") == trainings_of_victims(hardened)
+    cell = next(c for c in plan.cells if c.cell.defense and c.cell.attack.name == "ours")
+    assert [role for role, _ in cell.detections] == ["stored", "held-out", "held-out"]
+    judged = {job.adversaries[0].ref for _, job in cell.detections}
+    assert judged == {cell.trainings["attack"].key} | {h.split()[-1] for h in cell.cell.held_out}
+    assert {job.victim.source for _, job in cell.detections} == {"victim"}
+    assert not cell.matches
+
+
+def test_a_masked_victim_is_played_beside_the_seeing_one(resolve: Resolve) -> None:
+    """By the adversary and by the regular opponents; nothing else of the cell changes."""
+    plain, asked = plan_of(resolve), plan_of(resolve, diagnoses=["masked"])
+    (cell,) = asked.cells
+    blind = [m.job for m in cell.matches if m.role == "masked"]
+    assert [job.adversaries[0].name for job in blind] == ["ours (seed 0)", "beta"]
+    assert all(job.blind for job in blind)
+    assert {job.key for job in plain.jobs} == {job.key for job in asked.jobs if not job.blind}
+    assert cell.cell.diagnoses == ["masked"]
+    assert cell.cell.id != plain.cells[0].cell.id
+
+
+def test_a_split_is_looked_at_before_and_after(resolve: Resolve) -> None:
+    """With the adversary that the defense was shown."""
+    plan = plan_of(resolve, defense_names=["retrain"], diagnoses=["split"])
+    before, after = (cell.splits for cell in plan.cells)
+    stored = plan.cells[0].trainings["attack"].key
+    assert [job.victim.source for job in after] == ["victim", "job"]
+    assert before == after[:1]
+    assert {job.adversaries[0].ref for job in after} == {stored}
+
+
+def test_a_defense_that_would_learn_from_its_judges_is_refused() -> None:
+    judge = FIXED.model_copy(update={"kind": "attack", "adversaries": (), "opponents": ()})
+    shown = FIXED.model_copy(update={"adversaries": (judge.made(),)})
+    check_unseen(FIXED, [judge])
+    with pytest.raises(Misuse, match=r"would learn from 'mixed.*held out to judge it"):
+        check_unseen(shown, [judge])

@@ -7,7 +7,7 @@ import pytest
 from benchmark import registry
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.records.record import MethodRef, PlayerRef, Record
-from benchmark.runs.study import Scope, plan_study, rows_of, studies, variants_of
+from benchmark.runs.study import Scope, plan_study, rows_of, studies, study_of
 from tests.factories import attacked, defended
 from tests.runs.conftest import Resolve
 
@@ -21,23 +21,23 @@ CASES = [
 @pytest.mark.parametrize(("game", "study"), CASES)
 def test_every_variant_of_every_study_can_be_configured_and_differs(game: str, study: str) -> None:
     card = registry.game(game).describe()
-    variants = variants_of(study, card)
-    configs = [
-        (v.method, registry.attacks.load(v.method).configure(card, dict(v.settings)))
-        for v in variants
-    ]
+    found = study_of(study, card)
+    variants, kinds = found.variants, getattr(registry, found.of)
+    configs = [(v.method, kinds.load(v.method).configure(card, dict(v.settings))) for v in variants]
     assert all(a != b for i, a in enumerate(configs) for b in configs[i + 1 :])
     assert len({v.label for v in variants}) == len(variants)
 
 
 def test_the_issue_s_studies_are_there() -> None:
     known = studies(registry.game("you-shall-not-pass-v1").describe())
-    assert {"norms", "eta", "saliency", "parts", "presets"} <= set(known)
+    assert {"norms", "eta", "saliency", "parts", "presets", "mixture"} <= set(known)
+    shares = [dict(variant.settings)["p"] for variant in known["mixture"].variants]
+    assert shares == [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0]  # the protocol's
 
 
 def test_an_unknown_study_is_refused_with_the_list() -> None:
     with pytest.raises(Misuse, match=r"no study 'norm'.*norms"):
-        variants_of("norm", registry.game("pong-v1").describe())
+        study_of("norm", registry.game("pong-v1").describe())
 
 
 def test_seeds_come_one_after_the_other(resolve: Resolve) -> None:
@@ -64,6 +64,19 @@ def test_rows_hold_the_records_of_their_method_and_no_others() -> None:
     ]
     found = rows_of([*strangers, attacked(1, seed=1), attacked(1)], [cell.attack, other], scope)
     assert [[record.cell.seed for record in row] for row in found] == [[0, 1], [0]]
+
+
+def test_rows_of_a_study_of_defenses_are_of_its_attack() -> None:
+    """Undefended cells and other attacks' are none of it."""
+    one = defended(1, 1, 1)
+    cell = one.cell
+    assert cell.defense is not None
+    scope = Scope(
+        cell.game, cell.game_options, "house", cell.tier, cell.budget_steps, (0, 1), cell.attack
+    )
+    strangers = [attacked(1), defended(1, 1, 1, attack="baseline"), defended(1, 1, 1, seed=5)]
+    found = rows_of([*strangers, defended(1, 1, 1, seed=1), one], [cell.defense], scope)
+    assert [[record.cell.seed for record in row] for row in found] == [[0, 1]]
 
 
 def test_two_victims_of_one_name_are_not_averaged() -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict
 
 from benchmark.arena.tally import Tally
-from benchmark.runs.plan import Job
+from benchmark.runs.job import Job
 
 
 class Failure(BaseModel):

@@ -6,8 +6,8 @@ import traceback
 
 from benchmark.errors import BenchError, InfrastructureError
 from benchmark.runs.executors.executor import Display, Failure
+from benchmark.runs.job import Job
 from benchmark.runs.jobs import Worker
-from benchmark.runs.plan import Job
 
 
 class LocalExecutor:

@@ -1,0 +1,144 @@
+"""Tables of undefended victims: attacks, the victims' own scale, transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.arena.tally import Tally
+from benchmark.leaderboard import scoring
+from benchmark.leaderboard.table import (
+    Table,
+    linked,
+    percent,
+    rate_text,
+    runs_text,
+    score_text,
+    victim_label,
+    with_links,
+)
+from benchmark.records.record import Record, Role, method_key
+
+TRACKS = {"black-box": "", "white-box": " (white-box)", "none": " (floor)"}
+
+
+def attack_tables(
+    title: str, records: Sequence[Record], links: dict[str, str] | None
+) -> list[Table]:
+    """The tables of undefended cells of one game, its options and a tier."""
+    return [_attacks(title, records, links), _victims(title, records), *_transfers(title, records)]
+
+
+def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
+    table = Table(
+        f"Attacks on {title}",
+        [
+            "attack",
+            "victim",
+            "score (95 %)",
+            "2nd mode",
+            "no loss",
+            "wins by",
+            "replay",
+            "transfer",
+            "runs",
+        ],
+        words=2,
+        note="runs: training seeds x steps. score: 100 x interquartile mean of the adversary's "
+        "win rate over seeds. 2nd mode: win rate against the same victim acting the other way "
+        "(sampled, where its card ranks the mean action). wins by: the commonest way in which its "
+        "matches were won, with its share of them. replay: win rate of the same adversaries under "
+        "the game's other physics. transfer: mean win rate against the other victims over "
+        "the one against its own.",
+    )
+    rows = []
+    for cells in scoring.rows(records):
+        cell = cells[0].cell
+        attack, victim, track = cell.attack.label, victim_label(cell), cell.track
+        budget = cell.budget_steps
+        score = scoring.attack_score(cells)
+        tally = scoring.pooled(cells, "attack")
+        ratio = scoring.transfer(cells).ratio
+        row = [
+            attack + TRACKS[track], victim, score_text(score, cells), _other_mode(cells),
+            percent(tally.non_loss_rate),
+            _commonest_win(tally), _played(cells, "replay"),
+            "-" if ratio is None else f"{ratio:.2f}", runs_text(cells, budget),
+        ]  # fmt: skip
+        rows.append((victim, -score.value, linked(row, cells, links)))
+        for flag in sorted({flag for cell in cells for flag in cell.flags}):
+            table.flags.append(f"{attack} on {victim}: {flag}")
+    table.rows = [row for *_, row in sorted(rows, key=lambda item: item[:2])]
+    return with_links(table, links)
+
+
+def _victims(title: str, records: Sequence[Record]) -> Table:
+    table = Table(
+        f"Victims of {title}: the scale",
+        ["victim", "random wins", "zero wins", "regular opponents win"],
+        words=1,
+        note="win rate of scripted floors and of regular opponents in the adversary's seat.",
+    )
+    for player, cells in scoring.group(records, lambda r: r.cell.victim).items():
+        played = [cell for cell in cells if cell.failure is None] or cells
+        one = [min(played, key=lambda r: (-len(r.cell.others), r.id))]  # met most opponents
+        table.rows.append(
+            [
+                player.name,
+                rate_text(scoring.pooled(one, "floor", "random")),
+                rate_text(scoring.pooled(one, "floor", "zero")),
+                rate_text(scoring.pooled(one, "regular")),
+            ]
+        )
+    return table
+
+
+def _transfers(title: str, records: Sequence[Record]) -> list[Table]:
+    made = []
+    learned = [r for r in records if r.cell.track != "none"]
+    for attack, cells in scoring.group(learned, _entry).items():
+        table = matrix_table(f"Transfer of {attack[0]} on {title}", cells)
+        if table is not None:
+            made.append(table)
+    return made
+
+
+def matrix_table(title: str, cells: Sequence[Record]) -> Table | None:
+    """Adversaries by the victim they were trained on, against every victim; None for just one."""
+    matrix = scoring.transfer(cells)
+    if len(matrix.targets) < 2:
+        return None
+    table = Table(
+        title,
+        ["trained on", *matrix.targets],
+        words=1,
+        note="win rate in percent, with its interval, of adversaries against every victim.",
+    )
+    for source in matrix.sources:
+        row = [matrix.tallies.get((source, target)) for target in matrix.targets]
+        table.rows.append([source, *("-" if t is None else rate_text(t, 0) for t in row)])
+    return table
+
+
+def _entry(record: Record) -> tuple[str, str, int]:
+    """An attack as an entry: its label, then what tells it from others of that label."""
+    cell = record.cell
+    return cell.attack.label, method_key(cell.attack), cell.budget_steps
+
+
+def _commonest_win(tally: Tally) -> str:
+    """How matches were won most often: 'slow ball 83 %' of the wins."""
+    wins = {k.split(":", 1)[1]: n for k, n in tally.breakdown.items() if k.startswith("win:")}
+    if not wins:
+        return "-"
+    how = max(sorted(wins), key=lambda name: wins[name])
+    return f"{how.replace('_', ' ')} {100 * wins[how] / tally.wins:.0f} %"
+
+
+def _played(cells: Sequence[Record], role: Role) -> str:
+    tally = scoring.pooled(cells, role)
+    return percent(tally.win_rate) if tally.episodes else "-"
+
+
+def _other_mode(cells: Sequence[Record]) -> str:
+    played = [m for cell in cells for m in cell.matches if m.role == "attack" and not m.ranked_mode]
+    return percent(Tally.sum(m.tally for m in played).win_rate) if played else "-"

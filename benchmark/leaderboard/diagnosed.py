@@ -1,0 +1,83 @@
+"""Tables of what was looked into besides: the blind victim, and the split of its states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.arena.tally import Tally
+from benchmark.leaderboard import scoring
+from benchmark.leaderboard.judged import NONE
+from benchmark.leaderboard.table import Table, rate_text, victim_label
+from benchmark.records.record import Record, Role
+
+
+def diagnosis_tables(title: str, records: Sequence[Record]) -> list[Table]:
+    """The tables of those cells that were diagnosed."""
+    masked = [r for r in records if r.of_role("masked")]
+    split = [r for r in records if r.splits]
+    made = []
+    if masked:
+        made.append(_masked(title, masked))
+    if split:
+        made.append(_splits(title, split))
+    return made
+
+
+def _masked(title: str, records: Sequence[Record]) -> Table:
+    table = Table(
+        f"Diagnosis 'masked' on {title}",
+        [
+            "defense", "attack", "victim", "adversary wins", "of the blind", "opponents win",
+            "of the blind ",
+        ],
+        words=3,
+        note="win rates in percent against the victim as it is, and blind: its adversary's "
+        "coordinates read as at a start. An adversary that wins less against the blind acts on "
+        "the victim's observation, not on its body. Of a defended victim: the fresh adversary.",
+    )  # fmt: skip
+    for cells in scoring.rows(records):
+        role: Role = "attack" if cells[0].cell.defense is None else "fresh"
+        sides = [_pairs(one, role) + _pairs(one, "regular") for one in cells]
+        table.rows.append(
+            [*_names(cells[0]), *(rate_text(Tally.sum(part)) for part in zip(*sides, strict=True))]
+        )
+    return table
+
+
+def _pairs(record: Record, role: Role) -> list[Tally]:
+    """What the adversaries of a role won against the victim seeing and blind."""
+    blind = record.of_role("masked")
+    last = blind[0].victim
+    seeing = [m for m in record.of_role(role) if m.victim == last]
+    adversaries = [m.adversary for m in seeing]
+    return [
+        Tally.sum(m.tally for m in seeing),
+        Tally.sum(m.tally for m in blind if m.adversary in adversaries),
+    ]
+
+
+def _splits(title: str, records: Sequence[Record]) -> Table:
+    table = Table(
+        f"Diagnosis 'split' on {title}",
+        ["defense", "attack", "victim", "before", "floor", "after", "floor "],
+        words=3,
+        note="how far the states of the victim's own body lie apart in matches against the stored "
+        "adversary and against regular opponents, of the same starts: the energy coefficient, 0 "
+        "alike to 1 apart, before and after hardening; floor: between two halves of the regular "
+        "matches. Means over seeds.",
+    )
+    for cells in scoring.rows(records):
+        row = _names(cells[0])
+        for when in (0, 1):
+            found = [one.splits[when] for one in cells if len(one.splits) > when]
+            row += [
+                f"{sum(getattr(s, part) for s in found) / len(found):.3f}" if found else "-"
+                for part in ("apart", "floor")
+            ]
+        table.rows.append(row)
+    return table
+
+
+def _names(record: Record) -> list[str]:
+    cell = record.cell
+    return [cell.defense.label if cell.defense else NONE, cell.attack.label, victim_label(cell)]

@@ -1,0 +1,187 @@
+"""Tables of defended victims: how robust, how clean, who else met them, what a detector tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from statistics import median
+
+from benchmark.arena.tally import Tally
+from benchmark.evaluation.statistics import bootstrap_mean
+from benchmark.leaderboard import scoring
+from benchmark.leaderboard.attacked import matrix_table
+from benchmark.leaderboard.table import (
+    Table,
+    linked,
+    mean_text,
+    rate_text,
+    runs_text,
+    score_text,
+    victim_label,
+    with_links,
+)
+from benchmark.records.record import Record, Role, method_key
+
+NONE = "none"
+"""What stands where a defense's name would: the undefended victim."""
+
+
+def defense_tables(
+    title: str,
+    defended: Sequence[Record],
+    undefended: Sequence[Record],
+    links: dict[str, str] | None,
+) -> list[Table]:
+    """The tables of defended cells of one game, its options and a tier.
+
+    undefended: cells of the same group; those of the same attack and victim are rows as well.
+    """
+    detected = [r for r in defended if r.detections]
+    hardened = [r for r in defended if not r.detections]
+    made = []
+    if hardened:
+        before = [r for r in undefended if _pairing(r) in {_pairing(one) for one in hardened}]
+        made += [_defenses(title, [*before, *hardened], links), _company(title, hardened)]
+        made += _transfers(title, hardened)
+    if detected:
+        made.append(_detections(title, detected, links))
+    return made
+
+
+def _pairing(record: Record) -> tuple[str, str, int]:
+    cell = record.cell
+    return method_key(cell.attack), cell.victim.sha256, cell.budget_steps
+
+
+def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
+    table = Table(
+        f"Defenses on {title}",
+        [
+            "defense", "attack", "victim", "score (95 %)", "stored", "held", "fresh", "clean",
+            "exploit", "runs",
+        ],
+        words=3,
+        note="Robustness, 1 - the adversary's win rate, against stored adversaries (trained on "
+        "the undefended victim), held-out ones (other seeds and attacks) and fresh ones (the "
+        "attack run again on the defended victim). clean: play kept against regular opponents. "
+        "score: 100 x clean x robustness to the worst attack, which is chosen on one half of the "
+        "episodes and reported on the other; that of no defense is against the stored one. "
+        "exploit: steps that the fresh attack took to win half of its matches, over those of the "
+        "first; the median over seeds.",
+    )  # fmt: skip
+    for cells in scoring.rows(records):
+        cell = cells[0].cell
+        parts = [scoring.defense_parts(one) for one in cells]
+        row = [
+            *_names(cells), score_text(scoring.defense_score(cells), cells),
+            mean_text([p.stored for p in parts]),
+            mean_text([p.held_out for p in parts]), mean_text([p.fresh for p in parts]),
+            mean_text([p.clean for p in parts]), exploit_text(cells),
+            runs_text(cells, cell.budget_steps),
+        ]  # fmt: skip
+        table.rows.append(linked(row, cells, links))
+        for flag in sorted({flag for one in cells if cell.defense for flag in one.flags}):
+            table.flags.append(f"{' '.join(row[:3])}: {flag}")
+    table.rows.sort(key=lambda row: (row[2], row[1], row[0] != NONE, row[0]))
+    return with_links(table, links)
+
+
+def _company(title: str, records: Sequence[Record]) -> Table:
+    table = Table(
+        f"Who else met the defended victims of {title}",
+        [
+            "defense", "attack", "victim", "random wins", "zero wins", "regular opponents win",
+            "other victims' adversaries win",
+        ],
+        words=3,
+        note="win rates in percent against hardened victims, seeds pooled.",
+    )  # fmt: skip
+    for cells in scoring.rows(records):
+        after = [
+            played.tally
+            for one in cells
+            for played in one.of_role("regular")
+            if played.victim.sha256 != one.cell.victim.sha256
+        ]
+        table.rows.append(
+            [
+                *_names(cells),
+                rate_text(scoring.pooled(cells, "floor", "random")),
+                rate_text(scoring.pooled(cells, "floor", "zero")),
+                rate_text(Tally.sum(after)),
+                rate_text(scoring.pooled(cells, "foreign")),
+            ]
+        )
+    return table
+
+
+def _transfers(title: str, records: Sequence[Record]) -> list[Table]:
+    """One matrix a defense and attack, where there are several victims."""
+
+    def entry(record: Record) -> tuple[str, ...]:
+        cell = record.cell
+        assert cell.defense is not None
+        return (
+            cell.defense.label, cell.attack.label, method_key(cell.defense),
+            method_key(cell.attack), str(cell.budget_steps),
+        )  # fmt: skip
+
+    made = []
+    for (defense, attack, *_), cells in scoring.group(records, entry).items():
+        table = matrix_table(f"Transfer of {attack} over {defense} on {title}", cells)
+        if table is not None:
+            made.append(table)
+    return made
+
+
+def _detections(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
+    table = Table(
+        f"Detection on {title}",
+        [
+            "detector", "attack", "victim", "AUROC stored (95 %)", "false alarms",
+            "AUROC held-out (95 %)", "false alarms ", "runs",
+        ],
+        words=3,
+        note="AUROC: share of pairs of an adversarial and a regular match, of the same starts, in "
+        "which the detector scores the adversarial one higher; .5 is chance. Intervals: bootstrap "
+        "over seeds, of one seed Hanley and McNeil's over matches. false alarms: share of regular "
+        "matches that a threshold catching 95 % of the adversarial ones also catches.",
+    )  # fmt: skip
+    for cells in scoring.rows(records):
+        row = [*_names(cells)]
+        for role in ("stored", "held-out"):
+            row += _detection_texts(cells, role)
+        row.append(runs_text(cells, cells[0].cell.budget_steps))
+        table.rows.append(linked(row, cells, links))
+    return with_links(table, links)
+
+
+def _detection_texts(cells: Sequence[Record], role: Role) -> list[str]:
+    """AUROC with its interval, and false alarms, for the adversaries of a role."""
+    found = [[d.counts for d in one.detections if d.role == role] for one in cells]
+    found = [counts for counts in found if counts]
+    if not found:
+        return ["-", "-"]
+    by_seed = [sum(c.auroc for c in counts) / len(counts) for counts in found]
+    every = [c for counts in found for c in counts]
+    low, high = (
+        every[0].interval() if len(every) == 1
+        else bootstrap_mean(by_seed, seed=scoring.BOOTSTRAP_SEED)
+    )  # fmt: skip
+    alarms = sum(c.false_alarms for c in every) / sum(c.regular for c in every)
+    mean = sum(by_seed) / len(by_seed)
+    return [f"{mean:.3f} ({low:.3f}-{high:.3f})", f"{100 * alarms:.1f}"]
+
+
+def exploit_text(cells: Sequence[Record]) -> str:
+    """The median ratio of steps to exploit, 'never' where most fresh attacks never did."""
+    ratios = [r for one in cells if (r := scoring.exploit_ratio(one)) is not None]
+    if not ratios:
+        return "-"
+    middle = median(ratios)
+    return "never" if middle == inf else f"{middle:.2f}"
+
+
+def _names(cells: Sequence[Record]) -> list[str]:
+    cell = cells[0].cell
+    return [cell.defense.label if cell.defense else NONE, cell.attack.label, victim_label(cell)]

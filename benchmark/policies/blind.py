@@ -1,0 +1,30 @@
+"""A policy that does not see some of its observation (the masked victim of Gleave et al. 2020)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.policies.policy import Array, Policy
+
+
+class Blind(Policy):
+    """Another policy for which columns [start, stop) always read `values` (stop - start,)."""
+
+    def __init__(self, policy: Policy, columns: tuple[int, int], values: tuple[float, ...]):
+        """Raises ValueError where there are not as many values as columns."""
+        start, stop = columns
+        if len(values) != stop - start:
+            raise ValueError(f"expected {stop - start} values for the columns, got {len(values)}")
+        self.card, self._policy = policy.card, policy
+        self._columns, self._values = slice(start, stop), np.array(values, dtype=np.float32)
+
+    def initial_state(self, matches: int) -> Array | None:
+        return self._policy.initial_state(matches)
+
+    def act(
+        self, obs: Array, state: Array | None = None, draws: NDArray[np.float64] | None = None
+    ) -> tuple[Array, Array | None]:
+        masked = obs.copy()  # the game's own array, which others read too
+        masked[:, self._columns] = self._values
+        return self._policy.act(masked, state, draws)

@@ -1,0 +1,44 @@
+"""A job's game, its seats and its arena."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmark.arena.arena import Arena
+from benchmark.arena.mixture import Mixture
+from benchmark.games.game import Game, GameCard
+from benchmark.policies.policy import Policy
+from benchmark.registry import game
+from benchmark.runs.job import Job
+
+
+def options_of(job: Job) -> Any:
+    """The game's options, as its own model."""
+    return game(job.game).Options.model_validate(job.game_options)
+
+
+def card_of(job: Job) -> GameCard:
+    """The game's card under them."""
+    return game(job.game).describe(options_of(job))
+
+
+def game_of(job: Job, matches: int) -> Game:
+    """A batch of the game's matches."""
+    return game(job.game)(matches, options_of(job))
+
+
+def other_seat(job: Job, card: GameCard) -> str:
+    """The seat opposite the adversary's: the victim's."""
+    seat: str = card.seats[1 - card.seat_index(job.seat)].name
+    return seat
+
+
+def seated(job: Job, adversary: Policy, victim: Policy) -> tuple[Policy, Policy]:
+    """Both by the number of their seat."""
+    first = card_of(job).seat_index(job.seat) == 0
+    return (adversary, victim) if first else (victim, adversary)
+
+
+def arena_of(job: Job, seat: str, mixture: Mixture, matches: int, white_box: bool = False) -> Arena:
+    """The game seen from a seat, against a mixture."""
+    return Arena(game_of(job, matches), seat, mixture, seed=0, white_box=white_box)

@@ -1,0 +1,165 @@
+"""Tables of defended victims: every number follows from its records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmark.evaluation.detection import Detection
+from benchmark.leaderboard.judged import exploit_text
+from benchmark.leaderboard.scoring import defense_parts, exploit_ratio
+from benchmark.leaderboard.table import Table
+from benchmark.leaderboard.tables import tables
+from benchmark.learning.progress import CurvePoint
+from benchmark.records.record import DetectionSet, Record, StateSplit
+from tests.factories import attacked, defended, make_record, match, method, player, tally
+
+
+def titled(made: list[Table], start: str) -> Table:
+    """The one table whose title starts so."""
+    (found,) = [table for table in made if table.title.startswith(start)]
+    return found
+
+
+def cells(table: Table, first: str) -> dict[str, str]:
+    """The one row that starts so, by column."""
+    (row,) = [row for row in table.rows if row[0] == first]
+    return dict(zip(table.columns, row, strict=True))
+
+
+def curve(*wins: int) -> list[CurvePoint]:
+    """Wins of 200 matches, every 1000 steps."""
+    return [CurvePoint(steps=1000 * (k + 1), tally=tally(won, 200)) for k, won in enumerate(wins)]
+
+
+def with_curves(record: Record, **curves: list[CurvePoint]) -> Record:
+    """A record with other curves."""
+    return record.model_copy(update={"curves": {**record.curves, **curves}})
+
+
+def test_the_undefended_victim_is_a_row() -> None:
+    """Of the same attack, victim and budget; others' are not."""
+    records = [attacked(150), attacked(10, attack="baseline"), defended(40, 20, 60)]
+    table = titled(tables(records), "Defenses")
+    assert [row[0] for row in table.rows] == ["none", "retrain"]
+    row = cells(table, "none")
+    assert (row["attack"], row["stored"], row["clean"]) == ("ours", "0.25", "1.00")
+    assert (row["held"], row["fresh"], row["score (95 %)"]) == ("-", "-", "25.0 (1 seed)")
+
+
+def test_a_failed_hardening_scores_nothing() -> None:
+    good = defended(40, 20, 60)
+    bad = make_record([], defense="retrain", seed=1).model_copy(update={"failure": "nan"})
+    assert defense_parts(bad) == (0.0, None, None, None, None)
+    row = cells(titled(tables([good, bad]), "Defenses"), "retrain")
+    assert row["score (95 %)"].startswith("35.0")  # the mean of 70 and 0
+    assert row["fresh"] == "0.70"
+    assert row["runs"] == "2 x 1 k"
+
+
+@pytest.mark.parametrize(
+    ("first", "fresh", "ratio", "text"),
+    [
+        (curve(20, 120), curve(20, 30, 40, 110), 2.0, "2.00"),
+        (curve(120), curve(20, 30), float("inf"), "never"),
+        (curve(20), curve(120), None, "-"),
+    ],
+)
+def test_steps_to_exploit(first: Any, fresh: Any, ratio: float | None, text: str) -> None:
+    """How much longer the fresh attack takes to win half; nothing where the first never did."""
+    record = with_curves(defended(1, 1, 1), attack=first, fresh=fresh)
+    assert exploit_ratio(record) == ratio
+    assert exploit_text([record]) == text
+
+
+def test_a_fresh_attack_that_was_not_trained_has_no_ratio() -> None:
+    record = with_curves(defended(1, 1, 1), attack=curve(120))
+    curves = {name: points for name, points in record.curves.items() if name != "fresh"}
+    assert exploit_ratio(record.model_copy(update={"curves": curves})) is None
+
+
+def test_others_who_met_the_defended_victim() -> None:
+    record = defended(40, 20, 60)
+    more = [
+        match("floor", 10, adversary="random", victim="house+retrain"),
+        match("floor", 4, adversary="zero", victim="house+retrain"),
+        match("foreign", 100, adversary="ours (seed 0)", victim="house+retrain"),
+    ]
+    record = record.model_copy(update={"matches": [*record.matches, *more]})
+    row = cells(titled(tables([record]), "Who else"), "retrain")
+    assert row["random wins"].startswith("5.0 (")
+    assert row["zero wins"].startswith("2.0 (")
+    assert row["regular opponents win"].startswith("50.0 (")
+    assert row["other victims' adversaries win"].startswith("50.0 (")
+
+
+def test_transfer_over_defended_victims() -> None:
+    """The fresh adversary's, by the defended victim that it was trained on."""
+    records = []
+    for here, there in (("a", "b"), ("b", "a")):
+        one = defended(40, 20, 60, victim=here)
+        matches = [
+            m.model_copy(update={"victim": player(f"{here}+retrain")}) if m.role == "fresh" else m
+            for m in one.matches
+        ]
+        moved = match("transfer", 30, adversary="ours (fresh)", victim=f"{there}+retrain")
+        records.append(one.model_copy(update={"matches": [*matches, moved]}))
+    table = titled(tables(records), "Transfer of ours over retrain")
+    assert table.columns == ["trained on", "a+retrain", "b+retrain"]
+    assert cells(table, "a+retrain")["a+retrain"].startswith("30 (")
+    assert cells(table, "a+retrain")["b+retrain"].startswith("15 (")
+
+
+def detected(seed: int, stored: int, held_out: int) -> Record:
+    """A detector's record; the numbers are twice U of 10 x 10 matches."""
+
+    def found(role: Any, twice_u: int) -> DetectionSet:
+        counts = Detection(adversarial=10, regular=10, twice_u=twice_u, false_alarms=seed)
+        return DetectionSet(
+            role=role, adversary=player("ours"), victim=player("house"), counts=counts
+        )
+
+    record = make_record([], seed=seed, episodes=10)
+    cell = record.cell.model_copy(update={"defense": method("density")})
+    both = [found("stored", stored), found("held-out", held_out)]
+    return record.model_copy(update={"cell": cell, "id": cell.id, "detections": both})
+
+
+def test_detection() -> None:
+    made = tables([detected(0, 200, 100), detected(1, 180, 120)])
+    assert not [table for table in made if table.title.startswith("Defenses")]
+    row = cells(titled(made, "Detection"), "density")
+    assert row["AUROC stored (95 %)"] == "0.950 (0.900-1.000)"
+    assert row["AUROC held-out (95 %)"] == "0.550 (0.500-0.600)"
+    assert row["false alarms"] == "5.0"  # 1 of 20
+    assert row["runs"] == "2 x 1 k"
+
+
+def test_of_one_seed_the_interval_is_over_matches() -> None:
+    row = cells(titled(tables([detected(0, 150, 100)]), "Detection"), "density")
+    low, high = (float(x) for x in row["AUROC stored (95 %)"].split("(")[1][:-1].split("-"))
+    assert low < 0.75 < high
+
+
+def test_the_masked_victim_stands_beside_the_seeing_one() -> None:
+    record = attacked(150)
+    blind = [
+        match("masked", 20, adversary="ours (seed 0)"),
+        match("masked", 60, adversary="rival"),
+    ]
+    record = record.model_copy(update={"matches": [*record.matches, *blind]})
+    row = cells(titled(tables([record]), "Diagnosis 'masked'"), "none")
+    found = [text.split(" ")[0] for text in list(row.values())[3:]]
+    assert found == ["75.0", "10.0", "50.0", "30.0"]
+
+
+def test_the_split_before_and_after() -> None:
+    record = defended(40, 20, 60)
+    splits = [
+        StateSplit(adversary=player("ours"), victim=player(name), apart=apart, floor=0.001)
+        for name, apart in (("house", 0.25), ("house+retrain", 0.125))
+    ]
+    record = record.model_copy(update={"splits": splits})
+    row = cells(titled(tables([record]), "Diagnosis 'split'"), "retrain")
+    assert list(row.values())[3:] == ["0.250", "0.001", "0.125", "0.001"]
