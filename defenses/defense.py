@@ -18,13 +18,11 @@ from benchmark.settings import Settings
 from benchmark.variants import Variant
 
 
-
 class MakeArena(Protocol):
     """Makes the arenas that a defense learns in; their steps are its budget."""
 
     def __call__(self, opposite: Mixture, matches: int, *, attacking: bool = False) -> Arena:
         """`matches` in parallel, seen from the victim's seat, or from the adversary's."""
-
 
 
 class Defense(ABC):

@@ -24,7 +24,9 @@ from benchmark.victims import recipe as recipes
 
 
 def list_command(
-    what: Annotated[str, typer.Argument(help="games, victims, attacks, defenses or detectors.")] = "",
+    what: Annotated[
+        str, typer.Argument(help="games, victims, attacks, defenses or detectors.")
+    ] = "",
     store: StoreOption = STORE,
     as_json: JsonOption = False,
 ) -> None:

@@ -15,13 +15,12 @@ from benchmark.records.record import (
     MatchSet,
     PlayerRef,
     Record,
-    Role,
     StateSplit,
 )
 from benchmark.records.store import Store
 from benchmark.runs.executors.executor import Failure
 from benchmark.runs.job import Job, Player
-from benchmark.runs.plan import Plan, PlannedCell, PlannedMatch
+from benchmark.runs.plan import Plan, PlannedCell, PlannedDetection, PlannedMatch
 
 
 def records_of(plan: Plan, store: Store, command: str) -> tuple[list[Record], list[Failure]]:
@@ -70,6 +69,8 @@ def _made(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str) -
     to defend against. A failed hardening is the defended cell's own. Of a cell that stands, matches
     may be lost: those of held-out or fresh adversaries whose training failed.
     """
+    if cell.detection is not None and cell.detection.job.key in lost:
+        return None
     about = "hardening" if "hardening" in cell.trainings else "attack"
     cause = lost.get(cell.trainings[about].key)
     if cause is None:
@@ -135,9 +136,7 @@ def _record(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str)
         command=command,
         provenance={name: result["provenance"] for name, result in results.items()},
         timings={name: result["timings"] for name, result in results.items()},
-        detections=[
-            _detection(role, job, store) for role, job in cell.detections if job.key not in lost
-        ],
+        detections=[] if cell.detection is None else _detections(cell.detection, store),
         splits=[_split(job, store) for job in cell.splits if job.key not in lost],
         lost=missing,
     )
@@ -157,13 +156,19 @@ def _match_set(match: PlannedMatch, store: Store) -> MatchSet:
     )
 
 
-def _detection(role: Role, job: Job, store: Store) -> DetectionSet:
-    return DetectionSet(
-        role=role,
-        adversary=_reference(job.adversaries[0], store),
-        victim=_reference(job.victim, store),
-        counts=Detection.model_validate(store.result(job.key)["counts"]),
-    )
+def _detections(planned: PlannedDetection, store: Store) -> list[DetectionSet]:
+    job = planned.job
+    return [
+        DetectionSet(
+            role=role,
+            adversary=_reference(adversary, store),
+            victim=_reference(job.victim, store),
+            counts=Detection.model_validate(counts),
+        )
+        for role, adversary, counts in zip(
+            planned.roles, job.adversaries, store.result(job.key)["counts"], strict=True
+        )
+    ]
 
 
 def _split(job: Job, store: Store) -> StateSplit:

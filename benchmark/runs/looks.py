@@ -27,7 +27,7 @@ PolicyOf = Callable[[Player], Policy]
 
 
 def detect(job: Job, victim: Policy, policy_of: PolicyOf) -> dict[str, Any]:
-    """Fit the job's detector on regular matches, then let it judge others of either kind."""
+    """Fit the job's detector on regular matches, then let it judge others, and each adversary's."""
     method, card = job.method, card_of(job)
     assert method is not None
     kind = detectors.load(method.name)
@@ -38,11 +38,16 @@ def detect(job: Job, victim: Policy, policy_of: PolicyOf) -> dict[str, Any]:
     seat = card.seats[card.seat_index(other_seat(job, card))]
     detector.fit(_watched(job, victim, opponents, lesson), victim, seat, rng)
     seeds = episode_list(card.id, job.episodes)
-    regular, adversarial = (
-        [detector.score(episode) for episode in _watched(job, victim, players, seeds)]
-        for players in (opponents, [policy_of(job.adversaries[0])])
-    )
-    return {"counts": Detection.count(adversarial=adversarial, regular=regular).model_dump()}
+
+    def scores(players: Sequence[Policy]) -> list[float]:
+        return [detector.score(episode) for episode in _watched(job, victim, players, seeds)]
+
+    regular = scores(opponents)
+    found = [
+        Detection.count(adversarial=scores([policy_of(player)]), regular=regular)
+        for player in job.adversaries
+    ]
+    return {"counts": [counts.model_dump() for counts in found]}
 
 
 def split(job: Job, victim: Policy, policy_of: PolicyOf) -> dict[str, Any]:

@@ -23,20 +23,29 @@ class PlannedMatch:
 
 
 @dataclass
+class PlannedDetection:
+    """A detector's job, with the role of each of its adversaries."""
+
+    roles: list[Role]
+    job: Job
+
+
+@dataclass
 class PlannedCell:
     """A record to be: its cell and the jobs that fill it."""
 
     cell: Cell
     trainings: dict[str, Job]
     matches: list[PlannedMatch] = field(default_factory=list)
-    detections: list[tuple[Role, Job]] = field(default_factory=list)
+    detection: PlannedDetection | None = None
     splits: list[Job] = field(default_factory=list)
 
     @property
     def jobs(self) -> list[Job]:
         """Every job that the cell's record reads."""
         played = [match.job for match in self.matches]
-        return [*self.trainings.values(), *played, *(j for _, j in self.detections), *self.splits]
+        detected = [] if self.detection is None else [self.detection.job]
+        return [*self.trainings.values(), *played, *detected, *self.splits]
 
 
 @dataclass
@@ -140,18 +149,17 @@ class _Planner:
             self._cell(name, attack, detector.method, seed, held_out=_named(held_out)),
             {"attack": stored},
         )
-        roles: list[tuple[Role, Job]] = [("stored", stored)]
-        roles += [("held-out", unseen) for unseen in held_out]
-        for role, training in roles:
-            job = self._add(
-                Job(
-                    kind="detect", victim=victim, method=detector.method, seed=seed,
-                    adversaries=(training.made(),), opponents=tuple(self._opponents(name)),
-                    episodes=self.spec.episodes, victim_mode=self.spec.victims[name].action_mode,
-                    **self._place(),
-                )
-            )  # fmt: skip
-            cell.detections.append((role, job))
+        judged = [stored, *held_out]
+        job = self._add(
+            Job(
+                kind="detect", victim=victim, method=detector.method, seed=seed,
+                adversaries=tuple(training.made() for training in judged),
+                opponents=tuple(self._opponents(name)), episodes=self.spec.episodes,
+                victim_mode=self.spec.victims[name].action_mode, **self._place(),
+            )
+        )  # fmt: skip
+        roles: list[Role] = ["stored", *("held-out" for _ in held_out)]
+        cell.detection = PlannedDetection(roles, job)
         self.cells.append(cell)
 
     def _harden(self, name: str, attack: AttackPlan, defense: DefensePlan, seed: int) -> Job:
