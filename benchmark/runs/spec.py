@@ -281,12 +281,19 @@ def _method(name: str, kind: Any, card: GameCard, given: dict[str, Any]) -> Meth
     resolved = config.model_dump(mode="json")
     if (resolved.get("shards"), getattr(kind.configure(card, {}), "shards", None)) == (1, 1):
         del resolved["shards"]  # records older than this setting keep their ids
-    settings = {
-        field: resolved[field]
-        for field in own
-        if kind.configure(card, {k: v for k, v in own.items() if k != field}) != config
-    }
+    settings = {field: resolved[field] for field in own if _matters(kind, card, own, field, config)}
     return MethodRef(name=name, version=kind.version, settings=settings, config=resolved)
+
+
+def _matters(
+    kind: Any, card: GameCard, own: dict[str, Any], field: str, config: BaseModel
+) -> bool:
+    """Whether the config would be another one without this setting."""
+    try:
+        without = kind.configure(card, {k: v for k, v in own.items() if k != field})
+    except Misuse:  # the others make no sense without it
+        return True
+    return bool(without != config)
 
 
 def _check_settings(given: dict[str, Any], plans: Sequence[MethodPlan], part: str) -> None:

@@ -245,3 +245,14 @@ class Recurrent(Shelf):
         """The cards, changed."""
         found = super().cards(game_id)
         return {name: card.model_copy(update={"kind": "lstm"}) for name, card in found.items()}
+
+
+def test_a_setting_that_needs_another_is_kept_with_it(resolve: Resolve) -> None:
+    """What each of them changes is asked one by one, and one may make no sense alone."""
+    pair = {"surrogate": "frozen", "surrogate_steps": 512}
+    (attack,) = resolve(settings={"attack": pair}).attacks
+    assert attack.method.settings == pair
+    inner = {"attack": "ours", "attack_config": {"norm": "l2"}}
+    (defense,) = resolve(defense_names=["iterated"], settings={"defense": inner}).defenses
+    assert defense.method.config["attack_config"]["norm"] == "l2"
+    assert defense.method.settings.keys() == {"attack", "attack_config"}
