@@ -1,9 +1,16 @@
-"""Plug-ins by name: games, victims and methods come from entry points, loaded lazily."""
+"""Plug-ins by name: games, victims and methods come from entry points, loaded lazily.
+
+A method in a folder that is no installed package can be known to one process: `Registry.including`.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import sys
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -15,11 +22,70 @@ from benchmark.policies.policy import NetworkPolicy, Policy, PolicyCard, RandomP
 from benchmark.settings import hint
 
 
+@dataclass(frozen=True)
+class Local:
+    """A plug-in in a folder, known to this process alone."""
+
+    value: str
+    """`module:Class`, as an entry point writes it."""
+    folder: Path
+
+    def load(self) -> Any:
+        """Import the folder's module; ImportError where one of another place has its name."""
+        module, _, attribute = self.value.partition(":")
+        if str(self.folder) not in sys.path:
+            sys.path.append(str(self.folder))  # last, so that it hides nothing that is installed
+        importlib.invalidate_caches()
+        found = importlib.import_module(module)
+        if not self._holds(found):
+            raise ImportError(f"there is another module '{module}': {found}")
+        return getattr(found, attribute)
+
+    def forget(self) -> None:
+        """Unload what was imported from the folder."""
+        with contextlib.suppress(ValueError):
+            sys.path.remove(str(self.folder))
+        for name in [name for name, module in sys.modules.items() if self._holds(module)]:
+            del sys.modules[name]
+
+    def _holds(self, module: Any) -> bool:
+        file = getattr(module, "__file__", None)
+        return isinstance(file, str) and Path(file).is_relative_to(self.folder)
+
+
 class Registry:
     """The entry points of one group. A plug-in that fails to load is named when it is asked for."""
 
     def __init__(self, group: str, kind: str):
         self.group, self.kind = group, kind
+        self._local: dict[str, Local] = {}
+
+    @contextlib.contextmanager
+    def including(self, name: str, value: str, folder: Path) -> Iterator[None]:
+        """Know one more plug-in, `module:Class` of a folder, until the block ends.
+
+        Nothing of it runs before it is loaded.
+
+        Raises:
+            Misuse: the name is taken.
+        """
+        points = self._points()
+        if name in points:
+            raise Misuse(f"{self.kind} '{name}' is there already: {points[name].value}")
+        self._local[name] = Local(value, folder.resolve())
+        try:
+            yield
+        finally:
+            self._local.pop(name).forget()
+
+    def local(self, name: str) -> Local | None:
+        """Where a plug-in lies that only this process knows; None for an installed one."""
+        return self._local.get(name)
+
+    def value(self, name: str) -> str | None:
+        """The `module:Class` that a name stands for, unloaded; None for an unknown one."""
+        point = self._points().get(name)
+        return None if point is None else point.value
 
     def names(self) -> list[str]:
         """All registered names, sorted."""
@@ -41,8 +107,8 @@ class Registry:
         except Exception as error:  # a stranger's plug-in may fail in any way
             raise Misuse(f"{self.kind} '{name}' ({points[name].value}) fails: {error}") from error
 
-    def _points(self) -> dict[str, EntryPoint]:
-        found: dict[str, EntryPoint] = {}
+    def _points(self) -> Mapping[str, EntryPoint | Local]:
+        found: dict[str, EntryPoint | Local] = dict(self._local)
         for point in entry_points(group=self.group):
             if point.name in found and found[point.name].value != point.value:
                 raise Misuse(

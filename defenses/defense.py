@@ -11,9 +11,10 @@ from pydantic import BaseModel
 
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
+from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
 from benchmark.learning.progress import Progress
-from benchmark.policies.policy import Policy
+from benchmark.policies.policy import Policy, PolicyCard
 from benchmark.settings import Settings
 from benchmark.variants import Variant
 
@@ -47,6 +48,14 @@ class Defense(ABC):
     def studies(cls, game: GameCard) -> Mapping[str, tuple[Variant, ...]]:
         """Studies that this defense offers to `bench sweep`, by name; see `Attack.studies`."""
         return {}
+
+    def check_victim(self, card: PolicyCard) -> None:
+        """Raise Misuse for a victim that this defense, as it is configured, cannot train."""
+        if card.kind not in self.trains:
+            raise Misuse(
+                f"defense '{self.name}' cannot train victim '{card.name}', which is of kind "
+                f"'{card.kind}'; it trains {', '.join(sorted(self.trains))}"
+            )
 
     @property
     def least_steps(self) -> int:

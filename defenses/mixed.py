@@ -20,8 +20,9 @@ from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
 from benchmark.games.mujoco_games import MUJOCO_GAMES
 from benchmark.learning.loss import PPOConfig
-from benchmark.learning.ppo import PPO, Hooks
+from benchmark.learning.ppo import PPO, Hooks, check_sequences
 from benchmark.learning.progress import Progress
+from benchmark.learning.recurrent import SEQUENCE
 from benchmark.learning.rollout import Rollout
 from benchmark.policies.lstm import LSTMPolicy
 from benchmark.policies.policy import MLPPolicy, Policy, PolicyCard
@@ -101,6 +102,11 @@ class Mixed(Defense):
     @classmethod
     def studies(cls, game: GameCard) -> Mapping[str, tuple[Variant, ...]]:
         return STUDIES
+
+    def check_victim(self, card: PolicyCard) -> None:
+        super().check_victim(card)
+        if card.kind == "lstm":
+            check_sequences(self.config, SEQUENCE)
 
     @property
     def least_steps(self) -> int:

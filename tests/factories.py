@@ -160,7 +160,7 @@ def defended(
         match("held-out", held_out, victim="house+retrain", adversary="ours (seed 1000)"),
         match("fresh", fresh, victim="house+retrain", adversary="ours (fresh)"),
         match("regular", clean[1], victim="house+retrain", adversary="rival"),
-        match("regular", clean[0], adversary="rival"),
+        match("regular", clean[0], adversary="rival", victim=changes.get("victim", "house")),
     ]
     return make_record(matches, **{"defense": "retrain", **changes})
 

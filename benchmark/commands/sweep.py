@@ -101,11 +101,14 @@ def sweep(
         attack=attack,
     )  # fmt: skip
     chosen = study_of(study, asked.card)
-    first = reference or chosen.variants[0].label
-    variants = _chosen(chosen.variants, [*only, first] if only else [], first)
-    kind = _OfAttacks(asked, variants, first) if chosen.of == "attacks" else _OfDefenses(
-        asked, variants, reference
-    )  # fmt: skip
+    kind: _OfAttacks | _OfDefenses
+    if chosen.of == "attacks":
+        first = reference or chosen.variants[0].label
+        variants = _chosen(chosen.variants, [*only, first] if only else [], first)
+        kind = _OfAttacks(asked, variants, first)
+    else:
+        variants = _chosen(chosen.variants, only or [])
+        kind = _OfDefenses(asked, variants, reference)
     failures: list[Failure] = []
     if results is None:
         spec = kind.spec()
@@ -221,7 +224,7 @@ class _OfDefenses:
 
     def __init__(self, asked: _Asked, variants: Sequence[Variant], reference: str | None):
         if reference is not None:
-            raise Misuse("--reference: a study of defenses compares with the undefended victim")
+            raise Misuse("--reference: a study of defenses has none; its rows stand side by side")
         self._asked = asked
         self.attack: MethodRef | None = plan_attack(asked.attack, asked.card, {}).method
         self.plans = [plan_defense(one.method, asked.card, dict(one.settings)) for one in variants]
@@ -229,7 +232,7 @@ class _OfDefenses:
     def spec(self) -> RunSpec:
         """The run of all variants against the attack."""
         spec = self._asked.run_of(self._asked.attack)
-        check_defenses(self.plans, spec.victims, spec.budget_steps)
+        check_defenses(self.plans, spec.game, spec.victims, spec.budget_steps)
         return spec.model_copy(update={"defenses": tuple(self.plans), "diagnoses": ("split",)})
 
     def table(self, title: str, rows: Sequence[Row]) -> Table:
@@ -241,10 +244,12 @@ class _OfDefenses:
         save_defense_figure(path, title, rows)
 
 
-def _chosen(variants: tuple[Variant, ...], only: list[str], reference: str) -> tuple[Variant, ...]:
+def _chosen(
+    variants: tuple[Variant, ...], only: list[str], reference: str | None = None
+) -> tuple[Variant, ...]:
     """The variants asked for, in the study's order; raises Misuse for a label it lacks."""
     known = [one.label for one in variants]
-    for label in (*only, reference):
+    for label in (*only, *([] if reference is None else [reference])):
         if label not in known:
             raise Misuse(f"the study has no variant '{label}'; it has {', '.join(known)}")
     return tuple(one for one in variants if not only or one.label in only)

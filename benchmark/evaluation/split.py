@@ -23,7 +23,10 @@ Float = NDArray[np.float64]
 
 
 class Split(NamedTuple):
-    """apart: H between the two; floor: H between the halves of the regular matches."""
+    """apart: H between the two; floor: H between random halves of the regular matches.
+
+    Both are unbiased estimates: where nothing is apart they scatter about 0, to either side.
+    """
 
     apart: float
     floor: float
@@ -50,7 +53,8 @@ def split(
     telling = spread > 1e-6 * (1.0 + np.abs(both.mean(axis=0)))
     x, y = x[..., telling] / spread[telling], y[..., telling] / spread[telling]
     half = len(y) // 2
-    return Split(_coefficient(x, y), _coefficient(y[0 : 2 * half : 2], y[1 : 2 * half : 2]))
+    order = rng.permutation(len(y))  # regular opponents take turns, which halves must not follow
+    return Split(_coefficient(x, y), _coefficient(y[order[:half]], y[order[half : 2 * half]]))
 
 
 def _moments(matches: Sequence[Array], rng: np.random.Generator) -> Float:

@@ -28,17 +28,16 @@ def watch(
     seats: tuple[Policy, Policy],
     view: str,
     seeds: Sequence[int],
-    limit: int | None = None,
 ) -> list[Episode]:
     """Play one match per seed, as `matches.play_out` does, and keep what seat `view` saw and did.
 
-    In the order of the seeds; of each match the first `limit` steps, or all. A MuJoCo match is up
-    to .8 MB: use `watch_each` where they need not all be held at once.
+    In the order of the seeds. A MuJoCo match is up to .8 MB: use `watch_each` where they need not
+    all be held at once.
 
     Raises:
         Misuse: a policy is not made for this game or seat.
     """
-    seen = dict(watch_each(game, seats, view, seeds, limit))
+    seen = dict(watch_each(game, seats, view, seeds))
     return [seen[position] for position in range(len(seeds))]
 
 
@@ -47,15 +46,13 @@ def watch_each(
     seats: tuple[Policy, Policy],
     view: str,
     seeds: Sequence[int],
-    limit: int | None = None,
 ) -> Iterator[tuple[int, Episode]]:
     """The same, one by one as they end, with their positions in the list of seeds."""
     me = game.card.seat_index(view)
     running: list[list[tuple[Array, Array]]] = [[] for _ in range(game.matches)]
     for turn in course(game, seats, seeds):
         for row in np.flatnonzero(turn.episode >= 0):
-            if limit is None or len(running[row]) < limit:
-                running[row].append((turn.obs[me][row], turn.actions[me][row]))
+            running[row].append((turn.obs[me][row], turn.actions[me][row]))
         for row in turn.ended:
             obs, actions = zip(*running[row], strict=True)
             running[row] = []

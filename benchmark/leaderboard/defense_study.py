@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from benchmark.leaderboard import scoring
+from benchmark.leaderboard.diagnosed import split_texts
 from benchmark.leaderboard.judged import exploit_text
 from benchmark.leaderboard.scoring import DefenseParts
 from benchmark.leaderboard.study import Row, interval
-from benchmark.leaderboard.table import Table
+from benchmark.leaderboard.table import Table, mean_text
 from benchmark.records.record import Record
 
 NOTE = (
     "score, robustness (1 - win rate) against stored, held-out and fresh adversaries, and clean: "
     "as in the table of defenses, means over seeds with percentile bootstrap intervals over seeds, "
-    "which are the range with 3 seeds. adversarial: the share of the hardening's steps against "
-    "the adversary. exploit: steps of the fresh attack to half of its matches, over those of the "
-    "first. apart: how far the states lie apart that the victim visits against the stored "
-    "adversary and against regular opponents, before and after (energy coefficient, 0 to 1; floor "
-    "of regular matches in brackets). in: seeds that are done, of those asked for."
+    "which are the range with 3 seeds; a seed that failed scores 0 and has no parts. adversarial: "
+    "the share of the victim's own training steps against adversaries. exploit: steps of the fresh "
+    "attack to half of its matches, over those of the first (upper median). apart: how far the "
+    "states lie apart that the victim visits against the stored adversary and against regular "
+    "opponents, before and after (energy coefficient, 0 to 1; floor of regular matches in "
+    "brackets). in: seeds that are done, of those asked for."
 )
 SHARE = "adversarial_steps"
 """The diagnostic of a hardening's curve that says which share of its steps was adversarial."""
@@ -41,14 +43,14 @@ def defense_study_table(title: str, rows: Sequence[Row], asked: int) -> Table:
             [
                 row.label,
                 _text([part.score for part in parts], 1),
-                _mean(parts, lambda part: part.stored),
-                _mean(parts, lambda part: part.held_out),
+                mean_text([part.stored for part in parts]),
+                mean_text([part.held_out for part in parts]),
                 _text(known(parts, lambda part: part.fresh), 2),
                 _text(known(parts, lambda part: part.clean), 2),
                 _share(row.records),
                 exploit_text(row.records),
                 *(_apart(row.records, when) for when in (0, 1)),
-                f"{len(row.records)} of {max(asked, len(row.records))}",
+                _seeds(row.records, asked),
             ]
         )
         for flag in sorted({flag for record in row.records for flag in record.flags}):
@@ -62,20 +64,19 @@ def known(parts: Sequence[DefenseParts], of: Callable[[DefenseParts], float | No
 
 
 def adversarial_share(record: Record) -> float | None:
-    """The share of all steps of a hardening that was played against adversaries."""
-    curve = record.curves.get("hardening", [])
-    shares = [p.diagnostics[SHARE] for p in curve if SHARE in p.diagnostics]
-    return sum(shares) / len(shares) if shares else None
+    """The share of a hardening's own steps that was played against adversaries."""
+    before, played, adversarial = 0, 0, 0.0
+    for point in record.curves.get("hardening", []):
+        steps, before = point.steps - before, point.steps
+        if SHARE in point.diagnostics:  # the steps of attacks that a defense trains have none
+            played += steps
+            adversarial += steps * point.diagnostics[SHARE]
+    return adversarial / played if played else None
 
 
 def _share(records: Sequence[Record]) -> str:
     shares = [share for record in records if (share := adversarial_share(record)) is not None]
     return f"{sum(shares) / len(shares):.2f}" if shares else "-"
-
-
-def _mean(parts: Sequence[DefenseParts], of: Callable[[DefenseParts], float | None]) -> str:
-    values = known(parts, of)
-    return f"{sum(values) / len(values):.2f}" if values else "-"
 
 
 def _text(values: Sequence[float], digits: int) -> str:
@@ -88,10 +89,11 @@ def _text(values: Sequence[float], digits: int) -> str:
 
 
 def _apart(records: Sequence[Record], when: int) -> str:
-    found = [record.splits[when] for record in records if len(record.splits) > when]
-    if not found:
-        return "-"
-    apart, floor = (
-        sum(getattr(split, part) for split in found) / len(found) for part in ("apart", "floor")
-    )
-    return f"{apart:.3f} ({floor:.3f})"
+    apart, floor = split_texts(records, when)
+    return "-" if apart == "-" else f"{apart} ({floor})"
+
+
+def _seeds(records: Sequence[Record], asked: int) -> str:
+    failed = sum(record.failure is not None for record in records)
+    text = f"{len(records)} of {max(asked, len(records))}"
+    return f"{text}, {failed} failed" if failed else text

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from benchmark.arena.tally import Tally
 from benchmark.leaderboard import scoring
-from benchmark.leaderboard.judged import NONE
-from benchmark.leaderboard.table import Table, rate_text, victim_label
+from benchmark.leaderboard.judged import names
+from benchmark.leaderboard.table import Table, rate_text
 from benchmark.records.record import Record, Role
 
 
@@ -39,7 +39,7 @@ def _masked(title: str, records: Sequence[Record]) -> Table:
         role: Role = "attack" if cells[0].cell.defense is None else "fresh"
         sides = [_pairs(one, role) + _pairs(one, "regular") for one in cells]
         table.rows.append(
-            [*_names(cells[0]), *(rate_text(Tally.sum(part)) for part in zip(*sides, strict=True))]
+            [*names(cells), *(rate_text(Tally.sum(part)) for part in zip(*sides, strict=True))]
         )
     return table
 
@@ -64,20 +64,22 @@ def _splits(title: str, records: Sequence[Record]) -> Table:
         note="how far the states of the victim's own body lie apart in matches against the stored "
         "adversary and against regular opponents, of the same starts: the energy coefficient, 0 "
         "alike to 1 apart, before and after hardening; floor: between two halves of the regular "
-        "matches. Means over seeds.",
+        "matches, so what chance alone gives. Means over seeds.",
     )
     for cells in scoring.rows(records):
-        row = _names(cells[0])
+        row = names(cells)
         for when in (0, 1):
-            found = [one.splits[when] for one in cells if len(one.splits) > when]
-            row += [
-                f"{sum(getattr(s, part) for s in found) / len(found):.3f}" if found else "-"
-                for part in ("apart", "floor")
-            ]
+            row += split_texts(cells, when)
         table.rows.append(row)
     return table
 
 
-def _names(record: Record) -> list[str]:
-    cell = record.cell
-    return [cell.defense.label if cell.defense else NONE, cell.attack.label, victim_label(cell)]
+def split_texts(cells: Sequence[Record], when: int) -> list[str]:
+    """Means over seeds of how far apart and of the floor, before (0) or after (1)."""
+    found = [one.splits[when] for one in cells if len(one.splits) > when]
+    if not found:
+        return ["-", "-"]
+    return [
+        f"{sum(getattr(one, part) for one in found) / len(found):.3f}"
+        for part in ("apart", "floor")
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from statistics import median
+from statistics import median_high
 
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import bootstrap_mean
@@ -20,7 +20,7 @@ from benchmark.leaderboard.table import (
     victim_label,
     with_links,
 )
-from benchmark.records.record import Record, Role, method_key
+from benchmark.records.record import Record, method_key
 
 NONE = "none"
 """What stands where a defense's name would: the undefended victim."""
@@ -67,13 +67,15 @@ def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | Non
         "score: 100 x clean x robustness to the worst attack, which is chosen on one half of the "
         "episodes and reported on the other; that of no defense is against the stored one. "
         "exploit: steps that the fresh attack took to win half of its matches, over those of the "
-        "first; the median over seeds.",
+        "first; the upper median over seeds, 'never' where at least half of them never did. A "
+        "score with <= lacks fresh adversaries, whose training failed on some seed, and would be "
+        "lower with them. Parts are means over the seeds that were not lost.",
     )  # fmt: skip
     for cells in scoring.rows(records):
         cell = cells[0].cell
         parts = [scoring.defense_parts(one) for one in cells]
         row = [
-            *_names(cells), score_text(scoring.defense_score(cells), cells),
+            *names(cells), _bound(cells) + score_text(scoring.defense_score(cells), cells),
             mean_text([p.stored for p in parts]),
             mean_text([p.held_out for p in parts]), mean_text([p.fresh for p in parts]),
             mean_text([p.clean for p in parts]), exploit_text(cells),
@@ -84,6 +86,11 @@ def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | Non
             table.flags.append(f"{' '.join(row[:3])}: {flag}")
     table.rows.sort(key=lambda row: (row[2], row[1], row[0] != NONE, row[0]))
     return with_links(table, links)
+
+
+def _bound(cells: Sequence[Record]) -> str:
+    """What stands before a score that a fresh adversary is missing from."""
+    return "<= " if any("fresh" in one.lost for one in cells) else ""
 
 
 def _company(title: str, records: Sequence[Record]) -> Table:
@@ -97,15 +104,10 @@ def _company(title: str, records: Sequence[Record]) -> Table:
         note="win rates in percent against hardened victims, seeds pooled.",
     )  # fmt: skip
     for cells in scoring.rows(records):
-        after = [
-            played.tally
-            for one in cells
-            for played in one.of_role("regular")
-            if played.victim.sha256 != one.cell.victim.sha256
-        ]
+        after = [scoring.regular_play(one)[1] for one in cells]
         table.rows.append(
             [
-                *_names(cells),
+                *names(cells),
                 rate_text(scoring.pooled(cells, "floor", "random")),
                 rate_text(scoring.pooled(cells, "floor", "zero")),
                 rate_text(Tally.sum(after)),
@@ -138,50 +140,54 @@ def _detections(title: str, records: Sequence[Record], links: dict[str, str] | N
     table = Table(
         f"Detection on {title}",
         [
-            "detector", "attack", "victim", "AUROC stored (95 %)", "false alarms",
-            "AUROC held-out (95 %)", "false alarms ", "runs",
+            "detector", "attack", "victim", "stored (95 %)", "alarms", "held-out (95 %)",
+            "alarms ", "stranger (95 %)", "runs",
         ],
         words=3,
-        note="AUROC: share of pairs of an adversarial and a regular match, of the same starts, in "
-        "which the detector scores the adversarial one higher; .5 is chance. Intervals: bootstrap "
-        "over seeds, of one seed Hanley and McNeil's over matches. false alarms: share of regular "
-        "matches that a threshold catching 95 % of the adversarial ones also catches.",
+        note="AUROC against stored and held-out adversaries: share of pairs of an adversarial and "
+        "a regular match, of the same starts, in which the detector scores the adversarial one "
+        "higher; .5 is chance; of several held-out ones the one that is told worst. stranger: the "
+        "same of a harmless regular opponent that the detector did not learn from, so what is "
+        "strange is not yet adversarial. Intervals: bootstrap over seeds, of one seed Hanley and "
+        "McNeil's over matches. alarms: share of regular matches, in percent, that a threshold "
+        "catching 95 % of the adversarial ones also catches.",
     )  # fmt: skip
     for cells in scoring.rows(records):
-        row = [*_names(cells)]
+        row = [*names(cells)]
         for role in ("stored", "held-out"):
             row += _detection_texts(cells, role)
-        row.append(runs_text(cells, cells[0].cell.budget_steps))
+        row += [_detection_texts(cells, "regular")[0], runs_text(cells, cells[0].cell.budget_steps)]
         table.rows.append(linked(row, cells, links))
     return with_links(table, links)
 
 
-def _detection_texts(cells: Sequence[Record], role: Role) -> list[str]:
-    """AUROC with its interval, and false alarms, for the adversaries of a role."""
+def _detection_texts(cells: Sequence[Record], role: str) -> list[str]:
+    """AUROC with its interval, and false alarms: of each seed's adversary that is told worst."""
     found = [[d.counts for d in one.detections if d.role == role] for one in cells]
-    found = [counts for counts in found if counts]
-    if not found:
+    worst = [min(counts, key=lambda c: c.auroc) for counts in found if counts]
+    if not worst:
         return ["-", "-"]
-    by_seed = [sum(c.auroc for c in counts) / len(counts) for counts in found]
-    every = [c for counts in found for c in counts]
+    by_seed = [counts.auroc for counts in worst]
     low, high = (
-        every[0].interval() if len(every) == 1
+        worst[0].interval() if len(worst) == 1
         else bootstrap_mean(by_seed, seed=scoring.BOOTSTRAP_SEED)
     )  # fmt: skip
-    alarms = sum(c.false_alarms for c in every) / sum(c.regular for c in every)
+    alarms = sum(c.false_alarms for c in worst) / sum(c.regular for c in worst)
     mean = sum(by_seed) / len(by_seed)
-    return [f"{mean:.3f} ({low:.3f}-{high:.3f})", f"{100 * alarms:.1f}"]
+    return [f"{mean:.2f} ({low:.2f}-{high:.2f})", f"{100 * alarms:.1f}"]
 
 
 def exploit_text(cells: Sequence[Record]) -> str:
-    """The median ratio of steps to exploit, 'never' where most fresh attacks never did."""
+    """The upper median ratio of steps to exploit, with how many seeds have one where not all do."""
     ratios = [r for one in cells if (r := scoring.exploit_ratio(one)) is not None]
     if not ratios:
         return "-"
-    middle = median(ratios)
-    return "never" if middle == inf else f"{middle:.2f}"
+    middle = median_high(ratios)
+    text = "never" if middle == inf else f"{middle:.2f}"
+    return text if len(ratios) == len(cells) else f"{text} ({len(ratios)} of {len(cells)})"
 
 
-def _names(cells: Sequence[Record]) -> list[str]:
+def names(cells: Sequence[Record]) -> list[str]:
+    """Defense, attack and victim of a row."""
     cell = cells[0].cell
     return [cell.defense.label if cell.defense else NONE, cell.attack.label, victim_label(cell)]

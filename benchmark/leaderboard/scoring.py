@@ -149,17 +149,28 @@ def _robustness(record: Record, role: Role) -> float | None:
     return min(rates) if rates else None
 
 
+def regular_play(record: Record) -> tuple[Tally, Tally]:
+    """What regular opponents won before and after: against the undefended and the defended one."""
+    before: list[Tally] = []
+    after: list[Tally] = []
+    for m in record.of_role("regular"):
+        # By name too: a defense may give the victim back as it was.
+        (before if m.victim == record.cell.victim else after).append(m.tally)
+    return Tally.sum(before), Tally.sum(after)
+
+
 def clean_play(record: Record) -> float:
     """C: the defended victim's non-loss rate against regular opponents over the undefended one's.
 
     At most 1; 1 where the undefended victim never avoided a loss, so nothing could be lost.
+
+    Raises:
+        ValueError: one side was not played.
     """
-    before: list[Tally] = []
-    after: list[Tally] = []
-    for m in record.of_role("regular"):
-        undefended = m.victim.sha256 == record.cell.victim.sha256
-        (before if undefended else after).append(m.tally)
-    old, new = (Tally.sum(part).held_rate for part in (before, after))
+    before, after = regular_play(record)
+    if not before.episodes or not after.episodes:
+        raise ValueError(f"record {record.id} lacks regular matches before or after hardening")
+    old, new = before.held_rate, after.held_rate
     return min(1.0, new / old) if old > 0 else 1.0
 
 

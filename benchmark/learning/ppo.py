@@ -120,7 +120,7 @@ class PPO:
         else:
             self.network = ActorCritic.from_policy(start, log_std=config.log_std, rng=init_rng)
             self.filter = ObsFilter.of_policy(start)
-        _check_sequences(config, self.network.sequence)
+        check_sequences(config, self.network.sequence)
         self._flat = flatten_parameters(self.network)
         self._shards = Shards(self.network, self._flat, config.shards)
         self._optimiser = torch.optim.Adam([self._flat], lr=config.learning_rate, eps=1e-5)
@@ -296,7 +296,7 @@ class PPO:
         restore_generator(self._shuffle_rng, saved.facts["shuffle_rng"])
 
 
-def _check_sequences(config: PPOConfig, length: int) -> None:
+def check_sequences(config: PPOConfig, length: int) -> None:
     """Raise Misuse unless rollouts and minibatches hold whole sequences of `length` steps."""
     if config.rollout_steps % length or config.minibatch % length:
         raise Misuse(

@@ -16,6 +16,8 @@ from benchmark.learning.progress import CurvePoint, Progress
 from benchmark.policies.artifact import NETWORKS
 from benchmark.policies.policy import NetworkPolicy, Policy, PolicyCard
 
+STAGE = "stage"
+"""The diagnostic that says which stage a point of the curve is of."""
 Train = Callable[[Progress], Policy]
 """A training that reports to a progress of its own and can be resumed from it."""
 
@@ -100,7 +102,7 @@ class StageProgress:
 
     def report(self, point: CurvePoint) -> None:
         """Pass a point on, with the stage that it belongs to."""
-        stage = {"stage": float(self._stages.number), "attacking": float(self._attacking)}
+        stage = {STAGE: float(self._stages.number), "attacking": float(self._attacking)}
         self._stages.progress.report(
             CurvePoint(
                 steps=self._stages.steps + point.steps,

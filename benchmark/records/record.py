@@ -43,6 +43,10 @@ victims against the defended one. transfer: the attack's, or of a defended cell 
 against other victims, defended alike. replay: the attack's, under the game card's `replay` options.
 masked: the victim blind to whom it plays.
 """
+JUDGED: tuple[Role, ...] = ("stored", "held-out", "fresh")
+"""The adversaries whose matches a defense is scored by."""
+MAY_BE_LOST: tuple[Role, ...] = ("held-out", "fresh")
+"""Of those that a record needs, the ones that are missing where an attack failed in training."""
 Diagnosis = Literal["masked", "split"]
 """What may be looked into besides. split: how far the visited states lie apart."""
 
@@ -96,9 +100,12 @@ class MethodRef(_Frozen):
 
 
 class DetectionSet(_Frozen):
-    """How a detector told matches against an adversary from regular ones of the same starts."""
+    """How a detector told matches against an adversary from regular ones of the same starts.
 
-    role: Role
+    Role "regular": against a regular opponent that it did not learn from, which is harmless.
+    """
+
+    role: Literal["stored", "held-out", "regular"]
     adversary: PlayerRef
     victim: PlayerRef
     counts: Detection
@@ -107,14 +114,14 @@ class DetectionSet(_Frozen):
 class StateSplit(_Frozen):
     """How far the states that a victim visits against an adversary and against others lie apart.
 
-    Both are Szekely and Rizzo's coefficient, 0 alike to 1 apart; floor: between two halves of the
-    regular matches, so the least that `apart` could be.
+    Both are estimates of Szekely and Rizzo's coefficient, 0 alike to 1 apart; floor: between two
+    halves of the regular matches, which tells how far chance moves it.
     """
 
     adversary: PlayerRef
     victim: PlayerRef
-    apart: float
-    floor: float
+    apart: float = Field(ge=-1, le=1)
+    floor: float = Field(ge=-1, le=1)
 
 
 class Cell(_Frozen):
@@ -219,12 +226,17 @@ class Record(_Frozen):
             if self.matches or self.detections:
                 raise ValueError("a training that failed has no matches")
             return
-        wanted: tuple[Role, ...] = ("attack",)
-        if self.cell.defense is not None:
-            wanted = () if self.detections else ("stored", "held-out", "fresh", "regular")
+        if self.detections:
+            self._check_detections()
+            return
+        wanted = ("attack",) if self.cell.defense is None else (*JUDGED, "regular")
         for role in wanted:
-            if not self.of_role(role) and role not in self.lost:
+            if not self.of_role(role) and (role not in self.lost or role not in MAY_BE_LOST):
                 raise ValueError(f"no '{role}' matches in the ranked mode")
+        if self.cell.defense is not None:
+            self._check_defended()
+        if len(self.splits) > (1 if self.cell.defense is None else 2):
+            raise ValueError(f"{len(self.splits)} splits: one a victim, before and after")
         for played in self.matches:
             if played.role in ("attack", "replay") and played.victim != self.cell.victim:
                 raise ValueError(
@@ -240,6 +252,34 @@ class Record(_Frozen):
             total = sum(halves)
             if halves != (total - total // 2, total // 2):
                 raise ValueError(f"halves of {halves[0]} and {halves[1]} episodes")
+
+    def _check_defended(self) -> None:
+        """Judges meet the hardened victim; clean play is known before and after."""
+        hardened = self.artifacts.get("hardening")
+        for played in self.matches:
+            if played.role in JUDGED and played.victim.sha256 != hardened:
+                raise ValueError(
+                    f"'{played.role}' matches against '{played.victim.name}', not the victim that "
+                    "this record hardened"
+                )
+        sides = {played.victim == self.cell.victim for played in self.of_role("regular")}
+        if sides != {True, False}:
+            raise ValueError("'regular' matches of the victim both before and after are needed")
+
+    def _check_detections(self) -> None:
+        """A detector watches the victim itself, and nothing else is on its record."""
+        if self.cell.defense is None or self.matches or self.splits:
+            raise ValueError("detections stand alone, in a cell with a defense")
+        if all(found.role != "stored" for found in self.detections) and "stored" not in self.lost:
+            raise ValueError("no detection of the stored adversary")
+        for found in self.detections:
+            counted = {found.counts.adversarial, found.counts.regular}
+            if found.victim != self.cell.victim or counted != {self.cell.episodes}:
+                raise ValueError(
+                    f"detection of {found.adversary.name}: {sorted(counted)} matches of "
+                    f"'{found.victim.name}', the cell says {self.cell.episodes} of "
+                    f"'{self.cell.victim.name}'"
+                )
 
     def of_role(self, role: Role) -> list[MatchSet]:
         """The match sets of a role in the ranked mode."""

@@ -15,12 +15,13 @@ from benchmark.records.record import (
     MatchSet,
     PlayerRef,
     Record,
+    Role,
     StateSplit,
 )
 from benchmark.records.store import Store
 from benchmark.runs.executors.executor import Failure
 from benchmark.runs.job import Job, Player
-from benchmark.runs.plan import Plan, PlannedCell, PlannedDetection, PlannedMatch
+from benchmark.runs.plan import Plan, PlannedCell, PlannedMatch
 
 
 def records_of(plan: Plan, store: Store, command: str) -> tuple[list[Record], list[Failure]]:
@@ -66,38 +67,46 @@ def _made(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str) -
     """A cell's record; None where what failed is another cell's to tell.
 
     A failed attack is told by the undefended cell, so it leaves no defended one: there was nothing
-    to defend against. A failed hardening is the defended cell's own. Of a cell that stands, matches
-    may be lost: those of held-out or fresh adversaries whose training failed.
+    to defend against. A failed hardening is the defended cell's own, and so are matches of its
+    victim that the simulation could not play. Of a cell that stands, matches may be lost: those of
+    held-out or fresh adversaries whose training failed.
     """
-    if cell.detection is not None and cell.detection.job.key in lost:
-        return None
     about = "hardening" if "hardening" in cell.trainings else "attack"
-    cause = lost.get(cell.trainings[about].key)
-    if cause is None:
-        return _record(cell, lost, store, command)
-    if cause is not cell.trainings[about] or (about == "attack" and cell.cell.defense is not None):
+    training = cell.trainings[about]
+    cause = lost.get(training.key)
+    if cause is not None and (
+        cause is not training or (about == "attack" and cell.cell.defense is not None)
+    ):
         return None
-    return _failed_record(cell, about, store, command)
+    if cause is None:
+        cause = next((job for job in cell.essential if lost.get(job.key) is job), None)
+    return (
+        _record(cell, lost, store, command)
+        if cause is None
+        else _failed_record(cell, about, cause, store, command)
+    )
 
 
-def _failed_record(cell: PlannedCell, about: str, store: Store, command: str) -> Record:
-    """What is known of a training that failed: its curve, and why it ends."""
-    failed = store.failure(cell.trainings[about].key)
+def _failed_record(cell: PlannedCell, about: str, cause: Job, store: Store, command: str) -> Record:
+    """What is known of a cell that failed for good: its training's curve, and why it ends."""
+    failed, training = store.failure(cause.key), cell.trainings[about]
     assert failed is not None
+    known = failed if cause is training else store.result(training.key)
+    where = "in training" if cause is training else "in its matches"
     as_what = "never winning" if about == "attack" else "no defense at all"
     return Record(
         id=cell.cell.id,
         cell=cell.cell,
         matches=[],
-        curves={about: [CurvePoint.model_validate(point) for point in failed["curve"]]},
-        steps={about: failed["steps"]},
+        curves={about: [CurvePoint.model_validate(point) for point in known["curve"]]},
+        steps={about: known["steps"]},
         artifacts={},
         isolation=Isolation(kind="process"),
-        flags=[f"seed {cell.cell.seed} failed in training and counts as {as_what}"],
+        flags=[f"seed {cell.cell.seed} failed {where} and counts as {as_what}"],
         level=0,
         command=command,
-        provenance={about: failed["provenance"]},
-        timings={about: failed["timings"]},
+        provenance={about: known["provenance"]},
+        timings={about: known["timings"]},
         failure=failed["failure"],
     )
 
@@ -106,7 +115,8 @@ def _record(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str)
     trainings = {name: job for name, job in cell.trainings.items() if job.key not in lost}
     results = {name: store.result(job.key) for name, job in trainings.items()}
     matches = [_match_set(match, store) for match in cell.matches if match.job.key not in lost]
-    missing = {m.role: lost[m.job.key].label for m in cell.matches if m.job.key in lost}
+    wanted = [*((m.role, m.job) for m in cell.matches), *cell.detections]
+    missing = {role: lost[job.key].label for role, job in wanted if job.key in lost}
     return Record(
         id=cell.cell.id,
         cell=cell.cell,
@@ -136,7 +146,9 @@ def _record(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str)
         command=command,
         provenance={name: result["provenance"] for name, result in results.items()},
         timings={name: result["timings"] for name, result in results.items()},
-        detections=[] if cell.detection is None else _detections(cell.detection, store),
+        detections=[
+            _detection(role, job, store) for role, job in cell.detections if job.key not in lost
+        ],
         splits=[_split(job, store) for job in cell.splits if job.key not in lost],
         lost=missing,
     )
@@ -156,19 +168,13 @@ def _match_set(match: PlannedMatch, store: Store) -> MatchSet:
     )
 
 
-def _detections(planned: PlannedDetection, store: Store) -> list[DetectionSet]:
-    job = planned.job
-    return [
-        DetectionSet(
-            role=role,
-            adversary=_reference(adversary, store),
-            victim=_reference(job.victim, store),
-            counts=Detection.model_validate(counts),
-        )
-        for role, adversary, counts in zip(
-            planned.roles, job.adversaries, store.result(job.key)["counts"], strict=True
-        )
-    ]
+def _detection(role: Role, job: Job, store: Store) -> DetectionSet:
+    return DetectionSet(
+        role=role,
+        adversary=_reference(job.adversaries[0], store),
+        victim=_reference(job.victim, store),
+        counts=Detection.model_validate(store.result(job.key)["counts"]),
+    )
 
 
 def _split(job: Job, store: Store) -> StateSplit:

@@ -15,6 +15,9 @@ from benchmark.learning import ppo
 from benchmark.policies.policy import ActionMode
 from benchmark.records.record import MethodRef, content_hash
 
+LOOK = 1
+"""Of what `detect` and `split` do besides their method: raised when it may give other numbers."""
+
 
 class Player(BaseModel):
     """Where a policy comes from: a victim, a floor by name, or another job."""
@@ -56,6 +59,11 @@ class Job(BaseModel):
     victim_mode: ActionMode = "mean"
     parallel: int = EVALUATION_MATCHES
     learner: int = ppo.VERSION
+    look: int = Field(
+        default=0,
+        description="LOOK, of the kinds that look at states",
+        exclude_if=lambda version: not version,  # keys are older than this field
+    )
     blind: bool = Field(
         default=False,
         description="the victim sees its adversary as it stands at a start",

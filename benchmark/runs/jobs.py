@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ import numpy as np
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture, check_fits
 from benchmark.arena.tally import Tally, TooManyVoids
-from benchmark.errors import CheckFailed
+from benchmark.errors import CheckFailed, Misuse
 from benchmark.evaluation.matches import episode_list, play
+from benchmark.games.game import GameCard
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.ppo import TrainingDiverged
 from benchmark.learning.progress import CurvePoint
+from benchmark.learning.stages import STAGE
 from benchmark.policies.blind import Blind
 from benchmark.policies.policy import NetworkPolicy, Policy, check_tensors
 from benchmark.records import provenance
@@ -43,6 +46,7 @@ class Worker:
 
     def __init__(self, store: Store, victims: Victims):
         self.store, self.victims = store, victims
+        self._detect = looks.Detecting()
 
     def run(self, job: Job, watch: Watch) -> None:
         """Do a job and file what it made. A checkpoint of an earlier try is continued.
@@ -55,7 +59,10 @@ class Worker:
         if job.kind in ("attack", "harden"):
             policy, result = self._train(job, watch)
         else:
-            look = {"play": self._play, "detect": looks.detect, "split": looks.split}[job.kind]
+            kinds: dict[str, looks.Look] = {
+                "play": self._play, "detect": self._detect, "split": looks.split,
+            }  # fmt: skip
+            look = kinds[job.kind]
             result = look(job, self.victim(job), lambda player: self.policy(player, job))
         self.store.commit(job.key, job.model_dump(mode="json"), result, policy)
 
@@ -116,9 +123,8 @@ class Worker:
         victim = self.policy(job.victim, job)
         shown = attack.track == "white-box"  # the run has declared it: see spec.py
         arenas.append(arena_of(job, job.seat, Mixture.of(victim), attack.matches, shown))
-        policy = checked(attack.train(arenas[0], job.budget_steps, rng, progress))
-        check_fits(policy, card_of(job), job.seat)
-        return policy
+        returned = attack.train(arenas[0], job.budget_steps, rng, progress)
+        return checked(returned, card_of(job), job.seat)
 
     def _harden(
         self, job: Job, method: MethodRef, arenas: list[Arena], rng: np.random.Generator,
@@ -141,9 +147,9 @@ class Worker:
             rng,
             progress,
         )
-        policy = checked(returned)
-        check_fits(policy, card_of(job), seat)
-        return policy
+        if not isinstance(returned, NetworkPolicy):
+            raise WrongPolicy(f"expected a network from the defense, got {type(returned).__name__}")
+        return checked(returned, card_of(job), seat)
 
     def _play(
         self, job: Job, victim: Policy, policy_of: Callable[[Player], Policy]
@@ -154,7 +160,11 @@ class Worker:
             victim = Blind(victim, seat.other_view, seat.other_at_start)
         seats = seated(job, policy_of(job.adversaries[0]), victim)
         halves = play(batch, seats, job.seat, episode_list(batch.card.id, job.episodes))
-        halves.total.check_voids()
+        try:
+            halves.total.check_voids()
+        except TooManyVoids as error:  # for good: the same matches would end alike
+            self.store.file_failure(job.key, {"failure": f"{job.label}: {error}"})
+            raise
         return {"even": halves.even.model_dump(), "odd": halves.odd.model_dump()}
 
     def victim(self, job: Job) -> Policy:
@@ -167,19 +177,19 @@ class WrongPolicy(CheckFailed):
     """A method returned a policy that is not what its card says."""
 
 
-def checked(policy: Any) -> Policy:
-    """What a method returned, if it is a network as its card describes it.
+def checked(policy: Any, game_card: GameCard, seat: str) -> Policy:
+    """What a method returned, if it is as its card says and made for the game and seat.
 
     Raises:
         WrongPolicy: it is not.
     """
     if not isinstance(policy, Policy):
         raise WrongPolicy(f"expected a policy from the method, got {type(policy).__name__}")
-    if policy.card.kind in SCRIPTED:
-        return policy
     try:
-        check_tensors(policy.card, policy.tensors())
-    except ValueError as error:
+        check_fits(policy, game_card, seat)
+        if policy.card.kind not in SCRIPTED:
+            check_tensors(policy.card, policy.tensors())
+    except (Misuse, ValueError) as error:
         raise WrongPolicy(
             f"the method returned a policy that is not what its card says: {error}"
         ) from error
@@ -244,14 +254,29 @@ class JobProgress:
 
 
 def condensed(curve: list[CurvePoint]) -> list[CurvePoint]:
-    """The curve in at most CURVE_POINTS windows; counts add up, diagnostics are the last ones."""
+    """The curve in about CURVE_POINTS windows: counts add up, diagnostics are their means.
+
+    No window reaches from one stage of a training into the next.
+    """
     width = -(-len(curve) // CURVE_POINTS) or 1
-    windows = [curve[i : i + width] for i in range(0, len(curve), width)]
+    stages = groupby(curve, key=lambda point: point.diagnostics.get(STAGE))
+    windows = [
+        points[i : i + width]
+        for points in (list(stage) for _, stage in stages)
+        for i in range(0, len(points), width)
+    ]
     return [
         CurvePoint(
             steps=window[-1].steps,
             tally=Tally.sum(point.tally for point in window),
-            diagnostics={k: round(v, 6) for k, v in window[-1].diagnostics.items()},
+            diagnostics=_means([point.diagnostics for point in window]),
         )
         for window in windows
     ]
+
+
+def _means(diagnostics: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of each diagnostic over the points that have it."""
+    names = dict.fromkeys(name for point in diagnostics for name in point)
+    found = {name: [point[name] for point in diagnostics if name in point] for name in names}
+    return {name: round(sum(values) / len(values), 6) for name, values in found.items()}

@@ -6,7 +6,7 @@ from the very seeds of the adversary's matches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from benchmark.evaluation import split as splitting
 from benchmark.evaluation.detection import Detection
 from benchmark.evaluation.matches import episode_list
-from benchmark.evaluation.watching import Episode, watch
+from benchmark.evaluation.watching import Episode, watch_each
 from benchmark.policies.policy import Policy
 from benchmark.registry import detectors
 from benchmark.runs.job import Job, Player
@@ -23,57 +23,83 @@ from benchmark.seeding import derive
 
 LEARNED_FROM = 1
 """Names the list of seeds that detectors learn regular play from: no match of it is judged."""
+LESSONS = 200
+"""Matches that they learn from, at most: all of them are held at once."""
 PolicyOf = Callable[[Player], Policy]
+Look = Callable[[Job, Policy, PolicyOf], dict[str, Any]]
+"""Does a job that trains nothing: (job, its victim, what loads the others) -> its result."""
 
 
-def detect(job: Job, victim: Policy, policy_of: PolicyOf) -> dict[str, Any]:
-    """Fit the job's detector on regular matches, then let it judge others, and each adversary's."""
+class Detecting:
+    """Detectors' jobs. The last detector is kept: a cell asks the same of several adversaries."""
+
+    def __init__(self) -> None:
+        self._of: str | None = None
+        self._detector: Any = None
+        self._regular: list[float] = []
+
+    def __call__(self, job: Job, victim: Policy, policy_of: PolicyOf) -> dict[str, Any]:
+        """Let the job's detector judge the adversary's matches and regular ones."""
+        alone = job.model_copy(update={"adversaries": ()}).key
+        seeds = episode_list(card_of(job).id, job.episodes)
+        if alone != self._of:
+            opponents = [policy_of(player) for player in job.opponents]
+            self._detector = _fitted(job, victim, opponents)
+            self._regular = self._scores(job, victim, opponents, seeds)
+            self._of = alone
+        adversarial = self._scores(job, victim, [policy_of(job.adversaries[0])], seeds)
+        counts = Detection.count(adversarial=adversarial, regular=self._regular)
+        return {"counts": counts.model_dump()}
+
+    def _scores(
+        self, job: Job, victim: Policy, players: Sequence[Policy], seeds: Sequence[int]
+    ) -> list[float]:
+        scores = [0.0] * len(seeds)
+        for position, episode in _watched(job, victim, players, seeds):
+            scores[position] = self._detector.score(episode)
+        return scores
+
+
+def _fitted(job: Job, victim: Policy, opponents: Sequence[Policy]) -> Any:
+    """The job's detector, after regular matches that nothing is judged by."""
     method, card = job.method, card_of(job)
     assert method is not None
     kind = detectors.load(method.name)
     detector = kind(kind.configure(card, method.config))
     rng = np.random.default_rng(derive(job.kind, job.seed, job.game))
-    opponents = [policy_of(player) for player in job.opponents]
-    lesson = episode_list(card.id, job.episodes, LEARNED_FROM)
+    seeds = episode_list(card.id, min(job.episodes, LESSONS), LEARNED_FROM)
+    seen = dict(_watched(job, victim, opponents, seeds))
     seat = card.seats[card.seat_index(other_seat(job, card))]
-    detector.fit(_watched(job, victim, opponents, lesson), victim, seat, rng)
-    seeds = episode_list(card.id, job.episodes)
-
-    def scores(players: Sequence[Policy]) -> list[float]:
-        return [detector.score(episode) for episode in _watched(job, victim, players, seeds)]
-
-    regular = scores(opponents)
-    found = [
-        Detection.count(adversarial=scores([policy_of(player)]), regular=regular)
-        for player in job.adversaries
-    ]
-    return {"counts": [counts.model_dump() for counts in found]}
+    detector.fit([seen[k] for k in range(len(seeds))], victim, seat, rng)
+    return detector
 
 
 def split(job: Job, victim: Policy, policy_of: PolicyOf) -> dict[str, Any]:
     """How far apart the states of the victim's own body lie, against whom it plays."""
     card = card_of(job)
-    seat = card.seats[card.seat_index(other_seat(job, card))]
+    own = slice(*card.seats[card.seat_index(other_seat(job, card))].own_view)
     seeds = episode_list(card.id, job.episodes)
-    adversarial, regular = (
-        [
-            episode.obs[:, slice(*seat.own_view)]
-            for episode in _watched(job, victim, [policy_of(p) for p in players], seeds)
-        ]
-        for players in (job.adversaries, job.opponents)
-    )
+
+    def visited(players: Sequence[Player]) -> list[Any]:
+        matches = _watched(job, victim, [policy_of(player) for player in players], seeds)
+        seen = {position: episode.obs[:, own].copy() for position, episode in matches}
+        return [seen[k] for k in range(len(seeds))]
+
     rng = np.random.default_rng(derive(job.kind, job.seed, job.game))
-    return {"split": splitting.split(adversarial, regular, rng)._asdict()}
+    found = splitting.split(visited(job.adversaries), visited(job.opponents), rng)
+    return {"split": found._asdict()}
 
 
 def _watched(
     job: Job, victim: Policy, opponents: Sequence[Policy], seeds: Sequence[int]
-) -> list[Episode]:
-    """The victim's side of a match per seed, every opponent playing its share of them."""
-    found: list[Episode | None] = [None] * len(seeds)
+) -> Iterator[tuple[int, Episode]]:
+    """The victim's side of a match per seed, by position, every opponent playing its share."""
     for k, opponent in enumerate(opponents):
-        share = seeds[k :: len(opponents)]
-        batch = game_of(job, min(job.parallel, max(1, len(share))))
+        positions = range(k, len(seeds), len(opponents))
+        if not positions:
+            continue
+        batch = game_of(job, min(job.parallel, len(positions)))
+        share = [seeds[position] for position in positions]
         view = other_seat(job, batch.card)
-        found[k :: len(opponents)] = watch(batch, seated(job, opponent, victim), view, share)
-    return [episode for episode in found if episode is not None]
+        for nth, episode in watch_each(batch, seated(job, opponent, victim), view, share):
+            yield positions[nth], episode

@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmark.errors import Misuse
 from benchmark.policies.policy import ANY, ActionMode, PolicyCard
-from benchmark.records.record import Cell, MethodRef, PlayerRef, Role
-from benchmark.runs.job import Job, Player
+from benchmark.records.record import JUDGED, Cell, MethodRef, PlayerRef, Role
+from benchmark.runs.job import LOOK, Job, Player
 from benchmark.runs.spec import HELD_OUT_SEED, AttackPlan, DefensePlan, MethodPlan, RunSpec
 
 
@@ -23,29 +23,26 @@ class PlannedMatch:
 
 
 @dataclass
-class PlannedDetection:
-    """A detector's job, with the role of each of its adversaries."""
-
-    roles: list[Role]
-    job: Job
-
-
-@dataclass
 class PlannedCell:
     """A record to be: its cell and the jobs that fill it."""
 
     cell: Cell
     trainings: dict[str, Job]
     matches: list[PlannedMatch] = field(default_factory=list)
-    detection: PlannedDetection | None = None
+    detections: list[tuple[Role, Job]] = field(default_factory=list)
     splits: list[Job] = field(default_factory=list)
 
     @property
     def jobs(self) -> list[Job]:
         """Every job that the cell's record reads."""
         played = [match.job for match in self.matches]
-        detected = [] if self.detection is None else [self.detection.job]
-        return [*self.trainings.values(), *played, *detected, *self.splits]
+        return [*self.trainings.values(), *played, *(j for _, j in self.detections), *self.splits]
+
+    @property
+    def essential(self) -> list[Job]:
+        """The matches without which there is nothing to say of the cell."""
+        judged = ("attack",) if self.cell.defense is None else JUDGED
+        return [match.job for match in self.matches if match.role in judged]
 
 
 @dataclass
@@ -149,17 +146,23 @@ class _Planner:
             self._cell(name, attack, detector.method, seed, held_out=_named(held_out)),
             {"attack": stored},
         )
-        judged = [stored, *held_out]
-        job = self._add(
-            Job(
-                kind="detect", victim=victim, method=detector.method, seed=seed,
-                adversaries=tuple(training.made() for training in judged),
-                opponents=tuple(self._opponents(name)), episodes=self.spec.episodes,
-                victim_mode=self.spec.victims[name].action_mode, **self._place(),
-            )
-        )  # fmt: skip
-        roles: list[Role] = ["stored", *("held-out" for _ in held_out)]
-        cell.detection = PlannedDetection(roles, job)
+        opponents = self._opponents(name)
+        roles: list[tuple[Role, Player, list[Player]]] = [("stored", stored.made(), opponents)]
+        roles += [("held-out", unseen.made(), opponents) for unseen in held_out]
+        if len(opponents) > 1:  # what a detector says of harmless strangers, for comparison
+            for stranger in opponents:
+                known = [player for player in opponents if player != stranger]
+                roles.append(("regular", stranger, known))
+        for role, adversary, known in roles:
+            job = self._add(
+                Job(
+                    kind="detect", victim=victim, method=detector.method, seed=seed,
+                    adversaries=(adversary,), opponents=tuple(known), look=LOOK,
+                    episodes=self.spec.episodes,
+                    victim_mode=self.spec.victims[name].action_mode, **self._place(),
+                )
+            )  # fmt: skip
+            cell.detections.append((role, job))
         self.cells.append(cell)
 
     def _harden(self, name: str, attack: AttackPlan, defense: DefensePlan, seed: int) -> Job:
@@ -210,7 +213,7 @@ class _Planner:
                 job = Job(
                     kind="split", victim=victim, adversaries=(adversaries[0],),
                     opponents=tuple(self._opponents(name)), episodes=self.spec.episodes,
-                    victim_mode=card.action_mode, **self._place(),
+                    victim_mode=card.action_mode, look=LOOK, **self._place(),
                 )  # fmt: skip
                 cell.splits.append(self._add(job))
 

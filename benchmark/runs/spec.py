@@ -43,7 +43,6 @@ class DefensePlan(MethodPlan):
     """A defense, resolved."""
 
     meets_opponents: bool
-    trains: frozenset[str] = Field(description="kinds of policy that it can harden")
 
 
 class RunSpec(BaseModel):
@@ -116,7 +115,7 @@ def resolve_run(
     hardenings, watchers = _defenses(defense_names, card, settings.get("defense", {}))
     learned = [attack for attack in planned if attack.track != "none"]
     check_attacks(planned, track, {name: known[name] for name in chosen}, steps)
-    check_defenses(hardenings, {name: known[name] for name in chosen}, steps)
+    check_defenses(hardenings, card, {name: known[name] for name in chosen}, steps)
     _check_settings(settings.get("attack", {}), learned, "attack")
     _check_settings(settings.get("defense", {}), (*hardenings, *watchers), "defense")
     return RunSpec(
@@ -197,7 +196,7 @@ def plan_defense(name: str, card: GameCard, settings: dict[str, Any]) -> Defense
     made = kind(kind.configure(card, method.config))
     return DefensePlan(
         method=method, meets_opponents=made.meets_opponents, least_steps=made.least_steps,
-        fields=_fields(kind, card), trains=made.trains,
+        fields=_fields(kind, card),
     )  # fmt: skip
 
 
@@ -215,10 +214,14 @@ def _diagnosis(name: str) -> Diagnosis:
 
 
 def check_defenses(
-    plans: Sequence[DefensePlan], victims: dict[str, PolicyCard], steps: int
+    plans: Sequence[DefensePlan], card: GameCard, victims: dict[str, PolicyCard], steps: int
 ) -> None:
     """Raise Misuse for a defense that one of these victims or the budget rules out."""
-    _check_trainable(victims, plans)
+    for plan in plans:
+        kind = defenses.load(plan.method.name)
+        defense = kind(kind.configure(card, plan.method.config))
+        for name, victim in victims.items():
+            defense.check_victim(victim.model_copy(update={"name": name}))
     _check_budget(steps, plans)
 
 
@@ -254,17 +257,6 @@ def _check_readable(victims: dict[str, PolicyCard], plans: Sequence[AttackPlan])
                 )
 
 
-def _check_trainable(victims: dict[str, PolicyCard], plans: Sequence[DefensePlan]) -> None:
-    """Raise Misuse for a victim of a kind that a defense of the run cannot harden."""
-    for name, card in victims.items():
-        for plan in plans:
-            if card.kind not in plan.trains:
-                raise Misuse(
-                    f"defense '{plan.method.name}' cannot train victim '{name}', which is of kind "
-                    f"'{card.kind}'; it trains {', '.join(sorted(plan.trains))}"
-                )
-
-
 def _fields(kind: Any, card: GameCard) -> frozenset[str]:
     """Names of a method's settings."""
     return frozenset(type(kind.configure(card, {})).model_fields)
@@ -285,9 +277,7 @@ def _method(name: str, kind: Any, card: GameCard, given: dict[str, Any]) -> Meth
     return MethodRef(name=name, version=kind.version, settings=settings, config=resolved)
 
 
-def _matters(
-    kind: Any, card: GameCard, own: dict[str, Any], field: str, config: BaseModel
-) -> bool:
+def _matters(kind: Any, card: GameCard, own: dict[str, Any], field: str, config: BaseModel) -> bool:
     """Whether the config would be another one without this setting."""
     try:
         without = kind.configure(card, {k: v for k, v in own.items() if k != field})

@@ -171,3 +171,21 @@ def test_mixed_reports_the_share_of_steps_that_was_adversarial() -> None:
     progress = Quiet()
     harden("pong-v1", "retrain", progress=progress)
     assert [point.diagnostics["adversarial_steps"] for point in progress.curve] == [1.0] * 4
+
+
+def test_mixed_retraining_without_regular_episodes_is_retraining() -> None:
+    """To the last bit."""
+    one, other = harden("pong-v1", "retrain"), harden("pong-v1", "mixed", p=1.0)
+    for name, tensor in one.tensors().items():
+        np.testing.assert_array_equal(tensor, other.tensors()[name])
+
+
+def test_an_lstm_needs_whole_sequences_which_is_said_before_anything() -> None:
+    kind = registry.defenses.load("mixed")
+    card = registry.game("pong-v1").describe()
+    victim = scribble(card, "right").card.model_copy(update={"kind": "lstm", "hidden": (4, 3)})
+    kind(kind.configure(card, {})).check_victim(victim)
+    with pytest.raises(Misuse, match="sequences of 16 steps"):
+        kind(kind.configure(card, {"rollout_steps": 100})).check_victim(victim)
+    with pytest.raises(Misuse, match="cannot train victim 'scribble', which is of kind 'zero'"):
+        kind(kind.configure(card, {})).check_victim(victim.model_copy(update={"kind": "zero"}))

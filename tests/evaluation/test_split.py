@@ -55,6 +55,14 @@ def test_units_do_not_matter(scale: float, shift: float) -> None:
     assert told(*moved) == pytest.approx(told(one, other), abs=1e-3)
 
 
+def test_opponents_who_take_turns_do_not_move_the_floor() -> None:
+    """Regular matches alternate between opponents; halves by turns would compare the opponents."""
+    one, other = matches(40, 5.0, 1), matches(40, 0.0, 2)
+    turns = [match for pair in zip(one, other, strict=True) for match in pair]
+    floors = [told(matches(80, 0.0, 3), turns, seed)[1] for seed in range(5)]
+    assert abs(sum(floors) / 5) < 0.05
+
+
 def test_a_coordinate_that_never_varies_says_nothing() -> None:
     one, other = matches(20, 1.0, 1), matches(20, 0.0, 2)
     padded = [[np.pad(m, ((0, 0), (0, 1)), constant_values=7) for m in s] for s in (one, other)]

@@ -52,6 +52,25 @@ def test_a_variant_to_come_is_a_row_of_nothing() -> None:
     assert defense_study_table("Study", ROWS, 3).rows[1] == ["p = 1", *["-"] * 9, "0 of 3"]
 
 
+def test_the_share_is_by_steps_and_of_the_victim_s_own() -> None:
+    """Points of attacks that a defense trains for itself have none."""
+    made = record(0, 100)
+    points = [
+        CurvePoint(
+            steps=steps, tally=tally(1, 2), diagnostics={} if share is None else {SHARE: share}
+        )
+        for steps, share in ((3000, 0.5), (7000, None), (8000, 0.9))
+    ]
+    made = made.model_copy(update={"curves": {**made.curves, "hardening": points}})
+    assert adversarial_share(made) == pytest.approx((3 * 0.5 + 0.9) / 4)
+
+
+def test_a_failed_seed_is_told() -> None:
+    bad = record(1, 0).model_copy(update={"failure": "nan", "matches": []})
+    row = defense_study_table("Study", [Row("p = 0", [record(0, 100), bad])], 3).rows[0]
+    assert row[-1] == "2 of 3, 1 failed"
+
+
 def test_the_share_of_a_hardening_that_reports_none() -> None:
     assert adversarial_share(defended(1, 1, 1)) is None
 

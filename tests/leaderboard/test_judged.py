@@ -79,6 +79,29 @@ def test_a_fresh_attack_that_was_not_trained_has_no_ratio() -> None:
     assert exploit_ratio(record.model_copy(update={"curves": curves})) is None
 
 
+def test_a_defense_that_changes_nothing_keeps_clean_play() -> None:
+    """The same weights under another name: before and after are told apart all the same."""
+    record = defended(40, 20, 60)
+    same = [
+        m.model_copy(update={"victim": player(m.victim.name, "sha of house")})
+        for m in record.matches
+    ]
+    record = record.model_copy(update={"matches": same})
+    assert defense_parts(record).clean == 1.0
+    one_side = [m for m in same if m.role != "regular" or m.victim.name == "house"]
+    with pytest.raises(ValueError, match="before or after"):
+        defense_parts(record.model_copy(update={"matches": one_side}))
+
+
+def test_a_seed_without_a_ratio_is_told() -> None:
+    quick = with_curves(defended(1, 1, 1), attack=curve(120), fresh=curve(20, 120))
+    none = with_curves(defended(1, 1, 1, seed=1), attack=curve(20), fresh=curve(120))
+    never = with_curves(defended(1, 1, 1, seed=2), attack=curve(120), fresh=curve(20))
+    assert exploit_text([quick, none]) == "2.00 (1 of 2)"
+    assert exploit_text([quick, never]) == "never"
+    assert exploit_text([quick, quick, never]) == "2.00"
+
+
 def test_others_who_met_the_defended_victim() -> None:
     record = defended(40, 20, 60)
     more = [
@@ -126,19 +149,34 @@ def detected(seed: int, stored: int, held_out: int) -> Record:
     return record.model_copy(update={"cell": cell, "id": cell.id, "detections": both})
 
 
+def test_of_several_held_out_adversaries_the_one_told_worst_counts() -> None:
+    """And one seed keeps the interval of its own counts."""
+    one = detected(0, 200, 160)
+    more = one.detections[1].model_copy(
+        update={"counts": Detection(adversarial=10, regular=10, twice_u=100, false_alarms=9)}
+    )
+    record = one.model_copy(update={"detections": [*one.detections, more]})
+    row = cells(titled(tables([record]), "Detection"), "density")
+    assert row["held-out (95 %)"].startswith("0.50 (")
+    low, high = (float(x) for x in row["held-out (95 %)"].split("(")[1][:-1].split("-"))
+    assert low < 0.4 < 0.6 < high
+    assert row["alarms "] == "90.0"
+    assert row["stranger (95 %)"] == "-"
+
+
 def test_detection() -> None:
     made = tables([detected(0, 200, 100), detected(1, 180, 120)])
     assert not [table for table in made if table.title.startswith("Defenses")]
     row = cells(titled(made, "Detection"), "density")
-    assert row["AUROC stored (95 %)"] == "0.950 (0.900-1.000)"
-    assert row["AUROC held-out (95 %)"] == "0.550 (0.500-0.600)"
-    assert row["false alarms"] == "5.0"  # 1 of 20
+    assert row["stored (95 %)"] == "0.95 (0.90-1.00)"
+    assert row["held-out (95 %)"] == "0.55 (0.50-0.60)"
+    assert row["alarms"] == "5.0"  # 1 of 20
     assert row["runs"] == "2 x 1 k"
 
 
 def test_of_one_seed_the_interval_is_over_matches() -> None:
     row = cells(titled(tables([detected(0, 150, 100)]), "Detection"), "density")
-    low, high = (float(x) for x in row["AUROC stored (95 %)"].split("(")[1][:-1].split("-"))
+    low, high = (float(x) for x in row["stored (95 %)"].split("(")[1][:-1].split("-"))
     assert low < 0.75 < high
 
 

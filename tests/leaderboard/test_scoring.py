@@ -145,6 +145,8 @@ def test_robustness_by_role_is_of_its_worst_adversary_over_all_episodes() -> Non
         match("held-out", 50, victim="hard"),
         match("held-out", 80, victim="hard"),
         match("fresh", 200, victim="hard", ranked=False),
+        match("regular", 100, adversary="rival"),
+        match("regular", 100, adversary="rival", victim="hard"),
     ]
     parts = defense_parts(make_record(matches, defense="retrain"))
     assert parts.stored == pytest.approx(0.9)

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from benchmark.arena.tally import Tally
+from benchmark.learning.progress import CurvePoint
 from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import Worker
+from benchmark.runs.jobs import Worker, condensed
 from benchmark.runs.plan import make_plan
 from benchmark.runs.spec import resolve_run
 
@@ -46,3 +48,23 @@ def test_ours_at_weight_zero_is_the_baseline_in_a_run_too(tmp_path: Path, mode: 
     plain = _adversary(store, "baseline")
     assert _adversary(store, "ours", weight=0, mode=mode) == plain
     assert _adversary(store, "ours", weight=0.5, mode=mode) != plain
+
+
+def test_a_condensed_curve_keeps_counts_means_and_stages() -> None:
+    """No window reaches from one stage of a training into the next."""
+    curve = [
+        CurvePoint(
+            steps=k + 1,
+            tally=Tally(wins=1, breakdown={"win:point": 1}),
+            diagnostics={"stage": float(k >= 301), "share": float(k % 2)},
+        )
+        for k in range(601)
+    ]
+    short = condensed(curve)
+    assert sum(point.tally.wins for point in short) == 601
+    assert short[-1].steps == 601
+    assert {point.diagnostics["stage"] for point in short} == {0.0, 1.0}
+    assert len(short) == 151  # windows of 4, one cut short at the border
+    assert all(0 <= point.diagnostics["share"] <= 1 for point in short)
+    assert sum(p.diagnostics["share"] for p in short) / len(short) == pytest.approx(0.5, abs=0.01)
+    assert condensed(curve[:150]) == curve[:150]

@@ -49,6 +49,7 @@ CHANGES: dict[str, Any] = {
     "parallel": 99,
     "learner": 2,
     "blind": True,
+    "look": 1,
 }
 
 
@@ -393,12 +394,11 @@ def test_a_detector_judges_every_adversary_and_trains_none_anew(resolve: Resolve
     hardened = plan_of(resolve, defense_names=["retrain"], attack_names=["ours", "baseline"])
     assert keys(plan, "attack") == trainings_of_victims(hardened)
     cell = next(c for c in plan.cells if c.cell.defense and c.cell.attack.name == "ours")
-    assert cell.detection is not None
-    assert cell.detection.roles == ["stored", "held-out", "held-out"]
-    judged = [player.ref for player in cell.detection.job.adversaries]
+    assert [role for role, _ in cell.detections] == ["stored", "held-out", "held-out"]
+    judged = [job.adversaries[0].ref for _, job in cell.detections]
     held = [text.split()[-1] for text in cell.cell.held_out]
     assert judged == [cell.trainings["attack"].key, *held]
-    assert cell.detection.job.victim.source == "victim"
+    assert {job.victim.source for _, job in cell.detections} == {"victim"}
     assert not cell.matches
 
 
