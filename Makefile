@@ -55,10 +55,18 @@ leaderboard: $(STAMP) ## Render leaderboard.md from the records under results/
 STUDIES := attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \
   attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:dense
 
+# STUDY:GAME:VICTIM:TIER:ATTACK
+DEFENSE_STUDIES := mixture:pong-v1:house-relu:lite:ours
+
 studies: $(STAMP) ## Render the pages under docs/studies from the records under results/
 	@set -e; for each in $(STUDIES); do \
 	  set -- $$(echo $$each | tr : ' '); page=docs/studies/$$2-$$1-against-$$5; \
 	  $(BIN)/bench sweep --study $$1 --game $$2 --victim $$3 --tier $$4 --reference $$5 \
+	    --results results --out $$page.md --figure $$page.svg; \
+	done
+	@set -e; for each in $(DEFENSE_STUDIES); do \
+	  set -- $$(echo $$each | tr : ' '); page=docs/studies/$$2-$$3-$$1-against-$$5; \
+	  $(BIN)/bench sweep --study $$1 --game $$2 --victim $$3 --tier $$4 --attack $$5 \
 	    --results results --out $$page.md --figure $$page.svg; \
 	done
 

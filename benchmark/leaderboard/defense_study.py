@@ -15,12 +15,12 @@ from benchmark.records.record import Record
 NOTE = (
     "score, robustness (1 - win rate) against stored, held-out and fresh adversaries, and clean: "
     "as in the table of defenses, means over seeds with percentile bootstrap intervals over seeds, "
-    "which are the range with 3 seeds; a seed that failed scores 0 and has no parts. adversarial: "
-    "the share of the victim's own training steps against adversaries. exploit: steps of the fresh "
+    "which are the range with 3 seeds; a seed that failed scores 0 and has no parts. share: of the "
+    "victim's own training steps, those against adversaries. exploit: steps of the fresh "
     "attack to half of its matches, over those of the first (upper median). apart: how far the "
     "states lie apart that the victim visits against the stored adversary and against regular "
-    "opponents, before and after (energy coefficient, 0 to 1; floor of regular matches in "
-    "brackets). in: seeds that are done, of those asked for."
+    "opponents, before > after (energy coefficient, 0 to 1; what chance gives stands in the "
+    "diagnosis 'split'). in: seeds that are done, of those asked for."
 )
 SHARE = "adversarial_steps"
 """The diagnostic of a hardening's curve that says which share of its steps was adversarial."""
@@ -31,8 +31,8 @@ def defense_study_table(title: str, rows: Sequence[Row], asked: int) -> Table:
     table = Table(
         title,
         [
-            "variant", "score (95 %)", "stored", "held", "fresh (95 %)", "clean (95 %)",
-            "adversarial", "exploit", "apart before", "apart after", "in",
+            "variant", "score (95 %)", "stored", "held", "fresh (95 %)", "clean", "share",
+            "exploit", "apart", "in",
         ],
         words=1,
         note=NOTE,
@@ -46,10 +46,10 @@ def defense_study_table(title: str, rows: Sequence[Row], asked: int) -> Table:
                 mean_text([part.stored for part in parts]),
                 mean_text([part.held_out for part in parts]),
                 _text(known(parts, lambda part: part.fresh), 2),
-                _text(known(parts, lambda part: part.clean), 2),
+                mean_text([part.clean for part in parts]),
                 _share(row.records),
                 exploit_text(row.records),
-                *(_apart(row.records, when) for when in (0, 1)),
+                _apart(row.records),
                 _seeds(row.records, asked),
             ]
         )
@@ -88,9 +88,9 @@ def _text(values: Sequence[float], digits: int) -> str:
     return f"{mean:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
 
 
-def _apart(records: Sequence[Record], when: int) -> str:
-    apart, floor = split_texts(records, when)
-    return "-" if apart == "-" else f"{apart} ({floor})"
+def _apart(records: Sequence[Record]) -> str:
+    before, after = (split_texts(records, when)[0] for when in (0, 1))
+    return "-" if after == "-" else f"{before} > {after}"
 
 
 def _seeds(records: Sequence[Record], asked: int) -> str:
