@@ -31,12 +31,14 @@ RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     && $pip ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} "$(grep '^torch==' run.lock)" \
     && $pip --requirement run.lock \
     && cd /opt/venv/lib/python3*/site-packages \
-    && rm -rf torch/test torch/bin torch/include mujoco/experimental \
+    && rm -rf torch/test torch/include mujoco/experimental \
+    && find torch/bin -type f ! -name torch_shm_manager -delete \
     && find . -type d -name tests -prune -exec rm -rf {} + \
     && echo /opt/bench > bench.pth
-# Bytecode bound to no file's time, so that a build on another day holds the same. Packages carry
-# files for other Pythons too, so that its exit code says nothing.
-RUN /opt/venv/bin/python -m compileall -qq -j 0 --invalidation-mode unchecked-hash /opt/venv/lib \
+# Bytecode bound to no file's time, so that a build on another day holds the same; left out is what
+# a run does not import. Packages carry files for other Pythons too: the exit code says nothing.
+RUN /opt/venv/bin/python -m compileall -qq -j 0 --invalidation-mode unchecked-hash \
+        -x '/(_inductor|OpenGL|networkx|setuptools|narwhals|pygments|testing)/' /opt/venv/lib \
     || true
 
 # This project: the one layer that a change of code makes anew.

@@ -3,7 +3,7 @@
 #   PYTHON=python3.11               the interpreter that the environment is made from
 #   VENV=.venv                      where the environment lies
 #   ARGS="..."                      handed on to bench run (make run) or pytest (make test, perf)
-#   IMAGE=NAME IMAGE_FLAGS="..."    the image's name, further flags of docker build
+#   IMAGE_FLAGS="..."               handed on to bench image build (make image)
 #
 # On Linux, PyPI's torch brings several GB of CUDA libraries that nothing here needs. The CPU build:
 #   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make test
@@ -11,9 +11,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
-IMAGE ?= competitive-rl-bench
 IMAGE_FLAGS ?=
-DOCKER ?= docker
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
@@ -70,8 +68,8 @@ studies: $(STAMP) ## Render the pages under docs/studies from the records under 
 	    --results results --out $$page.md --figure $$page.svg; \
 	done
 
-image: ## Build the container image (needs Docker with BuildKit)
-	DOCKER_BUILDKIT=1 $(DOCKER) build $(IMAGE_FLAGS) --tag $(IMAGE) .
+image: $(STAMP) ## Build the container image and pin it (needs Docker or Podman)
+	$(BIN)/bench image build $(IMAGE_FLAGS)
 
 clean: ## Remove caches and build outputs; keeps the store, the next make sets up again
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

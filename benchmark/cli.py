@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from benchmark.commands import board, listing, play, run, sweep
+from benchmark.commands import board, image, listing, play, run, submissions, sweep
 from benchmark.errors import BenchError
 
 app = typer.Typer(
@@ -25,11 +25,18 @@ app.command("play")(play.play_command)
 app.command("watch")(play.watch_command)
 app.command("list")(listing.list_command)
 app.command("leaderboard")(board.leaderboard)
+app.command("new")(submissions.new)
+app.command("submit")(submissions.submit)
+app.command("verify")(submissions.verify)
 victims_app.command("list")(listing.victims_list)
 victims_app.command("show")(listing.victims_show)
 victims_app.command("import")(listing.victims_import)
 victims_app.command("train")(listing.victims_train)
 app.add_typer(victims_app, name="victims")
+image_app = typer.Typer(no_args_is_help=True, help="The image that runs in containers are made of.")
+image_app.command("build")(image.build)
+image_app.command("show")(image.show)
+app.add_typer(image_app, name="image")
 
 
 @contextlib.contextmanager

@@ -29,8 +29,8 @@ RECENT = 0.8
 """Weight of the past in the shown win rate and speed."""
 
 
-def show_plan(console: Console, spec: RunSpec, preview: Preview) -> None:
-    """What will be done and about how long it takes, before anything starts."""
+def show_plan(console: Console, spec: RunSpec, preview: Preview, isolation: str) -> None:
+    """What will be done, where, and about how long it takes, before anything starts."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     seat = spec.game.adversary_seat
     table.add_row("game", f"{spec.game.title} ({spec.game.id}), adversary {seat}")
@@ -47,7 +47,7 @@ def show_plan(console: Console, spec: RunSpec, preview: Preview) -> None:
     done = f"; {preview.done} already in the store" if preview.done else ""
     table.add_row("jobs", ", ".join([*counts, *([f"{looks} looks"] if looks else [])]) + done)
     table.add_row("expected", _duration(preview.seconds))
-    table.add_row("isolation", "process: the method's code runs beside the victim (level 0)")
+    table.add_row("isolation", Text(isolation))
     console.print(table)
     console.print()
 

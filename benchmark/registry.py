@@ -6,6 +6,7 @@ A method in a folder that is no installed package can be known to one process: `
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import sys
 import warnings
@@ -82,10 +83,9 @@ class Registry:
         """Where a plug-in lies that only this process knows; None for an installed one."""
         return self._local.get(name)
 
-    def value(self, name: str) -> str | None:
-        """The `module:Class` that a name stands for, unloaded; None for an unknown one."""
-        point = self._points().get(name)
-        return None if point is None else point.value
+    def values(self) -> dict[str, str]:
+        """The `module:Class` that each name stands for; nothing is loaded."""
+        return {name: point.value for name, point in self._points().items()}
 
     def names(self) -> list[str]:
         """All registered names, sorted."""
@@ -109,7 +109,7 @@ class Registry:
 
     def _points(self) -> Mapping[str, EntryPoint | Local]:
         found: dict[str, EntryPoint | Local] = dict(self._local)
-        for point in entry_points(group=self.group):
+        for point in _installed(self.group, tuple(sys.path)):
             if point.name in found and found[point.name].value != point.value:
                 raise Misuse(
                     f"{self.kind} '{point.name}' is registered twice: {found[point.name].value} "
@@ -117,6 +117,12 @@ class Registry:
                 )
             found[point.name] = point
         return found
+
+
+@functools.cache
+def _installed(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entry points of a group, read anew where `sys.path` is another: 10 ms a time."""
+    return tuple(entry_points(group=group))
 
 
 games = Registry("bench.games", "game")

@@ -40,6 +40,18 @@ TrackOption = Annotated[
     str,
     typer.Option("--track", help="What attacks may see: black-box, or white-box (own ranks)."),
 ]
+IsolationOption = Annotated[
+    str,
+    typer.Option(
+        "--isolation",
+        envvar="BENCH_ISOLATION",
+        help="Where methods are trained: container, process, or auto (containers where an engine "
+        "and this code's image are at hand).",
+    ),
+]
+UnpinnedOption = Annotated[
+    bool, typer.Option("--allow-unpinned", help="Run in an image that is not the pinned one.")
+]
 DiagnoseOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -12,6 +12,7 @@ from benchmark.commands.common import (
     STORE,
     BudgetOption,
     DiagnoseOption,
+    IsolationOption,
     JsonOption,
     PhysicsOption,
     SeedsOption,
@@ -20,6 +21,7 @@ from benchmark.commands.common import (
     ThreadsOption,
     TierOption,
     TrackOption,
+    UnpinnedOption,
     command_line,
     console,
     print_json,
@@ -34,6 +36,7 @@ from benchmark.learning.threads import use_threads
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.runs.executors.executor import Display
+from benchmark.runs.isolation import Choice, choose
 from benchmark.runs.run import Outcome, execute, preview
 from benchmark.runs.spec import BLACK_BOX, RunSpec, resolve_run, tier_of
 
@@ -58,6 +61,8 @@ def run(
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
     threads: ThreadsOption = 1,
+    isolation: IsolationOption = "auto",
+    allow_unpinned: UnpinnedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train attacks on victims, harden victims with defenses, play, and print the scores."""
@@ -77,8 +82,9 @@ def run(
         track=track,
         diagnoses=diagnose or [],
     )
+    place = choose(isolation, allow_unpinned=allow_unpinned)
     with stoppable(store):
-        outcome = _run(spec, Store(store), victims, as_json)
+        outcome = _run(spec, Store(store), victims, place, as_json)
     if as_json:
         print_json([record.model_dump(mode="json") for record in outcome.records])
     else:
@@ -90,14 +96,14 @@ def run(
         raise CheckFailed(f"{len(outcome.failures)} job(s) failed; the others are in {store}")
 
 
-def _run(spec: RunSpec, store: Store, victims: Victims, as_json: bool) -> Outcome:
+def _run(spec: RunSpec, store: Store, victims: Victims, place: Choice, as_json: bool) -> Outcome:
     ahead = preview(spec, store)
     if as_json:
-        return execute(spec, ahead.plan, store, victims, Silent)
-    show_plan(console, spec, ahead)
+        return execute(spec, ahead.plan, store, victims, Silent, place.boxes)
+    show_plan(console, spec, ahead, place.note)
     with contextlib.ExitStack() as stack:
 
         def live() -> Display:
             return stack.enter_context(Live(console, ahead.plan.jobs))
 
-        return execute(spec, ahead.plan, store, victims, live)
+        return execute(spec, ahead.plan, store, victims, live, place.boxes)

@@ -15,12 +15,14 @@ from rich.console import Console
 from benchmark.commands.common import (
     STORE,
     BudgetOption,
+    IsolationOption,
     PhysicsOption,
     SeedsOption,
     StoreOption,
     ThreadsOption,
     TierOption,
     TrackOption,
+    UnpinnedOption,
     command_line,
     console,
     settings_of,
@@ -41,6 +43,7 @@ from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.registry import game as game_class
 from benchmark.runs.executors.executor import Failure
+from benchmark.runs.isolation import Choice, choose
 from benchmark.runs.run import execute, preview
 from benchmark.runs.spec import (
     BLACK_BOX,
@@ -84,6 +87,8 @@ def sweep(
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
     threads: ThreadsOption = 1,
+    isolation: IsolationOption = "auto",
+    allow_unpinned: UnpinnedOption = False,
 ) -> None:
     """Run the variants of a study with equal seeds and budget, and compare them.
 
@@ -112,7 +117,11 @@ def sweep(
     failures: list[Failure] = []
     if results is None:
         spec = kind.spec()
-        scope, failures = asked.scope_of(spec, kind.attack), _run(spec, Store(store), asked.victims)
+        scope, place = (
+            asked.scope_of(spec, kind.attack),
+            choose(isolation, allow_unpinned=allow_unpinned),
+        )
+        failures = _run(spec, Store(store), asked.victims, place)
     else:
         scope = asked.scope(kind.attack)
     found = rows_of(_records(store, results), [plan.method for plan in kind.plans], scope)
@@ -255,12 +264,12 @@ def _chosen(
     return tuple(one for one in variants if not only or one.label in only)
 
 
-def _run(spec: RunSpec, store: Store, victims: Victims) -> list[Failure]:
+def _run(spec: RunSpec, store: Store, victims: Victims, place: Choice) -> list[Failure]:
     ahead = preview(spec, store, plan_study(spec))
-    show_plan(console, spec, ahead)
+    show_plan(console, spec, ahead, place.note)
     with stoppable(store.root), contextlib.ExitStack() as stack:
         live = stack.enter_context(Live(console, ahead.plan.jobs))
-        return execute(spec, ahead.plan, store, victims, lambda: live).failures
+        return execute(spec, ahead.plan, store, victims, lambda: live, place.boxes).failures
 
 
 def _records(store: Path, results: Path | None) -> list[Record]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.detection import Detection
@@ -101,7 +102,7 @@ def _failed_record(cell: PlannedCell, about: str, cause: Job, store: Store, comm
         curves={about: [CurvePoint.model_validate(point) for point in known["curve"]]},
         steps={about: known["steps"]},
         artifacts={},
-        isolation=Isolation(kind="process"),
+        isolation=_isolation([known]),
         flags=[f"seed {cell.cell.seed} failed {where} and counts as {as_what}"],
         level=0,
         command=command,
@@ -130,7 +131,7 @@ def _record(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str)
             name: artifact.load_card(store.folder(job.key)).sha256
             for name, job in trainings.items()
         },
-        isolation=Isolation(kind="process"),
+        isolation=_isolation(results.values()),
         flags=flags_of(
             matches,
             trained=[
@@ -152,6 +153,13 @@ def _record(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str)
         splits=[_split(job, store) for job in cell.splits if job.key not in lost],
         lost=missing,
     )
+
+
+def _isolation(results: Iterable[dict[str, Any]]) -> Isolation:
+    """Where a cell's trainings ran: in containers of one image, or else in a process."""
+    process = Isolation(kind="process")
+    found = [Isolation.model_validate(one.get("isolation", process)) for one in results]
+    return found[0] if found and all(one == found[0] for one in found) else process
 
 
 def _match_set(match: PlannedMatch, store: Store) -> MatchSet:

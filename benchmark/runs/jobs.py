@@ -6,12 +6,10 @@ import json
 import time
 from collections.abc import Callable
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmark.arena.arena import Arena
-from benchmark.arena.mixture import Mixture, check_fits
+from benchmark.arena.mixture import check_fits
 from benchmark.arena.tally import Tally, TooManyVoids
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.evaluation.matches import episode_list, play
@@ -24,13 +22,13 @@ from benchmark.learning.stages import STAGE
 from benchmark.policies.blind import Blind
 from benchmark.policies.policy import NetworkPolicy, Policy, check_tensors
 from benchmark.records import provenance
-from benchmark.records.record import MethodRef
 from benchmark.records.store import Store, storage_errors
-from benchmark.registry import Victims, attacks, defenses, floors, game
+from benchmark.registry import Victims, floors, game
 from benchmark.runs import looks
+from benchmark.runs.boxes import Boxes, Contained
 from benchmark.runs.job import Job, Player
-from benchmark.runs.staging import arena_of, card_of, game_of, options_of, other_seat, seated
-from benchmark.seeding import derive
+from benchmark.runs.staging import card_of, game_of, options_of, other_seat, seated
+from benchmark.runs.training import Boxed, InProcess, Training
 
 CHECKPOINT_S = 10.0
 CURVE_POINTS = 200
@@ -44,8 +42,9 @@ Watch = Callable[[int, Tally], None]
 class Worker:
     """Does jobs one by one, reading and filing artifacts in a store."""
 
-    def __init__(self, store: Store, victims: Victims):
-        self.store, self.victims = store, victims
+    def __init__(self, store: Store, victims: Victims, boxes: Boxes | None = None):
+        """boxes: where methods are trained; none: in this process."""
+        self.store, self.victims, self._boxes = store, victims, boxes
         self._detect = looks.Detecting()
 
     def run(self, job: Job, watch: Watch) -> None:
@@ -86,70 +85,39 @@ class Worker:
             if player.source != "job":
                 check_fits(self.policy(player, job), card, seat)
 
+    def folder(self, player: Player, job: Job) -> Path:
+        """Where the artifact of a player with weights lies, checked as in `policy`."""
+        self.policy(player, job)
+        if player.source == "job":
+            return self.store.folder(player.ref)
+        return self.victims.folders()[player.name]
+
     def _train(self, job: Job, watch: Watch) -> tuple[Policy, dict[str, Any]]:
-        method = job.method
-        assert method is not None
-        arenas: list[Arena] = []  # the budget is counted in them, whatever the method reports
         progress = JobProgress(self.store, job, watch)
-        # Not of the method's name: methods are compared seed by seed, from the same start.
-        rng = np.random.default_rng(derive(job.kind, job.seed, job.game))
-        train = self._attack if job.kind == "attack" else self._harden
+        training: Training = (
+            InProcess(job, self, progress)
+            if self._boxes is None or not job.budget_steps  # a floor runs no code but ours
+            else Boxed(job, self, progress, self._boxes)
+        )
 
         def report() -> dict[str, Any]:
-            steps = sum(arena.steps for arena in arenas)
             return {
                 "curve": [point.model_dump(mode="json") for point in condensed(progress.curve)],
-                "steps": steps,
-                "overrun": steps > job.budget_steps,
+                "steps": training.steps,
+                "overrun": training.steps > job.budget_steps,
                 "timings": progress.timings(),
                 "provenance": progress.provenance,
+                "isolation": training.isolation.model_dump(mode="json"),
             }
 
         try:
-            policy = train(job, method, arenas, rng, progress)
+            policy = checked(training.train(), card_of(job), *_wanted(job))
             Tally.sum(point.tally for point in progress.curve).check_voids()
-        except (TrainingDiverged, TooManyVoids, WrongPolicy) as error:
+        except (TrainingDiverged, TooManyVoids, WrongPolicy, Contained) as error:
             # For good: trying again would end alike. The last checkpoint stays beside it.
             self.store.file_failure(job.key, {**report(), "failure": str(error)})
             raise
         return policy, report()
-
-    def _attack(
-        self, job: Job, method: MethodRef, arenas: list[Arena], rng: np.random.Generator,
-        progress: JobProgress,
-    ) -> Policy:  # fmt: skip
-        kind = attacks.load(method.name)
-        attack = kind(kind.configure(card_of(job), method.config))
-        victim = self.policy(job.victim, job)
-        shown = attack.track == "white-box"  # the run has declared it: see spec.py
-        arenas.append(arena_of(job, job.seat, Mixture.of(victim), attack.matches, shown))
-        returned = attack.train(arenas[0], job.budget_steps, rng, progress)
-        return checked(returned, card_of(job), job.seat)
-
-    def _harden(
-        self, job: Job, method: MethodRef, arenas: list[Arena], rng: np.random.Generator,
-        progress: JobProgress,
-    ) -> Policy:  # fmt: skip
-        kind = defenses.load(method.name)
-        defense = kind(kind.configure(card_of(job), method.config))
-        seat = other_seat(job, card_of(job))
-
-        def make_arena(opposite: Mixture, matches: int, *, attacking: bool = False) -> Arena:
-            arenas.append(arena_of(job, job.seat if attacking else seat, opposite, matches))
-            return arenas[-1]
-
-        returned = defense.harden(
-            self.policy(job.victim, job),
-            make_arena,
-            [self.policy(player, job) for player in job.adversaries],
-            [self.policy(player, job) for player in job.opponents],
-            job.budget_steps,
-            rng,
-            progress,
-        )
-        if not isinstance(returned, NetworkPolicy):
-            raise WrongPolicy(f"expected a network from the defense, got {type(returned).__name__}")
-        return checked(returned, card_of(job), seat)
 
     def _play(
         self, job: Job, victim: Policy, policy_of: Callable[[Player], Policy]
@@ -177,16 +145,25 @@ class WrongPolicy(CheckFailed):
     """A method returned a policy that is not what its card says."""
 
 
-def checked(policy: Any, game_card: GameCard, seat: str) -> Policy:
-    """What a method returned, if it is as its card says and made for the game and seat.
+def _wanted(job: Job) -> tuple[str, type[Policy]]:
+    """The seat and the kind of policy that a training is to make."""
+    if job.kind == "harden":
+        return other_seat(job, card_of(job)), NetworkPolicy
+    return job.seat, Policy
+
+
+def checked(policy: Any, card: GameCard, seat: str, kind: type[Policy] = Policy) -> Policy:
+    """What a method returned, if it is of a kind, as its card says, and made for a game and seat.
 
     Raises:
         WrongPolicy: it is not.
     """
-    if not isinstance(policy, Policy):
-        raise WrongPolicy(f"expected a policy from the method, got {type(policy).__name__}")
+    if not isinstance(policy, kind):
+        raise WrongPolicy(
+            f"expected a {kind.__name__} from the method, got {type(policy).__name__}"
+        )
     try:
-        check_fits(policy, game_card, seat)
+        check_fits(policy, card, seat)
         if policy.card.kind not in SCRIPTED:
             check_tensors(policy.card, policy.tensors())
     except (Misuse, ValueError) as error:
@@ -218,6 +195,10 @@ class JobProgress:
             )
         )
         return {"wall_s": round(wall, 3), "cpu_s": round(cpu, 3)}
+
+    def restart(self) -> None:
+        """Forget the curve: the training begins anew."""
+        self.curve = []
 
     def report(self, point: CurvePoint) -> None:
         """Keep the point and show it."""

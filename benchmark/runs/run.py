@@ -11,6 +11,7 @@ from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.runs.assemble import records_of
+from benchmark.runs.boxes import Boxes
 from benchmark.runs.executors.executor import Display, Failure
 from benchmark.runs.executors.local import LocalExecutor
 from benchmark.runs.jobs import Worker
@@ -53,15 +54,22 @@ def preview(spec: RunSpec, store: Store, plan: Plan | None = None) -> Preview:
 
 
 def execute(
-    spec: RunSpec, plan: Plan, store: Store, victims: Victims, show: Callable[[], Display]
+    spec: RunSpec,
+    plan: Plan,
+    store: Store,
+    victims: Victims,
+    show: Callable[[], Display],
+    boxes: Boxes | None = None,
 ) -> Outcome:
     """Do the plan's jobs and file the records of every cell that is complete.
+
+    boxes: containers that methods are trained in; none: this process.
 
     Raises:
         Misuse: a policy does not fit its seat; InfrastructureError: the store is unusable.
     """
     store.prepare()
-    worker = Worker(store, victims)
+    worker = Worker(store, victims, boxes)
     for job in plan.jobs:
         worker.check_players(job)
     try:

@@ -1,0 +1,186 @@
+"""Trainings in two containers: a referee has game and victim, a contestant the method.
+
+What a training leaves behind is taken from either side as far as it may be trusted: steps and
+matches from the referee's ledger, the policy from the contestant, checked like a stranger's.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from benchmark.arena.referee import load_account
+from benchmark.arena.session import RefereeSpec
+from benchmark.arena.wire import Status as Word
+from benchmark.errors import CheckFailed, InfrastructureError
+from benchmark.isolation.container import EXCHANGE, Task
+from benchmark.isolation.engine import Engine
+from benchmark.isolation.limits import Limits
+from benchmark.isolation.pair import Pair
+from benchmark.isolation.status import Status, Verdict, judge, without_result
+from benchmark.learning.progress import CurvePoint
+from benchmark.policies import artifact
+from benchmark.policies.policy import Policy
+from benchmark.records.record import Isolation
+from benchmark.runs.contestant import Task as Orders
+
+POLICY_BYTES = 64 << 20
+TRIES = 2
+"""Of a training whose containers were lost to the engine's or the referee's own failure."""
+LOOK_S = 1.0
+INNOCENT = (Word.DONE, Word.RUNNING, Word.DISCONNECTED, Word.STOPPED, Word.FAILED)
+"""Words of the referee that name no breach of the rules."""
+PYTHON = ("python", "-m")
+REFEREE = (
+    *PYTHON, "benchmark.arena.referee", "--spec", "/task/spec.json", "--socket",
+    f"{EXCHANGE}/socket", "--arrays", f"{EXCHANGE}/arrays", "--snapshots", "/tmp", "--ledger",
+    "/ledger/ledger.json",
+)  # fmt: skip
+CONTESTANT = (
+    *PYTHON, "benchmark.runs.contestant", "--task", "/task/task.json", "--socket",
+    f"{EXCHANGE}/socket", "--arrays", f"{EXCHANGE}/arrays", "--out", f"{EXCHANGE}/out",
+)  # fmt: skip
+
+
+class Told(Protocol):
+    """Hears of a training as it goes on."""
+
+    def restart(self) -> None:
+        """Another try begins: what was told is void."""
+
+    def report(self, point: CurvePoint) -> None:
+        """An interval of the referee's ledger."""
+
+
+class Contained(CheckFailed):
+    """A training that ended in its container without a policy: its status, and its last words."""
+
+    def __init__(self, verdict: Verdict):
+        self.status = verdict.status
+        last = f"; last lines: {' | '.join(verdict.log[-3:])}" if verdict.log else ""
+        super().__init__(f"{verdict.status}: {verdict.message}{last}")
+
+
+class Boxes:
+    """Runs trainings in pairs of containers of one image."""
+
+    def __init__(self, engine: Engine, image: str, *, memory_mib: int = 4096):
+        self._engine, self._image, self._memory_mib = engine, image, memory_mib
+        self.isolation = Isolation(kind="container", image=engine.image_id(image))
+
+    def train(self, referee: RefereeSpec, orders: Orders, wall_s: float, told: Told) -> Policy:
+        """The policy of a training, whose intervals are told as the referee files them.
+
+        Raises:
+            Contained: the contestant's own end, which trying again would not change.
+            InfrastructureError: the containers were lost, twice.
+        """
+        for left in reversed(range(TRIES)):
+            told.restart()
+            try:
+                return self._try(referee, orders, wall_s, told)
+            except Contained as error:
+                if not error.status.infrastructure:
+                    raise
+                if not left:
+                    raise InfrastructureError(str(error)) from error
+        raise AssertionError
+
+    def _try(self, referee: RefereeSpec, orders: Orders, wall_s: float, told: Told) -> Policy:
+        limits = Limits(wall_s=wall_s, memory_mib=self._memory_mib)
+        with tempfile.TemporaryDirectory(prefix="bench-job-") as made:
+            folder = Path(made)
+            refereed = self._referee(folder, referee, limits)
+            playing = self._contestant(folder, orders, limits)
+            books = folder / "ledger" / "ledger.json"
+            with Pair(self._engine, self._image, refereed, playing) as pair:
+                with Reader(books, told):
+                    ends = pair.wait()
+                found = pair.collect("out", POLICY_BYTES)
+            account = load_account(books)
+            line = "" if account.status in INNOCENT else f"{account.status}: {account.line}"
+            verdict = judge(ends.contestant, ends.referee, line)
+            if verdict.status is Status.OK and account.status is not Word.DONE:
+                verdict = without_result(verdict, "word of having finished")
+            if verdict.status is not Status.OK:
+                raise Contained(verdict)
+            return _policy(folder / "found", found.files, verdict)
+
+    def _referee(self, folder: Path, spec: RefereeSpec, limits: Limits) -> Task:
+        """The referee's: every member's artifact, read-only, and a place for its books."""
+        inside = {name: Path("/members") / name for name in spec.members}
+        path = _written(folder / "spec.json", spec.model_copy(update={"members": inside}))
+        members = {str(inside[name]): home for name, home in spec.members.items()}
+        return Task(
+            role="referee", command=REFEREE, limits=limits,
+            inputs={"/task/spec.json": path, **members}, outputs={"/ledger": folder / "ledger"},
+        )  # fmt: skip
+
+    def _contestant(self, folder: Path, orders: Orders, limits: Limits) -> Task:
+        """The contestant's container: its orders, and a victim only where it may hold one."""
+        inside = None if orders.victim is None else Path("/task/victim")
+        path = _written(folder / "task.json", orders.model_copy(update={"victim": inside}))
+        victim = {} if orders.victim is None else {str(inside): orders.victim}
+        return Task(
+            role="contestant", command=CONTESTANT, limits=limits,
+            inputs={"/task/task.json": path, **victim},
+        )  # fmt: skip
+
+
+class Reader:
+    """Tells a referee's intervals while it plays, from the books that it keeps on this machine."""
+
+    def __init__(self, books: Path, told: Told):
+        self._books, self._told, self._count = books, told, 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
+
+    def _watch(self) -> None:
+        while not self._over.wait(LOOK_S):
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            account = load_account(self._books)
+        except InfrastructureError:  # not begun yet
+            return
+        for interval in account.intervals[self._count :]:
+            self._told.report(CurvePoint(**interval.model_dump()))
+        self._count = len(account.intervals)
+
+
+def _policy(folder: Path, files: dict[str, bytes], verdict: Verdict) -> Policy:
+    """A contestant's policy, read as a stranger's: two files of known names, parsed, never run."""
+    folder.mkdir()
+    for name in (artifact.CARD, artifact.WEIGHTS):
+        if name in files:
+            (folder / name).write_bytes(files[name])
+    try:
+        return artifact.load(folder)
+    except (artifact.BadArtifact, ValidationError, ValueError) as error:
+        raise Contained(without_result(verdict, f"usable policy ({error})")) from error
+
+
+def _written(path: Path, model: RefereeSpec | Orders) -> Path:
+    path.write_text(json.dumps(model.model_dump(mode="json")), encoding="utf-8")
+    path.chmod(0o644)
+    return path
+
+
+def wall_limit(budget_steps: int, steps_per_s: int) -> float:
+    """Seconds after which a training is stopped: many times what it should take."""
+    return 900.0 + 20.0 * budget_steps / steps_per_s

@@ -1,0 +1,141 @@
+"""The contestant's process: a method's code, its configuration, and a referee behind a socket.
+
+    python -m benchmark.runs.contestant --task TASK.json --socket PATH --arrays PATH --out DIR
+
+What it leaves in DIR is a policy as an artifact stores it; whoever reads it trusts none of it. Its
+exit code is 0 where it did, else the error's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchmark.arena.remote import Client, RemoteArena
+from benchmark.errors import BenchError, InfrastructureError, Misuse
+from benchmark.learning.checkpoint import Checkpoint
+from benchmark.learning.progress import CurvePoint
+from benchmark.learning.threads import use_threads
+from benchmark.policies import artifact
+from benchmark.policies.policy import Policy
+from benchmark.registry import attacks, defenses
+from benchmark.seeding import derive
+
+PATIENCE_S = 120.0
+"""How long the referee's socket may take to appear."""
+
+
+class Task(BaseModel):
+    """What a contestant is told: its method, its seed, its budget, and no more."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["attack", "harden"]
+    method: str
+    config: dict[str, Any]
+    seed: int
+    budget_steps: int
+    adversaries: tuple[str, ...] = Field(default=(), description="members of the referee")
+    opponents: tuple[str, ...] = Field(default=(), description="members of the referee")
+    victim: Path | None = Field(
+        default=None, description="artifact of the victim: a defense's own, a white-box attack's"
+    )
+    threads: int = Field(default=1, ge=1)
+
+
+class Words:
+    """A training's progress as the referee hears it: numbers of its own, and when to count."""
+
+    def __init__(self, client: Client):
+        self._client = client
+
+    def report(self, point: CurvePoint) -> None:
+        """Pass the diagnostics on; steps and matches are the referee's to tell."""
+        self._client.report(point.diagnostics)
+
+    def resume(self) -> Checkpoint | None:
+        """A contestant starts anew: what is in its container goes with it."""
+        return None
+
+    def due(self) -> bool:
+        """Never."""
+        return False
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Nowhere."""
+
+
+def train(task: Task, client: Client) -> Policy:
+    """The policy that the task's method makes of its referee's arenas."""
+    # As `runs.jobs` does it in one process, so that both make the same policy.
+    rng = np.random.default_rng(derive(task.kind, task.seed, client.card.id))
+    victim = None if task.victim is None else artifact.load(task.victim)
+    if task.kind == "attack":
+        kind = attacks.load(task.method)
+        attack = kind(kind.configure(client.card, task.config))
+        arena: RemoteArena = client.arena(attack.matches)
+        if attack.track == "white-box" and victim is not None:
+            arena.reveal(victim)
+        made: Policy = attack.train(arena, task.budget_steps, rng, Words(client))
+        return made
+    kind = defenses.load(task.method)
+    defense = kind(kind.configure(client.card, task.config))
+    hardened: Policy = defense.harden(
+        victim,
+        client,
+        [client.members[name] for name in task.adversaries],
+        [client.members[name] for name in task.opponents],
+        task.budget_steps,
+        rng,
+        Words(client),
+    )
+    return hardened
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a contestant; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmark.runs.contestant")
+    for name in ("task", "socket", "arrays", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    given = parser.parse_args(arguments)
+    try:
+        task = _task(given.task)
+        use_threads(task.threads)
+        client = _connected(given.socket, given.arrays)
+        policy = train(task, client)
+        client.close()
+        artifact.save(policy, given.out)
+    except BenchError as error:
+        sys.stderr.write(f"contestant: {error}\n")
+        return error.exit_code
+    return 0
+
+
+def _task(path: Path) -> Task:
+    try:
+        return Task.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise Misuse(f"{path}: not a task ({artifact.first_problem(error)})") from error
+
+
+def _connected(socket_path: Path, arrays: Path) -> Client:
+    """The referee's client, as soon as it listens: both are started together."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return Client(socket_path, arrays)
+        except InfrastructureError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""A training of a job: the method's code in this process, or in a container beside a referee's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from benchmark.arena.arena import Arena
+from benchmark.arena.mixture import Mixture
+from benchmark.arena.session import RefereeSpec
+from benchmark.learning.progress import CurvePoint, Progress
+from benchmark.policies.policy import Policy
+from benchmark.records.record import Isolation, MethodRef
+from benchmark.registry import attacks, defenses
+from benchmark.runs.boxes import Boxes, wall_limit
+from benchmark.runs.contestant import Task
+from benchmark.runs.job import Job, Player
+from benchmark.runs.staging import arena_of, card_of, other_seat
+from benchmark.seeding import derive
+
+
+class Shelf(Protocol):
+    """Where a training finds its players."""
+
+    def policy(self, player: Player, job: Job) -> Policy:
+        """A player's policy, checked to be the planned one."""
+
+    def folder(self, player: Player, job: Job) -> Path:
+        """The folder of its artifact."""
+
+
+class Curve(Progress, Protocol):
+    """A progress whose curve can be begun anew."""
+
+    def restart(self) -> None:
+        """Forget what was reported."""
+
+
+class Training(Protocol):
+    """One job's training."""
+
+    isolation: Isolation
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far, whatever the method says."""
+
+    def train(self) -> Any:
+        """What the method returned; nobody has looked at it yet."""
+
+
+class InProcess:
+    """The method's code in this process: what it may see is agreed upon, not enforced."""
+
+    isolation = Isolation(kind="process")
+
+    def __init__(self, job: Job, shelf: Shelf, progress: Curve):
+        self._job, self._shelf, self._progress = job, shelf, progress
+        self._arenas: list[Arena] = []
+        # Not of the method's name: methods are compared seed by seed, from the same start.
+        self._rng = np.random.default_rng(derive(job.kind, job.seed, job.game))
+
+    @property
+    def steps(self) -> int:
+        return sum(arena.steps for arena in self._arenas)
+
+    def train(self) -> Any:
+        method = self._job.method
+        assert method is not None
+        return self._attack(method) if self._job.kind == "attack" else self._harden(method)
+
+    def _attack(self, method: MethodRef) -> Any:
+        job = self._job
+        kind = attacks.load(method.name)
+        attack = kind(kind.configure(card_of(job), method.config))
+        victim = self._shelf.policy(job.victim, job)
+        shown = attack.track == "white-box"  # the run has declared it: see spec.py
+        self._arenas.append(arena_of(job, job.seat, Mixture.of(victim), attack.matches, shown))
+        return attack.train(self._arenas[0], job.budget_steps, self._rng, self._progress)
+
+    def _harden(self, method: MethodRef) -> Any:
+        job = self._job
+        kind = defenses.load(method.name)
+        defense = kind(kind.configure(card_of(job), method.config))
+        seat = other_seat(job, card_of(job))
+
+        def make_arena(opposite: Mixture, matches: int, *, attacking: bool = False) -> Arena:
+            arena = arena_of(job, job.seat if attacking else seat, opposite, matches)
+            self._arenas.append(arena)
+            return arena
+
+        return defense.harden(
+            self._shelf.policy(job.victim, job),
+            make_arena,
+            [self._shelf.policy(player, job) for player in job.adversaries],
+            [self._shelf.policy(player, job) for player in job.opponents],
+            job.budget_steps,
+            self._rng,
+            self._progress,
+        )
+
+
+class Boxed:
+    """The method's code in a container: what it may see is what its referee sends."""
+
+    def __init__(self, job: Job, shelf: Shelf, progress: Curve, boxes: Boxes):
+        self._job, self._shelf, self._progress, self._boxes = job, shelf, progress, boxes
+        self.isolation = boxes.isolation
+        self.steps = 0
+
+    def train(self) -> Any:
+        job, card = self._job, card_of(self._job)
+        spec = self._attack() if job.kind == "attack" else self._harden()
+        wall_s = wall_limit(job.budget_steps, card.training_speed)
+        return self._boxes.train(spec, self._orders(), wall_s, self)
+
+    def restart(self) -> None:
+        """Another try begins."""
+        self.steps = 0
+        self._progress.restart()
+
+    def report(self, point: CurvePoint) -> None:
+        """An interval that the referee has filed."""
+        self.steps = point.steps
+        self._progress.report(point)
+
+    def _attack(self) -> RefereeSpec:
+        """The victim is the referee's, and nobody else sits opposite."""
+        job = self._job
+        return self._spec(
+            job.seat, {"victim": self._shelf.folder(job.victim, job)}, (("victim", 1.0),)
+        )
+
+    def _harden(self) -> RefereeSpec:
+        """The victim is the defense's own; whom it meets is the referee's, by name."""
+        job = self._job
+        players = zip(self._names(), (*job.adversaries, *job.opponents), strict=True)
+        members = {name: self._shelf.folder(player, job) for name, player in players}
+        return self._spec(other_seat(job, card_of(job)), members, None)
+
+    def _names(self) -> list[str]:
+        adversaries, opponents = len(self._job.adversaries), len(self._job.opponents)
+        return [f"adversary{k}" for k in range(adversaries)] + [
+            f"opponent{k}" for k in range(opponents)
+        ]
+
+    def _spec(
+        self, seat: str, members: dict[str, Path], mixture: tuple[tuple[str, float], ...] | None
+    ) -> RefereeSpec:
+        job = self._job
+        return RefereeSpec(
+            game=job.game, options=job.game_options, seat=seat, members=members, mixture=mixture,
+            budget_steps=job.budget_steps,
+        )  # fmt: skip
+
+    def _orders(self) -> Task:
+        job, method = self._job, self._job.method
+        assert method is not None
+        names = self._names()
+        holds = job.kind == "harden" or _white_box(job, method)
+        return Task(
+            kind="attack" if job.kind == "attack" else "harden",
+            method=method.name, config=method.config, seed=job.seed,
+            budget_steps=job.budget_steps,
+            adversaries=tuple(name for name in names if name.startswith("adversary")),
+            opponents=tuple(name for name in names if name.startswith("opponent")),
+            victim=self._shelf.folder(job.victim, job) if holds else None,
+        )  # fmt: skip
+
+
+def _white_box(job: Job, method: MethodRef) -> bool:
+    """Whether an attack reads the victim's network, as the run has declared (see spec.py)."""
+    kind = attacks.load(method.name)
+    return bool(kind(kind.configure(card_of(job), method.config)).track == "white-box")

@@ -1,0 +1,87 @@
+"""What every method must do, as checks that anybody can run on a class.
+
+Trainings are of toy size (`[toy]` of the manifest), against players with random weights.
+`python -m benchmark.submissions.contract DIR` prints them as JSON, so that they can run elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from benchmark.errors import BenchError, CheckFailed
+from benchmark.learning.progress import Quiet
+from benchmark.learning.threads import use_threads
+from benchmark.policies.policy import Policy
+from benchmark.submissions import folder as folders
+from benchmark.submissions.manifest import Manifest
+from benchmark.submissions.trials import TRIALS, Training
+
+
+class Check(BaseModel):
+    """One thing that was looked at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str
+    passed: bool
+    detail: str = ""
+
+
+def checks(kind: Any, manifest: Manifest, game: str) -> list[Check]:
+    """Every check of a method's class on a game; none of its errors gets out."""
+    use_threads(1)
+    trial = TRIALS[manifest.kind](kind, manifest, game)
+    return [_checked(what, look) for what, look in trial.looks().items()]
+
+
+def failures(kind: Any, folder: Path) -> list[Check]:
+    """What a submission's class fails of the contract, on its first game: for its own test."""
+    manifest = folders.read(folder).manifest
+    return [one for one in checks(kind, manifest, manifest.games[0]) if not one.passed]
+
+
+def toy_policy(kind: Any, folder: Path, **settings: Any) -> Policy:
+    """What a toy training of a class makes, always from the same seed; settings on top.
+
+    The sizes are those of the submission, so that another method may be compared with it.
+    """
+    use_threads(1)
+    manifest = folders.read(folder).manifest
+    trial = TRIALS[manifest.kind](kind, manifest, manifest.games[0])
+    assert isinstance(trial, Training)
+    return trial.train(Quiet(), **settings)
+
+
+def _checked(what: str, look: Callable[[], str | None]) -> Check:
+    try:
+        return Check(what=what, passed=True, detail=look() or "")
+    except (Exception, SystemExit) as error:  # anybody's code
+        name = "" if isinstance(error, CheckFailed) else f"{type(error).__name__}: "
+        return Check(what=what, passed=False, detail=f"{name}{error}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the checks of a submission on all of its games as JSON, by game."""
+    submission = folders.read(Path(arguments[0]))
+    folders.check_requirements(submission.manifest)
+    with submission.loaded() as kind:
+        found = {
+            game: [one.model_dump() for one in checks(kind, submission.manifest, game)]
+            for game in submission.manifest.games
+        }
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    return 0 if all(one["passed"] for group in found.values() for one in group) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except BenchError as refusal:
+        sys.stderr.write(f"bench: {refusal}\n")
+        sys.exit(refusal.exit_code)

@@ -1,0 +1,189 @@
+"""`bench submit`: a submission's contract, a small run, and what a pull request still needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmark.errors import CheckFailed
+from benchmark.games.game import Tier
+from benchmark.policies.policy import ANY
+from benchmark.records.record import Record
+from benchmark.records.store import Store
+from benchmark.registry import Victims, game
+from benchmark.runs.plan import Plan, make_plan
+from benchmark.runs.spec import BLACK_BOX, WHITE_BOX, RunSpec, resolve_run
+from benchmark.submissions import checklist, evidence, folder
+from benchmark.submissions.checklist import Item, failed, passed, to_do
+from benchmark.submissions.folder import Submission
+from benchmark.submissions.manifest import FILE, TODO, Manifest
+from benchmark.submissions.measures import told
+from benchmark.submissions.names import module_of
+from benchmark.submissions.runners import Runner, Show
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says about the run."""
+
+    store: Store
+    tier: Tier = "smoke"
+    seeds: int | None = None
+    budget: int | None = None
+    victims: Sequence[str] = ()
+    against: str = "baseline"
+    """The attack that a defense or a detector is tried on."""
+    command: str = "bench submit"
+
+
+@dataclass
+class Report:
+    """What came of it."""
+
+    sha256: str
+    items: list[Item] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+
+
+def submit(submission: Submission, asked: Asked, runner: Runner, show: Show) -> Report:
+    """Check the folder, the contract and a run on every game, and file what the run made.
+
+    Raises:
+        Misuse: the command asks for what there is not.
+        InfrastructureError: a requirement is not installed, or the store cannot be used.
+    """
+    folder.check_requirements(submission.manifest)
+    report = Report(submission.sha256, list(_paperwork(submission)))
+    try:
+        with submission.loaded() as kind:
+            report.items.append(passed("the method loads", submission.manifest.entry))
+            _try_out(submission, kind, asked, runner, show, report)
+    except CheckFailed as error:
+        report.items.append(failed("the method loads", str(error)))
+    report.items += _remaining(submission, asked)
+    return report
+
+
+def _paperwork(submission: Submission) -> Iterator[Item]:
+    """What can be told from the files alone."""
+    about = submission.manifest
+    yield passed(FILE, f"{about.kind} '{about.name}', {about.track}, {about.licence}")
+    open_fields = [
+        name for name in ("authors", "paper") if TODO in str(getattr(about, name))
+    ]  # as the template left them
+    if open_fields:
+        yield failed(FILE, f"still {TODO}: {', '.join(open_fields)}")
+    readme = submission.files.get("README.md", b"")
+    if not readme.strip():
+        yield failed("README.md", "missing: what the method is, and what was tried")
+    elif TODO.encode() in readme:
+        yield failed("README.md", f"still has a {TODO}")
+    else:
+        yield passed("README.md")
+    test = f"test_{module_of(about.name)}.py"
+    if test in submission.files:
+        yield to_do("its own test", f"python -m pytest {submission.folder}")
+    else:
+        yield failed("its own test", f"{test} is missing")
+    pinned = ", ".join(text.split(" ")[0] for text in about.requirements) or "none"
+    yield passed("requirements installed as pinned", pinned)
+
+
+def _try_out(
+    submission: Submission, kind: Any, asked: Asked, runner: Runner, show: Show, report: Report
+) -> None:
+    """The contract and the run on every game."""
+    plans: list[Plan] = []
+    store = own_store(submission, asked.store)
+    for name in submission.manifest.games:
+        found = runner.contract(submission, kind, name)
+        broken = [one for one in found if not one.passed]
+        report.items += [failed(f"contract on {name}: {one.what}", one.detail) for one in broken]
+        if broken:
+            report.items.append(to_do(f"run on {name}", "after the contract holds"))
+            continue
+        report.items.append(passed(f"contract on {name}", f"{len(found)} checks"))
+        victims = victims_of(name, asked.victims, asked.store)
+        if not victims.cards(name):
+            report.items.append(_no_victim(name))
+            continue
+        plans.append(_run(submission, name, victims, asked, runner, show, report, store))
+    if plans and not checklist.failures(report.items):
+        evidence.write(submission, store, plans, report.records)
+        report.items.append(passed("records and policies", str(submission.evidence)))
+    if not plans and not checklist.failures(report.items):
+        report.items.append(failed("a run", "no game had a victim to run on"))
+
+
+def _run(
+    submission: Submission, name: str, victims: Victims, asked: Asked, runner: Runner, show: Show,
+    report: Report, store: Store,
+) -> Plan:  # fmt: skip
+    spec = spec_of(submission.manifest, name, victims, asked)
+    outcome = runner.execute(spec, store, victims, show)
+    what = f"tier {asked.tier} on {name}"
+    for failure in (one for one in outcome.failures if one.kind != "blocked"):
+        cause = failure.trace.strip().splitlines()[-3:]
+        detail = "; ".join([f"{failure.label}: {failure.message}", *map(str.strip, cause)])
+        report.items.append(failed(what, detail))
+    if not outcome.failures:
+        shown = told(submission.manifest, outcome.records)
+        item = passed(what, shown) if shown else failed(what, "the run made no record of it")
+        report.items.append(item)
+    report.records += outcome.records
+    report.flags += [f"{name}: {flag}" for one in outcome.records for flag in one.flags]
+    return make_plan(spec)
+
+
+def spec_of(about: Manifest, name: str, victims: Victims, asked: Asked) -> RunSpec:
+    """The run of a submission on a game, with its own defaults."""
+    own = about.kind == "attack"
+    return resolve_run(
+        victims=victims,
+        game_name=name,
+        victim_names=list(asked.victims) or _chosen(name, victims),
+        attack_names=[about.name if own else asked.against],
+        defense_names=[] if own else [about.name],
+        seeds=asked.seeds,
+        tier=asked.tier,
+        budget=asked.budget,
+        settings={},
+        command=asked.command,
+        track=WHITE_BOX if own and about.track == WHITE_BOX else BLACK_BOX,
+    )
+
+
+def victims_of(name: str, asked: Sequence[str], store: Store) -> Victims:
+    """Shipped victims alone, so that anybody can replay the run; imported ones where asked for."""
+    shipped = Victims()
+    known = shipped.cards(name)
+    return shipped if known and set(asked) <= known.keys() else Victims(store.victims)
+
+
+def own_store(submission: Submission, store: Store) -> Store:
+    """A store of this very content: a job's key knows a method's version, not its code."""
+    name = f"{submission.manifest.name}-{submission.sha256[:16]}"
+    return Store(store.root / "submissions" / name)
+
+
+def _chosen(name: str, victims: Victims) -> list[str]:
+    """Every ranked shipped victim of a game that sits opposite the adversary; else the default."""
+    card = game(name).describe()
+    seat = card.seats[1 - card.seat_index(card.adversary_seat)].name
+    shipped = Victims().cards(name).items()
+    return [victim for victim, its in shipped if its.ranked and its.seat in (ANY, seat)]
+
+
+def _no_victim(name: str) -> Item:
+    return to_do(
+        f"run on {name}", "no victim of it is shipped; `bench victims import PATH`, then again"
+    )
+
+
+def _remaining(submission: Submission, asked: Asked) -> Iterator[Item]:
+    """What a pull request needs that this run cannot have shown."""
+    if asked.tier != "full" or asked.budget is not None:
+        yield to_do("results that are ranked", f"bench submit {submission.folder} --tier full")
+    yield to_do("a level above 0", f"bench verify {submission.folder}, by the maintainers")

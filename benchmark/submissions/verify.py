@@ -1,0 +1,311 @@
+"""`bench verify`: which level the evidence of a submission reaches (docs: the protocol's levels).
+
+1. replay: the submitted policies played again give the same counts.
+2. retrain: fresh seeds, drawn from the hash of the submission's content, fall inside the prediction
+   interval of the submitted ones (`prediction.py`), two-sided, at 95 % for all measures together.
+3. held-out: the method also ran on victims that its authors did not have.
+
+Only container runs can rise above level 0: in a process the method's code runs beside the victim
+and the counting, so what is found there is told, and the level stays.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchmark.errors import CheckFailed, Misuse
+from benchmark.games.game import Tier
+from benchmark.policies.policy import NetworkPolicy
+from benchmark.records.record import Cell, Record, content_hash, method_key
+from benchmark.records.store import Store
+from benchmark.registry import Victims
+from benchmark.runs.run import Outcome
+from benchmark.runs.spec import RunSpec
+from benchmark.seeding import derive
+from benchmark.submissions import evidence, folder, prediction
+from benchmark.submissions.checklist import Item, failed, passed, to_do
+from benchmark.submissions.folder import Submission
+from benchmark.submissions.measures import Measure, measures, own
+from benchmark.submissions.measures import told as told_of
+from benchmark.submissions.replay import Replay, policies_at
+from benchmark.submissions.runners import Runner, Show
+from benchmark.submissions.submit import Asked, own_store, spec_of, victims_of
+
+SEEDS = 3
+TIERS: tuple[Tier, ...] = ("smoke", "lite", "full")
+STEPS = ("replay", "retrain", "held-out victims")
+"""What is shown for level 1, 2 and 3."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line says."""
+
+    store: Store
+    seeds: int = SEEDS
+    salt: str = ""
+    """What the authors could not know when they handed in; mixed into the seeds."""
+    victims: Path | None = None
+    tier: Tier | None = None
+    command: str = "bench verify"
+
+
+@dataclass
+class Verification:
+    """What was found. shown: the level that the findings would carry in containers."""
+
+    sha256: str
+    items: list[Item] = field(default_factory=list)
+    shown: int = 0
+    level: int = 0
+    why: str = ""
+    seeds: list[int] = field(default_factory=list)
+
+
+def verify(submission: Submission, wanted: Wanted, runner: Runner, show: Show) -> Verification:
+    """Check a submission's evidence, step by step, as far as it holds.
+
+    Raises:
+        Misuse: there is no evidence, or it is not of this content, or an option is wrong.
+        InfrastructureError: a requirement is not installed, or the store cannot be used.
+    """
+    if wanted.seeds < 1:
+        raise Misuse(f"--seeds: at least 1, got {wanted.seeds}")
+    folder.check_requirements(submission.manifest)
+    found = Verification(submission.sha256)
+    inquiry = _Inquiry(submission, wanted, runner, show)
+    found.seeds = inquiry.fresh
+    steps = (inquiry.replay, inquiry.retrain, inquiry.held_out)
+    for step in steps:
+        items = list(step())
+        found.items += items
+        if any(item.status != "passed" for item in items):
+            break
+        found.shown += 1
+    found.level, found.why = _level(found.shown, runner, inquiry.records)
+    for record in inquiry.records:
+        if record.level < found.level:
+            evidence.replace(submission, record.model_copy(update={"level": found.level}))
+    return found
+
+
+def _level(shown: int, runner: Runner, records: Sequence[Record]) -> tuple[int, str]:
+    """The level, and why it is not higher."""
+    missing = f"'{STEPS[shown]}' is not shown" if shown < len(STEPS) else ""
+    if runner.isolation.kind != "container":
+        why = "runs in a process stay at level 0, since nothing is enforced there"
+        told = f"{why}; in containers these findings would make it {shown}"
+        return 0, f"{told}: {missing}" if missing else told
+    if any(record.isolation.kind != "container" for record in records):
+        return 0, "the submitted records are of runs in a process; submit in containers"
+    return shown, missing
+
+
+class _Inquiry:
+    """The records of the tier that is looked at, and the three steps."""
+
+    def __init__(self, submission: Submission, wanted: Wanted, runner: Runner, show: Show):
+        self.submission, self.wanted = submission, wanted
+        self.runner, self.show = runner, show
+        every = evidence.records(submission)
+        tiers = [tier for tier in TIERS if any(r.cell.tier == tier for r in every)]
+        tier = wanted.tier or tiers[-1]
+        self.records = [record for record in every if record.cell.tier == tier]
+        self.own = own(submission.manifest, self.records)
+        if not self.own:
+            raise Misuse(f"{submission.evidence}: no records of tier {tier}; {', '.join(tiers)}")
+        self.strangers = [] if wanted.victims is None else _strangers(wanted.victims, every)
+        used = {record.cell.seed for record in every}
+        self.fresh = drawn(submission.sha256, wanted.salt, wanted.seeds, used)
+
+    def groups(self) -> list[list[Record]]:
+        """The submission's own records by everything of their cells but the seed, by seed."""
+        found: dict[str, list[Record]] = {}
+        for record in sorted(self.own, key=lambda one: one.cell.seed):
+            found.setdefault(_but_the_seed(record.cell), []).append(record)
+        return list(found.values())
+
+    def replay(self) -> Iterator[Item]:
+        """No seed is left out, and every pairing gives the counts that its record has."""
+        for group in self.groups():
+            seeds = [record.cell.seed for record in group]
+            if seeds != list(range(len(seeds))):
+                yield failed("replay", f"{_place(group[0])}: seeds {seeds}, expected all from 0 on")
+            lost = sorted({role for record in group for role in record.lost})
+            if lost:
+                yield failed("replay", f"{_place(group[0])}: no {', '.join(lost)} matches")
+        if self.submission.manifest.kind == "detector":
+            yield from self._judged_again()
+            return
+        victims = Victims(self.wanted.store.victims)
+        replay = Replay(evidence.policies(self.submission), victims)
+        wrong = list(replay.differences(self.records))
+        yield from (failed("replay", one) for one in wrong)
+        if not wrong:
+            yield passed(
+                "replay", f"{len(self.records)} record(s), {replay.count} pairings: equal counts"
+            )
+
+    def _judged_again(self) -> Iterator[Item]:
+        """A detector leaves no policy to play: the same seeds must give the same judgements."""
+        for group in self.groups():
+            again = self._run(group[0].cell, [record.cell.seed for record in group])
+            if isinstance(again, Item):
+                yield again
+                continue
+            judged = {r.cell.seed: r.detections for r in again}
+            wrong = [r.cell.seed for r in group if judged.get(r.cell.seed) != r.detections]
+            if wrong:
+                yield failed("replay", f"{_place(group[0])}: seeds {wrong} judge otherwise")
+            else:
+                yield passed("replay", f"{_place(group[0])}: the same judgements")
+
+    def retrain(self) -> Iterator[Item]:
+        """Every measure of fresh seeds lies where the submitted ones predict it."""
+        groups = self.groups()
+        compared = sum(len(measures(group[0])) for group in groups)
+        for group in groups:
+            if len(group) < prediction.LEAST_SEEDS:
+                yield to_do(
+                    "retrain", f"{_place(group[0])}: 1 seed predicts nothing; `bench submit "
+                    f"{self.submission.folder} --seeds 5`",
+                )  # fmt: skip
+                continue
+            fresh = self._run(group[0].cell, self.fresh)
+            if isinstance(fresh, Item):
+                yield fresh
+            else:
+                yield from predicted(group, fresh, (1 - prediction.LEVEL) / max(1, compared))
+
+    def held_out(self) -> Iterator[Item]:
+        """The method on victims of `--victims`, in a store that is thrown away."""
+        if self.wanted.victims is None:
+            yield to_do(STEPS[2], "name some with --victims PATH")
+            return
+        with tempfile.TemporaryDirectory(prefix="held-out-") as home:
+            store = Store(Path(home))
+            store.prepare()
+            for policy in self.strangers:
+                store.file_victim(policy)
+            for cell in {record.cell.game: record.cell for record in self.own}.values():
+                yield from self._on_strangers(cell, store)
+
+    def _on_strangers(self, cell: Cell, store: Store) -> Iterator[Item]:
+        names = [p.card.name for p in self.strangers if p.card.game == cell.game]
+        if not names:
+            yield to_do(STEPS[2], f"{self.wanted.victims}: no victim of {cell.game}")
+            return
+        asked = replace(self._asked(cell), store=store, victims=names)
+        done = self._execute(cell.game, Victims(store.victims), asked, self.fresh, store)
+        shown = told_of(self.submission.manifest, done.records)
+        yield from _ran(cell.game, done) or [passed(STEPS[2], f"{cell.game}: {shown}")]
+
+    def _asked(self, cell: Cell) -> Asked:
+        wanted = self.wanted
+        return Asked(
+            store=wanted.store, tier=cell.tier, budget=cell.budget_steps or None,
+            victims=[cell.victim.name], against=cell.attack.name, command=wanted.command,
+        )  # fmt: skip
+
+    def _run(self, cell: Cell, seeds: Sequence[int]) -> list[Record] | Item:
+        """The records of a cell's run with other seeds, or why there are none."""
+        asked = self._asked(cell)
+        victims = victims_of(cell.game, asked.victims, self.wanted.store)
+        store = own_store(self.submission, self.wanted.store)
+        try:
+            done = self._execute(cell.game, victims, asked, seeds, store, cell)
+        except CheckFailed as error:
+            return failed("retrain", f"{cell.game}, {cell.victim.name}: {error}")
+        problems = _ran(cell.game, done)
+        return problems[0] if problems else own(self.submission.manifest, done.records)
+
+    def _execute(
+        self, game: str, victims: Victims, asked: Asked, seeds: Sequence[int], store: Store,
+        like: Cell | None = None,
+    ) -> Outcome:  # fmt: skip
+        with self.submission.loaded():
+            spec = spec_of(self.submission.manifest, game, victims, asked)
+            if like is not None:
+                _check_alike(spec, like)
+            spec = spec.model_copy(update={"seeds": tuple(seeds)})
+            return self.runner.execute(spec, store, victims, self.show)
+
+
+def drawn(sha256: str, salt: str, count: int, used: set[int]) -> list[int]:
+    """Training seeds that follow from a submission's content: nobody chooses them."""
+    found: list[int] = []
+    k = 0
+    while len(found) < count:
+        seed = derive("verify", sha256, salt, k) % 2**31
+        if seed not in used and seed not in found:
+            found.append(seed)
+        k += 1
+    return found
+
+
+def predicted(group: Sequence[Record], fresh: Sequence[Record], alpha: float) -> Iterator[Item]:
+    """For each measure of a group whether the mean of the fresh seeds is where it should be."""
+    before, after = ([_by_name(r) for r in records] for records in (group, fresh))
+    for name, first in after[0].items():
+        if not all(name in one for one in (*before, *after)):
+            yield failed("retrain", f"{_place(group[0])}: not every seed has a {name}")
+            continue
+        rates, again = ([one[name].rate for one in part] for part in (before, after))
+        low, high = limits = prediction.interval(rates, first.trials, len(again), alpha)
+        mean = sum(again) / len(again)
+        detail = (
+            f"{_place(group[0])}: {name} of {len(again)} fresh seed(s) {mean:.3f}, of "
+            f"{len(rates)} submitted {sum(rates) / len(rates):.3f}, predicted {low:.3f} to "
+            f"{high:.3f}"
+        )
+        wide = " (wide: few seeds)" if len(rates) < 5 else ""
+        made = passed if limits.holds(mean) else failed
+        yield made("retrain", detail + wide)
+
+
+def _by_name(record: Record) -> dict[str, Measure]:
+    return {one.name: one for one in measures(record)}
+
+
+def _ran(game: str, done: Outcome) -> list[Item]:
+    """An item for each job that failed."""
+    return [failed("run", f"{game}: {one.label}: {one.message}") for one in done.failures]
+
+
+def _check_alike(spec: RunSpec, cell: Cell) -> None:
+    """Raise CheckFailed unless the submission's defaults are what its records were made with."""
+    method = cell.attack if cell.defense is None else cell.defense
+    now = {method_key(plan.method) for plan in (*spec.attacks, *spec.defenses, *spec.detectors)}
+    if method_key(method) not in now:
+        raise CheckFailed(f"its records are of other settings than '{method.name}' now has")
+    if spec.game_options != cell.game_options or spec.episodes != cell.episodes:
+        raise CheckFailed("its records are of other game options or another number of episodes")
+
+
+def _strangers(path: Path, records: Sequence[Record]) -> list[NetworkPolicy]:
+    """Held-out victims, under names that none here has.
+
+    Raises:
+        Misuse: one that is shipped, or that the submission has met.
+    """
+    met = {card.sha256 for card in Victims().cards().values()}
+    met |= {one.sha256 for r in records for one in (r.cell.victim, *r.cell.others)}
+    found = []
+    for i, policy in enumerate(policies_at(path), start=1):
+        if policy.card.sha256 in met:
+            raise Misuse(f"--victims: '{policy.card.name}' is shipped or was met: not held out")
+        card = policy.card.model_copy(update={"name": f"held-out-{i}-{policy.card.name}"})
+        found.append(type(policy)(card, policy.tensors()))
+    return found
+
+
+def _but_the_seed(cell: Cell) -> str:
+    """A cell's hash without its seed, and without who was trained beside it from that seed."""
+    return content_hash(cell.model_dump(mode="json", exclude={"seed", "held_out", "foreign"}))
+
+
+def _place(record: Record) -> str:
+    return f"{record.cell.game}, {record.cell.victim.name}"

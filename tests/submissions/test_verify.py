@@ -1,0 +1,274 @@
+"""`bench verify`: what each level asks for, and every way not to reach it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.display import Silent
+from benchmark.policies import artifact
+from benchmark.records.record import Isolation, read, to_json
+from benchmark.records.store import Store
+from benchmark.submissions import folder, prediction, verify
+from benchmark.submissions.runners import InProcess
+from benchmark.submissions.verify import Verification, Wanted, drawn, predicted
+from tests.factories import attacked, defended, scribble
+from tests.submissions.conftest import Make
+from tests.test_cli import Done, bench, refused
+
+TINY = ("--budget", 64, "--victim", "house-relu", "--json")
+
+
+class Contained(InProcess):
+    """Says that it is a container, as far as levels go."""
+
+    isolation = Isolation(kind="container", image="sha256:0")
+
+
+def quiet(*_: object) -> Any:
+    """No display."""
+    return Silent()
+
+
+def submitted(made: Path, seeds: int = 3) -> Path:
+    """With evidence of this many seeds."""
+    done = bench("submit", made, *TINY, "--seeds", seeds)
+    assert done.code == 0, done
+    return made
+
+
+def records(made: Path) -> list[Path]:
+    return sorted((made / "evidence" / "records").glob("*.json"))
+
+
+def change(path: Path, **fields: Any) -> None:
+    """Rewrite a record with other fields of its cell or its own; its id and file fit again."""
+    record = read(path)
+    cell = record.cell.model_copy(update=fields.pop("cell", {}))
+    changed = record.model_copy(update={"cell": cell, "id": cell.id, **fields})
+    path.unlink()
+    path.with_name(f"{changed.id}.json").write_bytes(to_json(changed))
+
+
+def details(done: Done, status: str) -> str:
+    return "\n".join(
+        f"{i['what']}: {i['detail']}" for i in done.json["items"] if i["status"] == status
+    )
+
+
+def in_container(made: Path, **wanted: Any) -> Verification:
+    """What a verification in containers would say."""
+    asked = Wanted(store=Store(Path("store")), **wanted)
+    return verify.verify(folder.read(made), asked, Contained(), quiet)
+
+
+def test_in_a_process_the_level_stays_0(dice: Make) -> None:
+    """What was found is told; the records keep their level."""
+    made = submitted(dice())
+    done = bench("verify", made, "--json")
+    assert done.code == 0, done
+    assert (done.json["level"], done.json["shown"]) == (0, 2)
+    assert "stay at level 0" in done.json["why"]
+    assert "would make it 2: 'held-out victims' is not shown" in done.json["why"]
+    assert "3 record(s), 12 pairings: equal counts" in details(done, "passed")
+    assert "of 3 submitted" in details(done, "passed")
+    assert "(wide: few seeds)" in details(done, "passed")
+    assert {read(path).level for path in records(made)} == {0}
+
+
+def test_with_held_out_victims_all_three_are_shown(dice: Make, tmp_path: Path) -> None:
+    """A policy that the submission has not met, imported into a store that is thrown away."""
+    made = submitted(dice(), seeds=2)
+    artifact.save(scribble(5, name="house-relu", seat="right"), tmp_path / "kept" / "one")
+    done = bench("verify", made, "--seeds", 1, "--victims", tmp_path / "kept", "--json")
+    assert done.code == 0, done
+    assert done.json["shown"] == 3
+    assert "held-out-1-house-relu" in details(done, "passed")
+    assert not (tmp_path / "store" / "victims").exists()
+    found = list(tmp_path.glob("store/**/*.json")) + records(made)
+    assert not any("held-out-1" in path.read_text() for path in found)
+
+
+def test_in_containers_the_records_would_rise(dice: Make) -> None:
+    """Only those of runs in containers; a record's level is what its file says then."""
+    made = submitted(dice())
+    found = in_container(made, seeds=1)
+    assert (found.shown, found.level) == (2, 0)
+    assert "submit in containers" in found.why
+    for path in records(made):
+        change(path, isolation=Isolation(kind="container", image="sha256:0"))
+    found = in_container(made, seeds=1)
+    assert (found.shown, found.level) == (2, 2)
+    assert found.why == "'held-out victims' is not shown"
+    assert {read(path).level for path in records(made)} == {2}
+
+
+def test_one_seed_predicts_nothing(dice: Make) -> None:
+    done = bench("verify", submitted(dice(), seeds=1), "--json")
+    assert done.code == 0
+    assert done.json["shown"] == 1
+    assert "1 seed predicts nothing" in details(done, "to do")
+
+
+def test_counts_that_were_embellished_are_told(dice: Make) -> None:
+    """One more win in one record: nothing is trained after that."""
+    made = submitted(dice())
+    path = records(made)[0]
+    payload = json.loads(path.read_bytes())
+    attack = next(m for m in payload["matches"] if m["role"] == "attack")
+    lost = next(key for key in attack["even"]["breakdown"] if key.startswith("loss"))
+    attack["even"]["breakdown"][lost] -= 1
+    won = lost.replace("loss", "win")
+    attack["even"]["breakdown"][won] = attack["even"]["breakdown"].get(won, 0) + 1
+    attack["even"]["wins"] += 1
+    attack["even"]["losses"] -= 1
+    path.write_text(json.dumps(payload))
+    done = bench("verify", made, "--json")
+    assert done.code == 1
+    assert done.json["shown"] == 0
+    assert path.stem in details(done, "failed")
+    assert "retrain" not in json.dumps(done.json["items"])
+
+
+def test_a_policy_that_was_exchanged_is_told(dice: Make) -> None:
+    made = submitted(dice())
+    shutil.rmtree(next((made / "evidence" / "policies").iterdir()))
+    done = bench("verify", made, "--json")
+    assert done.code == 1
+    assert "is not among the evidence" in details(done, "failed")
+
+
+def test_a_victim_of_ones_own_making_is_told(dice: Make) -> None:
+    """A weak network under the victim's name, its weights handed in beside the adversaries."""
+    made = submitted(dice(), seeds=1)
+    weak = artifact.save(scribble(1, name="house-relu"), made / "evidence" / "policies" / "weak")
+    (path,) = records(made)
+    victim = read(path).cell.victim.model_copy(update={"sha256": weak.sha256})
+    matches = [
+        m.model_copy(update={"victim": victim}) if m.victim.name == "house-relu" else m
+        for m in read(path).matches
+    ]
+    change(path, cell={"victim": victim}, matches=matches)
+    done = bench("verify", made, "--json")
+    assert done.code == 1
+    assert "is not among the victims here" in details(done, "failed")
+
+
+def test_a_seed_that_was_left_out_is_told(dice: Make) -> None:
+    made = submitted(dice())
+    next(path for path in records(made) if read(path).cell.seed == 1).unlink()
+    done = bench("verify", made, "--json")
+    assert done.code == 1
+    assert "seeds [0, 2], expected all from 0 on" in details(done, "failed")
+
+
+@pytest.mark.parametrize(
+    ("fresh", "holds"), [([181], True), ([172, 188], True), ([100], False), ([110, 120], False)]
+)
+def test_fresh_seeds_must_be_where_the_others_predict(fresh: list[int], holds: bool) -> None:
+    """Wins of 200, five submitted seeds about 180."""
+    group = [attacked(wins, seed=k) for k, wins in enumerate((178, 182, 180, 176, 184))]
+    again = [attacked(wins, seed=100 + k) for k, wins in enumerate(fresh)]
+    (item,) = predicted(group, again, 0.05)
+    assert (item.status == "passed") == holds, item
+    assert f"of {len(fresh)} fresh seed(s)" in item.detail
+
+
+def test_every_seed_must_have_every_measure() -> None:
+    """A defense's records cannot leave out the adversaries that did it harm."""
+    whole = [defended(10, 20, 30, seed=k) for k in range(3)]
+    assert [one.status for one in predicted(whole, whole, 0.05)] == ["passed"] * 4
+    kept = [m for m in whole[1].matches if m.role != "fresh"]
+    less = [whole[0], whole[1].model_copy(update={"matches": kept}), whole[2]]
+    told = {one.detail: one.status for one in predicted(less, whole, 0.05)}
+    assert [detail for detail, status in told.items() if status == "failed"] == [
+        "pong-v1, house: not every seed has a win rate, fresh"
+    ]
+
+
+def test_a_retraining_that_falls_outside_fails(dice: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = submitted(dice(), seeds=2)
+    monkeypatch.setattr(prediction, "interval", lambda *_: prediction.Interval(0.99, 1.0))
+    done = bench("verify", made, "--seeds", 1, "--json")
+    assert done.code == 1
+    assert done.json["shown"] == 1
+    assert "predicted 0.990 to 1.000" in details(done, "failed")
+
+
+@pytest.mark.parametrize("part", ["code", "evidence"])
+def test_evidence_must_be_of_this_content(dice: Make, part: str) -> None:
+    made = submitted(dice(), seeds=1)
+    if part == "code":
+        (made / "README.md").write_text("Other dice.\n")
+    else:
+        (made / "evidence" / "submission.json").write_text('{"sha256": "0"}')
+    refused(bench("verify", made), "of other content", "run `bench submit")
+
+
+def test_what_evidence_must_not_be(dice: Make, tmp_path: Path) -> None:
+    made = dice()
+    refused(bench("verify", made), "no records")
+    submitted(made, seeds=1)
+    (path,) = records(made)
+    refused(bench("verify", made, "--tier", "full"), "no records of tier full")
+    refused(bench("verify", made, "--seeds", 0), "--seeds: at least 1")
+    refused(bench("verify", made, "--victims", tmp_path / "none"), "no such file")
+    shipped = Path(artifact.__file__).parents[1] / "victims" / "house-relu"
+    refused(bench("verify", made, "--victims", shipped), "not held out")
+    payload = path.read_bytes()
+    path.write_bytes(payload.replace(b'"name": "dice"', b'"name": "rice"'))
+    refused(bench("verify", made), path, "its cell hashes to")
+    path.write_bytes(payload)
+    copy = path.with_name("0" * 16 + ".json")
+    path.rename(copy)
+    refused(bench("verify", made), copy, "its record's id is")
+    copy.rename(path)
+    path.with_name("link.json").symlink_to(path)
+    refused(bench("verify", made), "a link")
+
+
+def test_a_defense_is_verified_by_every_role(no_defense: Path) -> None:
+    """Its hardened victims and all adversaries are played again and trained again."""
+    done = bench("submit", no_defense, "--against", "quick", *TINY, "--seeds", 2)
+    assert done.code == 0, done
+    done = bench("verify", no_defense, "--seeds", 1, "--json")
+    assert done.code == 0, done.json
+    assert done.json["shown"] == 2
+    for role in ("stored", "held-out", "fresh", "regular"):
+        assert f"win rate, {role} of 1 fresh seed(s)" in details(done, "passed")
+
+
+def test_a_detector_must_judge_alike_again(no_defense: Path) -> None:
+    """It leaves no policy: its records' judgements are made again, and of fresh seeds."""
+    assert bench("new", "detector", "far-off").code == 0
+    made = Path("submissions/far-off")
+    for file in ("submission.toml", "README.md"):
+        (made / file).write_text((made / file).read_text().replace("TODO", "done"))
+    done = bench("submit", made, "--against", "quick", *TINY, "--seeds", 2)
+    assert done.code == 0, done
+    done = bench("verify", made, "--seeds", 1, "--json")
+    assert (done.code, done.json["shown"]) == (0, 2), done.json
+    assert "the same judgements" in details(done, "passed")
+    assert "AUROC, stored of 1 fresh seed(s)" in details(done, "passed")
+    path = next(path for path in records(made) if read(path).detections)
+    counts = read(path).detections[0].counts
+    other = counts.model_copy(update={"twice_u": counts.twice_u ^ 1})
+    first = read(path).detections[0].model_copy(update={"counts": other})
+    change(path, detections=[first, *read(path).detections[1:]])
+    done = bench("verify", made, "--seeds", 1, "--json")
+    assert (done.code, done.json["shown"]) == (1, 0)
+    assert "judge otherwise" in details(done, "failed")
+
+
+def test_seeds_follow_from_the_content_and_the_salt() -> None:
+    """None is one that was handed in, and none comes twice."""
+    first = drawn("abc", "", 5, set())
+    assert first == drawn("abc", "", 5, set())
+    assert len(set(first)) == 5
+    assert not set(drawn("abc", "", 5, set(first[:2]))) & set(first[:2])
+    assert not set(first) & set(drawn("abd", "", 5, set()))
+    assert not set(first) & set(drawn("abc", "x", 5, set()))
