@@ -122,13 +122,16 @@ class Boxes:
         )  # fmt: skip
 
     def _contestant(self, folder: Path, orders: Orders, limits: Limits) -> Task:
-        """The contestant's container: its orders, and a victim only where it may hold one."""
-        inside = None if orders.victim is None else Path("/task/victim")
-        path = _written(folder / "task.json", orders.model_copy(update={"victim": inside}))
-        victim = {} if orders.victim is None else {str(inside): orders.victim}
+        """The contestant's: its orders, and where it may hold them code and a victim."""
+        homes = {"victim": orders.victim, "code": orders.code}
+        given = {name: home for name, home in homes.items() if home is not None}
+        inside = {name: Path("/task") / name for name in given}
+        path = _written(folder / "task.json", orders.model_copy(update=inside))
         return Task(
             role="contestant", command=CONTESTANT, limits=limits,
-            inputs={"/task/task.json": path, **victim},
+            inputs={
+                "/task/task.json": path, **{str(inside[name]): given[name] for name in given},
+            },
         )  # fmt: skip
 
 

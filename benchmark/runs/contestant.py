@@ -9,9 +9,10 @@ exit code is 0 where it did, else the error's own.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,6 +48,10 @@ class Task(BaseModel):
     victim: Path | None = Field(
         default=None, description="artifact of the victim: a defense's own, a white-box attack's"
     )
+    entry: str | None = Field(
+        default=None, description="`module:Class` of a method that is not part of the image"
+    )
+    code: Path | None = Field(default=None, description="the folder that its module lies in")
     threads: int = Field(default=1, ge=1)
 
 
@@ -109,13 +114,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         task = _task(given.task)
         use_threads(task.threads)
         client = _connected(given.socket, given.arrays)
-        policy = train(task, client)
+        with _known(task):
+            policy = train(task, client)
         client.close()
         artifact.save(policy, given.out)
     except BenchError as error:
         sys.stderr.write(f"contestant: {error}\n")
         return error.exit_code
     return 0
+
+
+@contextlib.contextmanager
+def _known(task: Task) -> Iterator[None]:
+    """The method under its name, also where it came in a folder."""
+    if task.entry is None or task.code is None:
+        yield
+        return
+    registry = attacks if task.kind == "attack" else defenses
+    with registry.including(task.method, task.entry, task.code):
+        yield
 
 
 def _task(path: Path) -> Task:

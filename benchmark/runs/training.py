@@ -159,6 +159,7 @@ class Boxed:
         job, method = self._job, self._job.method
         assert method is not None
         names = self._names()
+        local = (attacks if job.kind == "attack" else defenses).local(method.name)
         holds = job.kind == "harden" or _white_box(job, method)
         return Task(
             kind="attack" if job.kind == "attack" else "harden",
@@ -167,6 +168,8 @@ class Boxed:
             adversaries=tuple(name for name in names if name.startswith("adversary")),
             opponents=tuple(name for name in names if name.startswith("opponent")),
             victim=self._shelf.folder(job.victim, job) if holds else None,
+            entry=None if local is None else local.value,
+            code=None if local is None else local.folder,
         )  # fmt: skip
 
 

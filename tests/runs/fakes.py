@@ -136,3 +136,8 @@ class House:
         """The whole of `bench run` without its terminal."""
         spec = self.spec(**more)
         return execute(spec, make_plan(spec), self.store, self.shelf, Silent)
+
+
+def training(plan: Plan, name: str) -> Job:
+    """The first training of an attack."""
+    return next(j for j in plan.jobs if j.kind == "attack" and j.method and j.method.name == name)

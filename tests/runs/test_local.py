@@ -24,18 +24,12 @@ from benchmark.policies.artifact import CARD, BadArtifact
 from benchmark.policies.policy import Policy, RandomPolicy, ZeroPolicy
 from benchmark.records.record import Record, read
 from benchmark.records.store import Store
-from benchmark.runs.job import Job
 from benchmark.runs.jobs import JobProgress
 from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.run import execute, preview
 from tests.factories import scribble
 from tests.runs.conftest import Shelf, named
-from tests.runs.fakes import Act, FakeAttack, House, good, raising
-
-
-def training(plan: Plan, name: str) -> Job:
-    """The first training of an attack."""
-    return next(j for j in plan.jobs if j.kind == "attack" and j.method and j.method.name == name)
+from tests.runs.fakes import Act, FakeAttack, House, good, raising, training
 
 
 def contents(folder: Path) -> dict[str, bytes]:

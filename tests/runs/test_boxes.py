@@ -1,0 +1,225 @@
+"""A training in two containers: what is handed over, what is taken back, what a failure is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.numpy
+
+from benchmark import registry
+from benchmark.arena.ledger import Interval
+from benchmark.arena.referee import Account
+from benchmark.arena.session import RefereeSpec
+from benchmark.arena.tally import Tally
+from benchmark.arena.wire import Status as Word
+from benchmark.errors import InfrastructureError
+from benchmark.isolation.exchange import Collected
+from benchmark.isolation.pair import Ends
+from benchmark.isolation.status import Ended, Status
+from benchmark.learning.progress import CurvePoint
+from benchmark.policies import artifact
+from benchmark.records.record import Isolation
+from benchmark.runs import boxes as boxing
+from benchmark.runs.boxes import Boxes, Contained
+from benchmark.runs.contestant import Task
+from benchmark.runs.job import Job
+from benchmark.runs.jobs import JobProgress
+from benchmark.runs.training import Boxed
+from tests.factories import scribble
+from tests.runs.fakes import House, training
+
+WELL = Ended(exit_code=0)
+POINT = Tally(wins=1, breakdown={"win:point": 1})
+
+
+class Told:
+    """Writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.points: list[CurvePoint] = []
+        self.tries = 0
+
+    def restart(self) -> None:
+        """Another try."""
+        self.tries += 1
+        self.points = []
+
+    def report(self, point: CurvePoint) -> None:
+        """A point."""
+        self.points.append(point)
+
+
+class Engine:
+    """Knows one image."""
+
+    def image_id(self, name: str) -> str:
+        """Its digest."""
+        return f"sha256:{name}"
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> dict[str, bytes]:
+    """The two files of a policy."""
+    artifact.save(scribble(1), tmp_path / "made")
+    return {p.name: p.read_bytes() for p in (tmp_path / "made").iterdir()}
+
+
+Fake = Callable[..., Boxes]
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, policy: dict[str, bytes]) -> Fake:
+    """Boxes whose containers end as a test says."""
+
+    def made(
+        contestant: Ended = WELL,
+        referee: Ended = WELL,
+        status: Word = Word.DONE,
+        files: dict[str, bytes] | None = None,
+        seen: list[Any] | None = None,
+    ) -> Boxes:
+        class Pair:
+            def __init__(self, engine: Any, image: str, refereed: Any, playing: Any):
+                if seen is not None:
+                    seen.append((refereed, playing))
+                self._books = refereed.outputs["/ledger"]
+
+            def __enter__(self) -> Pair:
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                pass
+
+            def wait(self) -> Ends:
+                self._books.mkdir()
+                account = Account(
+                    status=status, line="a rule was broken", steps=64,
+                    intervals=(Interval(steps=64, tally=POINT, diagnostics={"loss": 0.5}),),
+                )  # fmt: skip
+                (self._books / "ledger.json").write_text(account.model_dump_json())
+                return Ends(contestant, referee)
+
+            def collect(self, folder: str, limit: int) -> Collected:
+                return Collected(files=policy if files is None else files)
+
+        monkeypatch.setattr(boxing, "Pair", Pair)
+        return Boxes(Engine(), "image")  # type: ignore[arg-type]
+
+    return made
+
+
+SPEC = RefereeSpec(game="pong-v1", seat="left", members={}, mixture=None, budget_steps=64)
+ORDERS = Task(kind="attack", method="baseline", config={}, seed=0, budget_steps=64)
+
+
+def test_curve_and_policy_come_from_whom_they_may(fake: Fake) -> None:
+    told = Told()
+    made = fake().train(SPEC, ORDERS, 10.0, told)
+    assert [(p.steps, p.tally, p.diagnostics) for p in told.points] == [(64, POINT, {"loss": 0.5})]
+    assert made.tensors().keys() == scribble(1).tensors().keys()
+
+
+CARD = json.dumps({"name": "x"}).encode()
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [
+        ({"contestant": Ended(exit_code=1, log=("why",))}, Status.CRASHED),
+        ({"contestant": Ended(exit_code=137, out_of_memory=True)}, Status.OUT_OF_MEMORY),
+        ({"contestant": Ended(exit_code=137, killed=Status.TIMED_OUT)}, Status.TIMED_OUT),
+        ({"contestant": Ended(exit_code=137, killed=Status.FLOODED)}, Status.FLOODED),
+        ({"status": Word.BAD_ACTIONS}, Status.VIOLATED),
+        ({"status": Word.OVER_BUDGET, "contestant": Ended(exit_code=1)}, Status.VIOLATED),
+        ({"status": Word.DISCONNECTED}, Status.NO_RESULT),
+        ({"files": {}}, Status.NO_RESULT),
+        ({"files": {"card.json": CARD, "policy.safetensors": b"?"}}, Status.NO_RESULT),
+    ],
+)
+def test_each_end_of_a_contestant_is_a_status_of_its_own(
+    fake: Fake, how: dict[str, Any], status: Status
+) -> None:
+    told = Told()
+    with pytest.raises(Contained) as caught:
+        fake(**how).train(SPEC, ORDERS, 10.0, told)
+    assert caught.value.status is status
+    assert str(caught.value).startswith(f"{status}: ")
+    assert told.tries == 1  # its own doing: trying again would end alike
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"referee": Ended(exit_code=3)},
+        {"contestant": Ended(exit_code=None, killed=Status.ENGINE_LOST, problem="gone")},
+    ],
+)
+def test_what_is_nobodys_fault_is_tried_once_more(fake: Fake, how: dict[str, Any]) -> None:
+    told = Told()
+    with pytest.raises(InfrastructureError):
+        fake(**how).train(SPEC, ORDERS, 10.0, told)
+    assert told.tries == 2
+    assert len(told.points) <= 1
+
+
+def test_weights_that_the_card_belies_are_no_policy(fake: Fake, policy: dict[str, bytes]) -> None:
+    tensors = safetensors.numpy.load(policy["policy.safetensors"])
+    tensors["layer0.weight"] = tensors["layer0.weight"][:, :3]
+    broken = {**policy, "policy.safetensors": safetensors.numpy.save(tensors)}
+    with pytest.raises(Contained, match="no usable policy"):
+        fake(files=broken).train(SPEC, ORDERS, 10.0, Told())
+
+
+def boxed(house: House, fake: Fake, job: Job, seen: list[Any]) -> None:
+    """Train a job in fake containers."""
+    worker = _worker(house)
+    Boxed(job, worker, JobProgress(house.store, job, lambda *_: None), fake(seen=seen)).train()
+
+
+def _worker(house: House) -> Any:
+    from benchmark.runs.jobs import Worker  # noqa: PLC0415
+
+    return Worker(house.store, house.shelf)
+
+
+def test_an_attack_is_handed_nothing_of_its_victim(
+    house: House, fake: Fake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    artifact.save(house.shelf.policies["alpha"], tmp_path / "alpha")
+    monkeypatch.setattr(house.shelf, "folders", lambda: {"alpha": tmp_path / "alpha"})
+    seen: list[Any] = []
+    job = training(house.plan(victim_names=["alpha"], seeds=1), "first")
+    boxed(house, fake, job, seen)
+    ((refereed, playing),) = seen
+    assert refereed.inputs["/members/victim"] == tmp_path / "alpha"
+    assert set(playing.inputs) == {"/task/task.json"}
+    assert not playing.outputs
+
+
+def test_what_failed_in_a_container_is_on_record(house: House, fake: Fake) -> None:
+    """With its status and where it ran."""
+    boxes = fake(contestant=Ended(exit_code=137, out_of_memory=True))
+    worker = type(_worker(house))(house.store, house.shelf, boxes)
+    job = training(house.plan(victim_names=["alpha"], seeds=1), "first")
+    house.store.prepare()
+    house.shelf.folders = lambda: {"alpha": Path("alpha")}  # type: ignore[method-assign]
+    with pytest.raises(Contained):
+        worker.run(job, lambda *_: None)
+    failed = house.store.failure(job.key)
+    assert failed is not None
+    assert failed["failure"].startswith("out-of-memory")
+    assert Isolation.model_validate(failed["isolation"]).image == "sha256:image"
+    assert failed["steps"] == 64
+
+
+def test_every_registered_method_can_be_ordered() -> None:
+    """A task survives JSON with any method's config."""
+    card = registry.game("pong-v1").describe()
+    for name in registry.defenses.names():
+        config = registry.defenses.load(name).configure(card, {}).model_dump(mode="json")
+        task = Task(kind="harden", method=name, config=config, seed=0, budget_steps=1)
+        assert Task.model_validate_json(task.model_dump_json()) == task
