@@ -13,10 +13,12 @@ from rich.text import Text
 from benchmark.commands.common import (
     STORE,
     BudgetOption,
+    IsolationOption,
     JsonOption,
     SeedsOption,
     StoreOption,
     TierOption,
+    UnpinnedOption,
     command_line,
     console,
     print_json,
@@ -36,9 +38,6 @@ from benchmark.submissions.checklist import Item
 from benchmark.submissions.runners import Runner, Show, runner
 
 COLOURS = {"passed": "green", "failed": "red", "to do": "yellow"}
-IsolationOption = Annotated[
-    str, typer.Option("--isolation", help="Where its code runs: auto, process or container.")
-]
 
 
 def new(
@@ -66,6 +65,7 @@ def submit(
     tier: TierOption = "smoke",
     budget: BudgetOption = None,
     isolation: IsolationOption = "auto",
+    allow_unpinned: UnpinnedOption = False,
     store: StoreOption = STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -75,7 +75,7 @@ def submit(
         store=Store(store), tier=tier_of(tier), seeds=seeds, budget=budget,
         victims=victim or [], against=against, command=command_line(),
     )  # fmt: skip
-    chosen = runner(isolation)
+    chosen = runner(isolation, allow_unpinned=allow_unpinned)
     submission = folder.read(path)
     with stoppable(store), _showing(chosen, as_json) as show:
         report = submitting.submit(submission, asked, chosen, show)
@@ -112,6 +112,7 @@ def verify(
         str | None, typer.Option("--tier", help="Whose records are looked at (the highest).")
     ] = None,
     isolation: IsolationOption = "auto",
+    allow_unpinned: UnpinnedOption = False,
     store: StoreOption = STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -121,7 +122,7 @@ def verify(
         store=Store(store), seeds=seeds, salt=salt, victims=victims,
         tier=None if tier is None else tier_of(tier), command=command_line(),
     )  # fmt: skip
-    chosen = runner(isolation)
+    chosen = runner(isolation, allow_unpinned=allow_unpinned)
     submission = folder.read(path)
     with stoppable(store), _showing(chosen, as_json) as show:
         found = verifying.verify(submission, wanted, chosen, show)

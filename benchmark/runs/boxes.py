@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from benchmark.arena.referee import load_account
 from benchmark.arena.session import RefereeSpec
 from benchmark.arena.wire import Status as Word
 from benchmark.errors import CheckFailed, InfrastructureError
-from benchmark.isolation.container import EXCHANGE, Task
+from benchmark.isolation.container import EXCHANGE, Task, run_container
 from benchmark.isolation.engine import Engine
 from benchmark.isolation.limits import Limits
 from benchmark.isolation.pair import Pair
@@ -90,6 +91,18 @@ class Boxes:
                 if not left:
                     raise InfrastructureError(str(error)) from error
         raise AssertionError
+
+    def alone(
+        self, command: Sequence[str], inputs: Mapping[str, Path], wall_s: float
+    ) -> tuple[Verdict, list[str]]:
+        """Run a command of a contestant without a referee: what became of it, and its output."""
+        lines: list[str] = []
+        task = Task(
+            role="contestant", command=tuple(command), inputs=dict(inputs),
+            limits=Limits(wall_s=wall_s, memory_mib=self._memory_mib),
+        )  # fmt: skip
+        ended = run_container(self._engine, self._image, task, told=lines.append)
+        return judge(ended), lines
 
     def _try(self, referee: RefereeSpec, orders: Orders, wall_s: float, told: Told) -> Policy:
         limits = Limits(wall_s=wall_s, memory_mib=self._memory_mib)

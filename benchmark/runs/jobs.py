@@ -23,7 +23,7 @@ from benchmark.policies.blind import Blind
 from benchmark.policies.policy import NetworkPolicy, Policy, check_tensors
 from benchmark.records import provenance
 from benchmark.records.store import Store, storage_errors
-from benchmark.registry import Victims, floors, game
+from benchmark.registry import Victims, attacks, floors, game
 from benchmark.runs import looks
 from benchmark.runs.boxes import Boxes, Contained
 from benchmark.runs.job import Job, Player
@@ -96,7 +96,7 @@ class Worker:
         progress = JobProgress(self.store, job, watch)
         training: Training = (
             InProcess(job, self, progress)
-            if self._boxes is None or not job.budget_steps  # a floor runs no code but ours
+            if self._boxes is None or _is_floor(job)
             else Boxed(job, self, progress, self._boxes)
         )
 
@@ -143,6 +143,12 @@ class Worker:
 
 class WrongPolicy(CheckFailed):
     """A method returned a policy that is not what its card says."""
+
+
+def _is_floor(job: Job) -> bool:
+    """Whether a job plays no step and runs no code but the benchmark's own."""
+    assert job.method is not None
+    return not job.budget_steps and attacks.local(job.method.name) is None
 
 
 def _wanted(job: Job) -> tuple[str, type[Policy]]:

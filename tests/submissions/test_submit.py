@@ -150,5 +150,10 @@ def test_misuse_of_the_command_is_exit_code_2(
     refused(bench("submit", dice(), *TINY, *arguments), told)
 
 
-def test_a_container_is_not_to_be_had_yet(dice: Make) -> None:
-    refused(bench("submit", dice(), "--isolation", "container"), "use process", code=3)
+def test_without_an_engine_containers_are_refused(
+    dice: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    refused(
+        bench("submit", dice(), "--isolation", "container"), "no container engine answers", code=3
+    )
