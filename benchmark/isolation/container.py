@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from benchmark.errors import Misuse
 from benchmark.isolation import owner
 from benchmark.isolation.engine import Engine, EngineLost, engine_errors, no_such_image
-from benchmark.isolation.limits import MIB, USER, Limits, options
+from benchmark.isolation.limits import EMPTY, MIB, USER, Limits, options
 from benchmark.isolation.output import Output
 from benchmark.isolation.status import KILLED, Ended, Status
 
@@ -46,6 +46,8 @@ class Task(BaseModel):
     """Folders that it may write, without a bound on their size: only for this project's own code.
     A folder's parent is closed to other users of the machine."""
     environment: Mapping[str, str] = {}
+    hidden: tuple[str, ...] = ()
+    """Folders of the image that it must not see: an empty one lies over each."""
 
 
 class Container:
@@ -104,6 +106,8 @@ class Container:
         mounts += [_writable(target, path) for target, path in self.task.outputs.items()]
         if self._volume is not None:
             mounts.append(Mount(EXCHANGE, self._volume, type="volume", no_copy=True))
+        limited = options(self.task.limits, self._engine.seccomp)
+        limited["tmpfs"] |= dict.fromkeys(self.task.hidden, EMPTY)
         return {
             "name": self.name,
             "entrypoint": [ENTRY],
@@ -111,7 +115,7 @@ class Container:
             "environment": dict(self.task.environment),
             "labels": {owner.LABEL: owner.mark()},
             "mounts": mounts,
-            **options(self.task.limits, self._engine.seccomp),
+            **limited,
         }
 
     @property

@@ -19,6 +19,9 @@ INODES_PER_MIB = 64
 IN_MEMORY = "nosuid,nodev,noexec"
 """Options of every tmpfs: nothing in it is run, and no device is opened through it."""
 
+EMPTY = f"ro,size=4k,{IN_MEMORY},mode=0755"
+"""Options of the tmpfs that hides a folder of the image."""
+
 USER_PROCESSES = 4096
 """The kernel counts this one over all containers of the user: it only bounds what `processes`
 has bounded in each of them, and must not let one container take another's share."""

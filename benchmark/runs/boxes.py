@@ -31,6 +31,8 @@ from benchmark.records.record import Isolation
 from benchmark.runs.contestant import Task as Orders
 
 POLICY_BYTES = 64 << 20
+VICTIMS = "/opt/bench/benchmark/victims"
+"""Where the image keeps the shipped victims, which no contestant may read."""
 TRIES = 2
 """Of a training whose containers were lost to the engine's or the referee's own failure."""
 LOOK_S = 1.0
@@ -98,7 +100,7 @@ class Boxes:
         """Run a command of a contestant without a referee: what became of it, and its output."""
         lines: list[str] = []
         task = Task(
-            role="contestant", command=tuple(command), inputs=dict(inputs),
+            role="contestant", command=tuple(command), inputs=dict(inputs), hidden=(VICTIMS,),
             limits=Limits(wall_s=wall_s, memory_mib=self._memory_mib),
         )  # fmt: skip
         ended = run_container(self._engine, self._image, task, told=lines.append)
@@ -141,7 +143,7 @@ class Boxes:
         inside = {name: Path("/task") / name for name in given}
         path = _written(folder / "task.json", orders.model_copy(update=inside))
         return Task(
-            role="contestant", command=CONTESTANT, limits=limits,
+            role="contestant", command=CONTESTANT, limits=limits, hidden=(VICTIMS,),
             inputs={
                 "/task/task.json": path, **{str(inside[name]): given[name] for name in given},
             },

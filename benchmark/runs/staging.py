@@ -8,8 +8,9 @@ from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.games.game import Game, GameCard
 from benchmark.policies.policy import Policy
-from benchmark.registry import game
+from benchmark.registry import attacks, defenses, game
 from benchmark.runs.job import Job
+from benchmark.seeding import derive
 
 
 def options_of(job: Job) -> Any:
@@ -41,4 +42,16 @@ def seated(job: Job, adversary: Policy, victim: Policy) -> tuple[Policy, Policy]
 
 def arena_of(job: Job, seat: str, mixture: Mixture, matches: int, white_box: bool = False) -> Arena:
     """The game seen from a seat, against a mixture."""
-    return Arena(game_of(job, matches), seat, mixture, seed=0, white_box=white_box)
+    batch, base = game_of(job, matches), seed_base_of(job)
+    return Arena(batch, seat, mixture, seed=0, white_box=white_box, seed_base=base)
+
+
+def seed_base_of(job: Job) -> int | None:
+    """What the seeds that a stranger's method names are hashed with; None for this project's own.
+
+    The seed of an episode follows from a named one by steps that can be undone, so that whoever
+    names seeds as it likes can train on the very episodes that it will be judged by.
+    """
+    assert job.method is not None
+    registry = attacks if job.kind == "attack" else defenses
+    return None if registry.local(job.method.name) is None else derive("sealed", job.key)

@@ -17,7 +17,7 @@ from benchmark.registry import attacks, defenses
 from benchmark.runs.boxes import Boxes, wall_limit
 from benchmark.runs.contestant import Task
 from benchmark.runs.job import Job, Player
-from benchmark.runs.staging import arena_of, card_of, other_seat
+from benchmark.runs.staging import arena_of, card_of, other_seat, seed_base_of
 from benchmark.seeding import derive
 
 
@@ -152,7 +152,7 @@ class Boxed:
         job = self._job
         return RefereeSpec(
             game=job.game, options=job.game_options, seat=seat, members=members, mixture=mixture,
-            budget_steps=job.budget_steps,
+            budget_steps=job.budget_steps, seed_base=seed_base_of(job),
         )  # fmt: skip
 
     def _orders(self) -> Task:

@@ -27,6 +27,7 @@ from benchmark.arena.wire import WEIGHTS, Status
 from benchmark.errors import InfrastructureError, Misuse
 from benchmark.games.pong import Pong
 from benchmark.policies import artifact
+from benchmark.policies.policy import MLPPolicy
 from tests.arena.conftest import CARD, HELLO, SEED_BASE, Host, Raw, frame
 from tests.factories import scribble
 
@@ -449,25 +450,36 @@ def test_a_policy_of_another_game_is_refused(host: Host, tmp_path: Path) -> None
     fouled(raw.hosted.end(), Status.BAD_POLICY, "sumo-ants-v1")
 
 
+NAN: dict[str, Any] = {
+    "filter.mean": np.full(13, -3e38, np.float32),
+    "filter.std": np.ones(13, np.float32),
+    "layer0.weight": np.full((13, 8), 3e38, np.float32),
+    "layer1.weight": np.tile(np.array([[1], [-1]], np.float32), (4, 2)),
+}
+"""Weights that are finite; what they compute is infinity less infinity."""
+NAN_CARD: dict[str, Any] = {"activation": "relu", "filter_clip": 3e38}
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_policy_that_acts_with_nan_is_its_senders_foul(host: Host, tmp_path: Path) -> None:
-    """Its weights are finite, and what it computes is infinity less infinity."""
-    payload = weights(
-        **{
-            "filter.mean": np.full(13, -3e38, np.float32),
-            "filter.std": np.ones(13, np.float32),
-            "layer0.weight": np.full((13, 8), 3e38, np.float32),
-            "layer1.weight": np.tile(np.array([[1], [-1]], np.float32), (4, 2)),
-        }
-    )
     raw = defending(host, tmp_path)
-    name = posted(raw, payload, activation="relu", filter_clip=3e38)["name"]
+    name = posted(raw, weights(**NAN), **NAN_CARD)["name"]
     raw.ask({"op": "arena", "matches": 4, "opposite": [[name, 1.0]]})
     raw.ask(RESET)
     raw.step()
     account = raw.hosted.end()
     fouled(account, Status.BAD_POLICY, "sent", "NaN")
     assert account.steps == 0
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_victim_that_acts_with_nan_is_nobodys_foul(host: Host, tmp_path: Path) -> None:
+    card = scribble(3).card.model_copy(update=NAN_CARD)
+    artifact.save(MLPPolicy(card, {**scribble(3).tensors(), **NAN}), tmp_path / "broken")
+    raw = host(members={"victim": tmp_path / "broken"}).raw()
+    raw.sit()
+    raw.step()
+    fouled(raw.hosted.end(), Status.FAILED, "NaN")
 
 
 # Seeds and weights stay where they are --------------------------------------------------------

@@ -203,6 +203,21 @@ def test_the_last_two_snapshots_of_each_arena_are_kept(host: Host) -> None:
     assert hosted.end().status is Status.UNKNOWN_SNAPSHOT
 
 
+def test_a_second_kill_finds_the_checkpoint_of_the_first(host: Host) -> None:
+    """Each time a snapshot is taken and no checkpoint of its own is written after it."""
+    state, mark = interrupted(host)
+    for _ in range(3):
+        hosted = host()
+        arena = hosted.arena(4)
+        arena.client.resume(mark)
+        arena.restore(state)
+        arena.step(np.zeros((4, 2), np.float32))
+        arena.state()
+        arena.client.mark()
+        arena.client._channel.close()
+        assert hosted.end().steps == 8
+
+
 def test_nothing_is_played_twice(host: Host) -> None:
     """Going back to before a lost point, and playing it again, is what a restore could be for."""
     hosted = host()
@@ -344,6 +359,18 @@ def test_members_are_known_by_name_and_cannot_be_asked_to_act(host: Host, tmp_pa
         member.act(np.zeros((1, 13), np.float32))
     mixture = Mixture.of(member)
     assert referee(mixture, 4).players.mixture is mixture
+    referee.close()
+
+
+def test_shares_arrive_to_the_last_bit(host: Host, tmp_path: Path) -> None:
+    mixture = Mixture([(scribble(k), share) for k, share in enumerate((0.1, 0.1, 0.1, 0.3))])
+    again = Mixture(list(zip(mixture.policies, mixture.shares.tolist(), strict=True)))
+    assert mixture.shares.tolist() != again.shares.tolist()  # so that it could be seen
+    hosted = host(**two_members(tmp_path))
+    referee = hosted.client()
+    referee(mixture, 4)
+    seated = hosted.referee._session._tables[0].arena.players.mixture
+    assert seated.shares.tolist() == mixture.shares.tolist()
     referee.close()
 
 

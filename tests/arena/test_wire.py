@@ -7,9 +7,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmark.arena import wire
@@ -34,6 +35,7 @@ from benchmark.arena.wire import (
 from tests.arena.conftest import frame
 from tests.factories import scribble
 
+UNHURRIED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
@@ -83,12 +85,13 @@ def line() -> Iterator[tuple[socket.socket, Channel]]:
         yield theirs, Channel(ours, patience_s=2.0)
 
 
+@UNHURRIED
 @given(st.binary(max_size=200))
 def test_bytes_are_a_request_or_a_violation(payload: bytes) -> None:
     assert refusal(payload).status is Status.MALFORMED
 
 
-@settings(max_examples=60)
+@UNHURRIED
 @given(st.sampled_from(OPS), st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4))
 def test_json_is_a_request_or_a_violation(op: str, fields: dict[str, object]) -> None:
     payload = json.dumps({"op": op, **fields}).encode()
@@ -99,6 +102,7 @@ def test_json_is_a_request_or_a_violation(op: str, fields: dict[str, object]) ->
         assert len(str(found)) <= 300
 
 
+@UNHURRIED
 @given(REQUESTS)
 def test_a_request_is_read_as_it_was_meant(request_: wire.Message) -> None:
     assert parse(request_.model_dump_json().encode()) == request_
@@ -164,6 +168,7 @@ def all_of(channel: Channel) -> None:
         assert said if isinstance(said, int) else len(said) <= MAX_CONTROL
 
 
+@UNHURRIED
 @given(st.binary(max_size=64))
 def test_a_stream_is_frames_until_a_violation(stream: bytes) -> None:
     theirs, ours = socket.socketpair()
@@ -235,28 +240,27 @@ def test_silence_is_a_stall() -> None:
     assert caught.value.status is Status.STALLED
 
 
-def test_a_frame_that_trickles_in_is_a_stall(
-    line: tuple[socket.socket, Channel], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Byte by byte, each well within the patience that is had between frames."""
-    monkeypatch.setattr(wire, "FRAME_S", 0.15)
-    theirs, ours = line
-    theirs.sendall(b"\0\0\0\xff\xff")
-    done = threading.Event()
+class Dripping:
+    """A socket that gives a frame of the largest size, byte by byte, and is never silent."""
 
-    def trickle() -> None:
-        while not done.is_set():
-            theirs.sendall(b" ")
-            time.sleep(0.01)
+    def __init__(self) -> None:
+        self._header = iter(b"\0" + MAX_CONTROL.to_bytes(4, "big"))
 
-    sender = threading.Thread(target=trickle)
-    sender.start()
-    try:
-        with pytest.raises(Violation) as caught:
-            ours.receive()
-    finally:
-        done.set()
-        sender.join()
+    def settimeout(self, seconds: float) -> None:
+        """Whatever it is, a byte comes sooner."""
+
+    def recv(self, most: int) -> bytes:
+        """The next byte."""
+        time.sleep(0.001)
+        return bytes((next(self._header, 32),))
+
+
+def test_a_frame_that_trickles_in_is_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes well within the patience that is had between frames."""
+    monkeypatch.setattr(wire, "FRAME_S", 0.1)
+    dripping: Any = Dripping()
+    with pytest.raises(Violation) as caught:
+        Channel(dripping, patience_s=2.0).receive()
     assert caught.value.status is Status.STALLED
 
 

@@ -12,11 +12,12 @@ from benchmark.learning.progress import CurvePoint
 from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
 from benchmark.records.store import Store
-from benchmark.registry import Victims
+from benchmark.registry import Victims, attacks
 from benchmark.runs.job import Job
 from benchmark.runs.jobs import Worker, condensed
 from benchmark.runs.plan import make_plan
 from benchmark.runs.spec import resolve_run
+from benchmark.runs.staging import seed_base_of
 
 SMALL = {"matches": 16, "rollout_steps": 32, "minibatch": 128, "epochs": 1}
 
@@ -68,3 +69,24 @@ def test_a_condensed_curve_keeps_counts_means_and_stages() -> None:
     assert all(0 <= point.diagnostics["share"] <= 1 for point in short)
     assert sum(p.diagnostics["share"] for p in short) / len(short) == pytest.approx(0.5, abs=0.01)
     assert condensed(curve[:150]) == curve[:150]
+
+
+def test_seeds_that_a_strangers_method_names_are_hashed(tmp_path: Path) -> None:
+    """Another job's are hashed otherwise; this project's own methods name them as they are."""
+    victims = Victims()
+    spec = resolve_run(
+        victims=victims, game_name="pong-v1", victim_names=[], attack_names=["baseline"],
+        defense_names=[], seeds=2, tier="smoke", budget=None, settings={}, command="bench run",
+    )  # fmt: skip
+    own = [job for job in make_plan(spec).jobs if job.kind == "attack"]
+    assert [seed_base_of(job) for job in own] == [None, None]
+    (tmp_path / "strange.py").write_text("from attacks.baseline import Baseline as Strange\n")
+    with attacks.including("strange", "strange:Strange", tmp_path):
+        strange = [
+            job.model_copy(update={"method": job.method.model_copy(update={"name": "strange"})})
+            for job in own
+            if job.method is not None
+        ]
+        bases = [seed_base_of(Job.model_validate(dict(job))) for job in strange]
+    assert None not in bases
+    assert len(set(bases)) == 2
