@@ -5,6 +5,7 @@ It is built from a checkout by a command-line client, because only those speak B
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -12,11 +13,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from docker.errors import DockerException
+from docker.errors import ImageNotFound
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.errors import InfrastructureError, Misuse
-from benchmark.isolation.engine import Engine, engine_errors, no_such_image
+from benchmark.isolation.engine import Engine, EngineLost, engine_errors, no_such_image
 
 NAME = "competitive-rl-bench"
 BASE = "python:3.11-slim-bookworm"
@@ -171,7 +172,7 @@ def build(engine: Engine, root: Path, recipe: Recipe, quiet: bool = False) -> Fa
     Raises:
         InfrastructureError: no client that can build, or the build failed.
     """
-    base, digest = _base(engine, recipe.base)
+    base, digest = base_of(engine, recipe.base)
     arguments = {
         "BASE": base, "BASE_DIGEST": digest, "SOURCE": source_hash(root),
         **({} if recipe.wheels is None else {"WHEELS": recipe.wheels}),
@@ -193,27 +194,27 @@ def build(engine: Engine, root: Path, recipe: Recipe, quiet: bool = False) -> Fa
     return found
 
 
-def _base(engine: Engine, named: str) -> tuple[str, str]:
+def base_of(engine: Engine, named: str) -> tuple[str, str]:
     """What to build on, and its digest: the registry's where one answers, else the local image's.
 
     Given by digest, it is taken at its word: the engine checks what it pulls.
+
+    Raises:
+        InfrastructureError: no registry serves it, and it is not on this machine.
     """
     if "@sha256:" in named:
         return named, named.partition("@")[2]
+    with contextlib.suppress(ImageNotFound, EngineLost), engine_errors():
+        digest = str(engine.client.images.get_registry_data(named).id)
+        return f"{named}@{digest}", digest
     try:
         with engine_errors():
-            digest = str(engine.client.images.get_registry_data(named).id)
-    except InfrastructureError:
-        try:
-            with engine_errors():
-                local = engine.client.images.get(named)
-        except DockerException as error:
-            raise InfrastructureError(
-                f"no registry serves the base '{named}', and it is not on this machine: "
-                "name one that is with --base"
-            ) from error
-        return named, f"local:{local.id}"
-    return f"{named}@{digest}", digest
+            return named, f"local:{engine.client.images.get(named).id}"
+    except ImageNotFound as error:
+        raise InfrastructureError(
+            f"no registry serves the base '{named}', and it is not on this machine: "
+            "name one that is with --base"
+        ) from error
 
 
 def _network(engine: Engine) -> str | None:

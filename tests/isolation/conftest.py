@@ -5,6 +5,7 @@ skipped and say why. BENCH_NEEDS_ENGINE=1 makes that a failure, BENCH_TEST_IMAGE
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from benchmark.isolation.container import Task, run_container
 from benchmark.isolation.engine import Engine
 from benchmark.isolation.limits import Limits
 from benchmark.isolation.status import Ended
+from tests.isolation.fake_engine import Answers, Server
 
 Run = Callable[..., tuple[Ended, list[str]]]
 
@@ -100,3 +102,19 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "engine" in request.fixturenames:
         assert mine(request.getfixturevalue("engine")) == []
+
+
+@pytest.fixture
+def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Answers]]:
+    """A stand-in engine on a socket of its own, named in DOCKER_HOST."""
+
+    class Own(Answers):
+        pass
+
+    path = tmp_path / "engine.sock"
+    server = Server(str(path), Own)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    yield Own
+    server.shutdown()
+    server.server_close()

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
 
 import pytest
@@ -18,74 +14,8 @@ from benchmark.isolation import owner
 from benchmark.isolation.container import Container, Task
 from benchmark.isolation.limits import Limits
 from benchmark.isolation.pair import Pair
+from tests.isolation.fake_engine import ABLE, PODMAN, Answers
 from tests.test_cli import bench, refused
-
-DOCKER = {"ApiVersion": "1.41", "Version": "20.10", "Components": [{"Name": "Engine"}]}
-PODMAN = {"ApiVersion": "1.41", "Version": "4.3", "Components": [{"Name": "Podman Engine"}]}
-ABLE = {
-    "MemoryLimit": True, "PidsLimit": True, "CpuCfsQuota": True,
-    "SecurityOptions": ["name=seccomp,profile=default"],
-}  # fmt: skip
-
-
-class Answers(BaseHTTPRequestHandler):
-    """An engine that knows only itself, has no containers, and makes none."""
-
-    version: dict[str, Any] = DOCKER
-    info: dict[str, Any] = ABLE
-
-    def address_string(self) -> str:
-        return "socket"
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Nothing."""
-
-    def do_GET(self) -> None:
-        if self.path.endswith("/version"):
-            return self._answer(200, self.version)
-        if self.path.endswith("/info"):
-            return self._answer(200, self.info)
-        if "/images/" in self.path:
-            return self._answer(404, {"message": "no such image"})
-        return self._answer(200, {"Volumes": []} if "/volumes" in self.path else [])
-
-    def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length", 0))
-        self.rfile.read(length)
-        self._answer(404, {"message": "No such image: x"})
-
-    def do_DELETE(self) -> None:
-        self._answer(404, {"message": "none of this name"})
-
-    def _answer(self, code: int, body: Any) -> None:
-        text = json.dumps(body).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-
-class Server(ThreadingMixIn, UnixStreamServer):
-    """Many connections at once."""
-
-    daemon_threads = True
-
-
-@pytest.fixture
-def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Answers]]:
-    """A stand-in engine on a socket of its own, named in DOCKER_HOST."""
-
-    class Own(Answers):
-        pass
-
-    path = tmp_path / "engine.sock"
-    server = Server(str(path), Own)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
-    yield Own
-    server.shutdown()
-    server.server_close()
 
 
 def test_no_engine_is_one_line_that_says_what_to_start(

@@ -174,7 +174,7 @@ def test_the_victim_is_nowhere_to_be_read(ring: Ring) -> None:
 )  # fmt: skip
 def test_each_is_contained_with_its_status(ring: Ring, body: str, status: Status | None) -> None:
     """And nothing is reported that was not played."""
-    found = ring.status(body, wall_s=25.0)
+    found = ring.status(body, wall_s=15.0)
     assert found is status or (status is None and not found.infrastructure)
     assert all(point.steps <= BUDGET for point in ring.told.points)
 
@@ -183,18 +183,19 @@ def test_one_that_sleeps_for_ever_is_stopped(ring: Ring) -> None:
     assert ring.status("time.sleep(1e6)", wall_s=12.0) is Status.TIMED_OUT
 
 
-@pytest.mark.parametrize("family", ["AF_VSOCK", "AF_NETLINK", "AF_PACKET"])
-def test_sockets_that_leave_the_box_are_refused(ring: Ring, family: str) -> None:
+def test_sockets_that_leave_the_box_are_refused(ring: Ring) -> None:
     """Of the families that the profile closes; the network itself is not there."""
     ring.run(
-        f"""
-        try:
-            socket.socket(socket.{family}, socket.SOCK_STREAM if "{family}" == "AF_VSOCK"
-                          else socket.SOCK_RAW)
-        except OSError:
-            honest(1)
-            return policy()
-        raise AssertionError("a socket was opened")
+        """
+        for family, kind in (("AF_VSOCK", socket.SOCK_STREAM), ("AF_NETLINK", socket.SOCK_RAW),
+                             ("AF_PACKET", socket.SOCK_RAW), ("AF_INET", socket.SOCK_RAW)):
+            try:
+                socket.socket(getattr(socket, family), kind)
+            except OSError:
+                continue
+            raise AssertionError(f"{family} was opened")
+        honest(1)
+        return policy()
         """
     )
 

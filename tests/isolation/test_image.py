@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.errors import Misuse
+from benchmark.errors import InfrastructureError, Misuse
 from benchmark.isolation import image as images
+from benchmark.isolation.engine import find
 from benchmark.isolation.image import Facts, Pin, checkout, read_pin, source_hash, unpinned
 from benchmark.isolation.limits import USER
+from tests.isolation.fake_engine import Answers
+from tests.test_cli import bench, refused
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -164,3 +167,54 @@ def test_a_client_that_can_build_is_told_from_one_that_cannot(
 ) -> None:
     """The first on PATH need not be the right one."""
     assert images.speaks_buildkit(str(client(tmp_path / "bin", version, buildx))) is able
+
+
+def test_a_registry_s_digest_is_built_on_and_kept(answers: type[Answers]) -> None:
+    """Asked for by tag, named by digest; one that was given is not asked for."""
+    answers.registry = DIGEST
+    assert images.base_of(find(), "python:3") == (f"python:3@{DIGEST}", DIGEST)
+    given = "python:3@sha256:" + "c" * 64
+    assert images.base_of(find(), given) == (given, "sha256:" + "c" * 64)
+
+
+@pytest.mark.usefixtures("answers")
+def test_a_base_that_nobody_has_is_one_line() -> None:
+    """Neither a registry nor this machine."""
+    refused(bench("image", "build"), images.BASE, "no registry", "--base", code=3)
+
+
+def test_a_build_that_fails_says_how(
+    tree: Path, answers: type[Answers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the client's last line; it was given what the recipe says, and nothing is pinned."""
+    answers.registry = DIGEST
+    folder = tree / "bin"
+    script = client(folder, "20.10", False)
+    script.write_text(
+        script.read_text(encoding="utf-8").replace(
+            "echo", 'if [ "$1" = build ]; then echo "$@" >&2; exit 9; fi\necho'
+        ),
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    recipe = images.Recipe(name="n", base="b", torch_index="", network="host", fresh=True)
+    with pytest.raises(InfrastructureError, match="exit code 9") as failure:
+        images.build(find(), tree, recipe, quiet=True)
+    said = str(failure.value)
+    for part in (
+        "--tag n", f"BASE=b@{DIGEST}", f"BASE_DIGEST={DIGEST}", f"SOURCE={source_hash(tree)}",
+        "TORCH_INDEX= ", "--network host", "--no-cache",
+    ):  # fmt: skip
+        assert part in said
+    assert read_pin(tree) is None
+
+
+def test_a_machine_without_a_client_says_so(
+    tree: Path, answers: type[Answers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or with one that cannot."""
+    answers.registry = DIGEST
+    client(tree / "bin", "28.2.2", False)
+    monkeypatch.setenv("PATH", str(tree / "bin"))
+    with pytest.raises(InfrastructureError, match="BuildKit"):
+        images.build(find(), tree, images.Recipe(network="host"))
