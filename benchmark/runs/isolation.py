@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from benchmark.errors import CheckFailed, InfrastructureError, Misuse
@@ -38,7 +39,12 @@ def choose(asked: str, *, allow_unpinned: bool = False) -> Choice:
     except (InfrastructureError, Misuse, CheckFailed) as error:
         if asked == "container":
             raise
-        return Choice(None, f"process: {TRUSTED}; no containers, since {error}")
+        return Choice(None, f"process: {TRUSTED}; --isolation container: {_first_clause(error)}")
+
+
+def _first_clause(error: Exception) -> str:
+    """What is wrong, without the places that were looked at and the advice."""
+    return re.split(r" \(|: |; ", str(error), maxsplit=1)[0]
 
 
 def _containers(allow_unpinned: bool) -> Choice:

@@ -1,0 +1,77 @@
+"""Which isolation a run gets, and what it says of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmark.errors import CheckFailed, InfrastructureError, Misuse
+from benchmark.isolation.engine import Engine
+from benchmark.isolation.image import Facts
+from benchmark.runs import isolation
+from benchmark.runs.isolation import choose
+
+FACTS = Facts(
+    name="bench", digest="sha256:" + "0" * 64, size_bytes=1, created="now", base="python",
+    base_digest="sha256:1", source="of other code",
+)  # fmt: skip
+
+
+class Found:
+    """An engine with one image."""
+
+    def image_id(self, name: str) -> str:
+        """Its digest."""
+        return FACTS.digest
+
+    def __str__(self) -> str:
+        return "Docker 0"
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that answers, with an image that is not the pinned one."""
+    monkeypatch.setattr(isolation, "find", Found)
+    monkeypatch.setattr(isolation.image, "facts", lambda engine: FACTS)
+    monkeypatch.setattr(isolation.image, "unpinned", lambda found, root: "the code has changed")
+
+
+def nowhere() -> Engine:
+    """No engine."""
+    raise InfrastructureError("no container engine answers (here: no): start Docker")
+
+
+def test_without_an_engine_auto_says_so_and_container_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(isolation, "find", nowhere)
+    chosen = choose("auto")
+    assert chosen.boxes is None
+    assert chosen.note.endswith("--isolation container: no container engine answers")
+    with pytest.raises(InfrastructureError, match="start Docker"):
+        choose("container")
+    assert "container" not in choose("process").note
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_image_that_is_not_the_pinned_one_needs_leave() -> None:
+    with pytest.raises(CheckFailed, match="the code has changed, or run with --allow-unpinned"):
+        choose("container")
+    assert choose("auto").boxes is None
+    allowed = choose("container", allow_unpinned=True)
+    assert allowed.boxes is not None
+    assert "unpinned: the code has changed" in allowed.note
+    assert allowed.boxes.isolation.image == FACTS.digest
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_pinned_image_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation.image, "unpinned", lambda found, root: "")
+    for asked in ("auto", "container"):
+        chosen = choose(asked)
+        assert chosen.boxes is not None
+        assert chosen.note.startswith("container: Docker 0, image sha256:000")
+
+
+def test_an_unknown_isolation_is_refused() -> None:
+    with pytest.raises(Misuse, match=r"no isolation 'vm'.*container"):
+        choose("vm")
