@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,7 @@ from pydantic import BaseModel
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.matches import PROTOCOL
 from benchmark.games.game import Array, Game, GameCard, Outcome, SeatCard, Step
-from benchmark.learning.checkpoint import Checkpoint, read, write
-from benchmark.learning.progress import CurvePoint, Quiet
+from benchmark.learning.progress import CurvePoint
 from benchmark.policies.policy import MLPPolicy, PolicyCard
 from benchmark.records.record import Cell, Isolation, MatchSet, MethodRef, PlayerRef, Record
 from benchmark.seeding import EpisodeSeeds
@@ -163,36 +161,6 @@ def defended(
         match("regular", clean[0], adversary="rival", victim=changes.get("victim", "house")),
     ]
     return make_record(matches, **{"defense": "retrain", **changes})
-
-
-class Killed(Exception):
-    """Stands in for kill -9."""
-
-
-class Mortal(Quiet):
-    """Keeps every checkpoint on disk, and dies when it is told of its `dies_at`-th point."""
-
-    def __init__(self, path: Path, dies_at: int | None = None):
-        super().__init__()
-        self.path, self.dies_at = path, dies_at
-
-    def resume(self) -> Checkpoint | None:
-        """The last one written, by this or by one that died."""
-        return read(self.path)
-
-    def due(self) -> bool:
-        """On every update."""
-        return True
-
-    def save(self, checkpoint: Checkpoint) -> None:
-        """To disk."""
-        write(checkpoint, self.path)
-
-    def report(self, point: CurvePoint) -> None:
-        """Keep the point, or die."""
-        super().report(point)
-        if len(self.curve) == self.dies_at:
-            raise Killed
 
 
 def scribble(seed: int = 0, **card: Any) -> MLPPolicy:

@@ -82,7 +82,7 @@ def run(
         track=track,
         diagnoses=diagnose or [],
     )
-    place = choose(isolation, allow_unpinned=allow_unpinned)
+    place = choose(isolation, allow_unpinned=allow_unpinned, threads=threads)
     with stoppable(store):
         outcome = _run(spec, Store(store), victims, place, as_json)
     if as_json:

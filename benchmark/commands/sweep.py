@@ -57,7 +57,7 @@ from benchmark.runs.spec import (
     resolve_run,
     tier_of,
 )
-from benchmark.runs.study import Scope, plan_study, rows_of, study_of
+from benchmark.runs.study import Scope, Study, plan_study, rows_of, study_of
 from benchmark.settings import resolve
 from benchmark.variants import Variant
 
@@ -105,27 +105,17 @@ def sweep(
         settings=settings_of(None, physics), track=track, victims=Victims(Store(store).victims),
         attack=attack,
     )  # fmt: skip
-    chosen = study_of(study, asked.card)
-    kind: _OfAttacks | _OfDefenses
-    if chosen.of == "attacks":
-        first = reference or chosen.variants[0].label
-        variants = _chosen(chosen.variants, [*only, first] if only else [], first)
-        kind = _OfAttacks(asked, variants, first)
-    else:
-        variants = _chosen(chosen.variants, only or [])
-        kind = _OfDefenses(asked, variants, reference)
+    kind = _kind_of(study_of(study, asked.card), asked, only or [], reference)
     failures: list[Failure] = []
     if results is None:
         spec = kind.spec()
-        scope, place = (
-            asked.scope_of(spec, kind.attack),
-            choose(isolation, allow_unpinned=allow_unpinned),
-        )
+        place = choose(isolation, allow_unpinned=allow_unpinned, threads=threads)
+        scope = asked.scope_of(spec, kind.attack)
         failures = _run(spec, Store(store), asked.victims, place)
     else:
         scope = asked.scope(kind.attack)
     found = rows_of(_records(store, results), [plan.method for plan in kind.plans], scope)
-    rows = [Row(one.label, records) for one, records in zip(variants, found, strict=True)]
+    rows = [Row(one.label, records) for one, records in zip(kind.variants, found, strict=True)]
     against = "" if kind.attack is None else f" against {kind.attack.label}"
     budget_text = f"{steps(scope.budget_steps)} steps, tier {scope.tier}"
     title = f"Study '{study}'{against} on {scope.game}, {scope.victim}, {budget_text}"
@@ -206,7 +196,7 @@ class _OfAttacks:
     attack: MethodRef | None = None
 
     def __init__(self, asked: _Asked, variants: Sequence[Variant], reference: str):
-        self._asked, self._reference = asked, reference
+        self._asked, self._reference, self.variants = asked, reference, variants
         self.plans = [plan_attack(one.method, asked.card, dict(one.settings)) for one in variants]
 
     def spec(self) -> RunSpec:
@@ -234,7 +224,7 @@ class _OfDefenses:
     def __init__(self, asked: _Asked, variants: Sequence[Variant], reference: str | None):
         if reference is not None:
             raise Misuse("--reference: a study of defenses has none; its rows stand side by side")
-        self._asked = asked
+        self._asked, self.variants = asked, variants
         self.attack: MethodRef | None = plan_attack(asked.attack, asked.card, {}).method
         self.plans = [plan_defense(one.method, asked.card, dict(one.settings)) for one in variants]
 
@@ -251,6 +241,16 @@ class _OfDefenses:
     def draw(self, path: Path, title: str, rows: Sequence[Row]) -> None:
         """The same over the variants, and against each other."""
         save_defense_figure(path, title, rows)
+
+
+def _kind_of(
+    study: Study, asked: _Asked, only: list[str], reference: str | None
+) -> _OfAttacks | _OfDefenses:
+    """The study with the variants asked for; one of attacks needs its reference among them."""
+    if study.of == "defenses":
+        return _OfDefenses(asked, _chosen(study.variants, only), reference)
+    first = reference or study.variants[0].label
+    return _OfAttacks(asked, _chosen(study.variants, [*only, first] if only else [], first), first)
 
 
 def _chosen(

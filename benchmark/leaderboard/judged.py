@@ -147,10 +147,10 @@ def _detections(title: str, records: Sequence[Record], links: dict[str, str] | N
         note="AUROC against stored and held-out adversaries: share of pairs of an adversarial and "
         "a regular match, of the same starts, in which the detector scores the adversarial one "
         "higher; .5 is chance; of several held-out ones the one that is told worst. stranger: the "
-        "same of a harmless regular opponent that the detector did not learn from, so what is "
-        "strange is not yet adversarial. Intervals: bootstrap over seeds, of one seed Hanley and "
-        "McNeil's over matches. alarms: share of regular matches, in percent, that a threshold "
-        "catching 95 % of the adversarial ones also catches.",
+        "same of a harmless regular opponent that the detector did not learn from, of several the "
+        "one that scores highest: what is strange is not yet adversarial. Intervals: bootstrap "
+        "over seeds, of one seed Hanley and McNeil's over matches. alarms: share of regular "
+        "matches, in percent, that a threshold catching 95 % of the adversarial ones also catches.",
     )  # fmt: skip
     for cells in scoring.rows(records):
         row = [*names(cells)]
@@ -162,9 +162,13 @@ def _detections(title: str, records: Sequence[Record], links: dict[str, str] | N
 
 
 def _detection_texts(cells: Sequence[Record], role: str) -> list[str]:
-    """AUROC with its interval, and false alarms: of each seed's adversary that is told worst."""
+    """AUROC with its interval, and false alarms, of each seed's case that speaks against it most.
+
+    That is the adversary told worst, and of harmless strangers the one taken for one most.
+    """
     found = [[d.counts for d in one.detections if d.role == role] for one in cells]
-    worst = [min(counts, key=lambda c: c.auroc) for counts in found if counts]
+    pick = max if role == "regular" else min
+    worst = [pick(counts, key=lambda c: c.auroc) for counts in found if counts]
     if not worst:
         return ["-", "-"]
     by_seed = [counts.auroc for counts in worst]

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from benchmark.arena.referee import load_account
+from benchmark.arena.referee import Account, load_account
 from benchmark.arena.session import RefereeSpec
 from benchmark.arena.wire import Status as Word
 from benchmark.errors import CheckFailed, InfrastructureError
@@ -72,8 +72,10 @@ class Contained(CheckFailed):
 class Boxes:
     """Runs trainings in pairs of containers of one image."""
 
-    def __init__(self, engine: Engine, image: str, *, memory_mib: int = 4096):
-        self._engine, self._image, self._memory_mib = engine, image, memory_mib
+    def __init__(self, engine: Engine, image: str, *, memory_mib: int = 4096, threads: int = 1):
+        """threads: of torch and BLAS on either side; they move the last bits of a result."""
+        self._engine, self._image = engine, image
+        self._memory_mib, self._threads = memory_mib, {"threads": threads}
         self.isolation = Isolation(kind="container", image=engine.image_id(image))
 
     def train(self, referee: RefereeSpec, orders: Orders, wall_s: float, told: Told) -> Policy:
@@ -117,7 +119,7 @@ class Boxes:
                 with Reader(books, told):
                     ends = pair.wait()
                 found = pair.collect("out", POLICY_BYTES)
-            account = load_account(books)
+            account = _account(books)
             line = "" if account.status in INNOCENT else f"{account.status}: {account.line}"
             verdict = judge(ends.contestant, ends.referee, line)
             if verdict.status is Status.OK and account.status is not Word.DONE:
@@ -129,7 +131,9 @@ class Boxes:
     def _referee(self, folder: Path, spec: RefereeSpec, limits: Limits) -> Task:
         """The referee's: every member's artifact, read-only, and a place for its books."""
         inside = {name: Path("/members") / name for name in spec.members}
-        path = _written(folder / "spec.json", spec.model_copy(update={"members": inside}))
+        path = _written(
+            folder / "spec.json", spec.model_copy(update={"members": inside, **self._threads})
+        )
         members = {str(inside[name]): home for name, home in spec.members.items()}
         return Task(
             role="referee", command=REFEREE, limits=limits,
@@ -141,7 +145,7 @@ class Boxes:
         homes = {"victim": orders.victim, "code": orders.code}
         given = {name: home for name, home in homes.items() if home is not None}
         inside = {name: Path("/task") / name for name in given}
-        path = _written(folder / "task.json", orders.model_copy(update=inside))
+        path = _written(folder / "task.json", orders.model_copy(update={**inside, **self._threads}))
         return Task(
             role="contestant", command=CONTESTANT, limits=limits, hidden=(VICTIMS,),
             inputs={
@@ -179,6 +183,14 @@ class Reader:
         for interval in account.intervals[self._count :]:
             self._told.report(CurvePoint(**interval.model_dump()))
         self._count = len(account.intervals)
+
+
+def _account(books: Path) -> Account:
+    """What the referee filed at last; of one that filed nothing, that it failed."""
+    try:
+        return load_account(books)
+    except InfrastructureError as error:
+        return Account(status=Word.FAILED, line=str(error))
 
 
 def _policy(folder: Path, files: dict[str, bytes], verdict: Verdict) -> Policy:

@@ -79,7 +79,7 @@ class Words:
 
 def train(task: Task, client: Client) -> Policy:
     """The policy that the task's method makes of its referee's arenas."""
-    # As `runs.jobs` does it in one process, so that both make the same policy.
+    # As `runs.training` does it in one process, so that both make the same policy.
     rng = np.random.default_rng(derive(task.kind, task.seed, client.card.id))
     victim = None if task.victim is None else artifact.load(task.victim)
     if task.kind == "attack":

@@ -22,7 +22,7 @@ class Choice(NamedTuple):
     note: str
 
 
-def choose(asked: str, *, allow_unpinned: bool = False) -> Choice:
+def choose(asked: str, *, allow_unpinned: bool = False, threads: int = 1) -> Choice:
     """What `--isolation` comes to on this machine.
 
     Raises:
@@ -35,7 +35,7 @@ def choose(asked: str, *, allow_unpinned: bool = False) -> Choice:
     if asked == "process":
         return Choice(None, f"process: {TRUSTED}")
     try:
-        return _containers(allow_unpinned)
+        return _containers(allow_unpinned, threads)
     except (InfrastructureError, Misuse, CheckFailed) as error:
         if asked == "container":
             raise
@@ -47,11 +47,12 @@ def _first_clause(error: Exception) -> str:
     return re.split(r" \(|: |; ", str(error), maxsplit=1)[0]
 
 
-def _containers(allow_unpinned: bool) -> Choice:
+def _containers(allow_unpinned: bool, threads: int) -> Choice:
     engine = find()
     found = image.facts(engine)
     problem = image.unpinned(found, image.checkout())
     if problem and not allow_unpinned:
         raise CheckFailed(f"image '{found.name}': {problem}, or run with --allow-unpinned")
     note = f"container: {engine}, image {found.digest[:19]}"
-    return Choice(Boxes(engine, found.name), note + (f" (unpinned: {problem})" if problem else ""))
+    boxes = Boxes(engine, found.name, threads=threads)
+    return Choice(boxes, note + (f" (unpinned: {problem})" if problem else ""))

@@ -5,8 +5,9 @@ The commit is provenance and no part of a key: methods and games carry versions 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -71,6 +72,10 @@ class Job(BaseModel):
     )
 
     _PLAYERS: ClassVar[tuple[str, ...]] = ("adversaries", "opponents")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy whose key is its own: pydantic's would take the cached one along."""
+        return type(self).model_validate({**dict(self), **(update or {})})
 
     @cached_property
     def key(self) -> str:

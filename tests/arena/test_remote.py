@@ -26,9 +26,10 @@ from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.progress import CurvePoint, Quiet
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy, RandomPolicy
+from benchmark.submissions.toys import Killed, Mortal
 from tests.arena.conftest import CARD, SEED_BASE, Host
 from tests.attacks.conftest import BUDGET, assert_same_policy, small
-from tests.factories import Killed, Mortal, scribble
+from tests.factories import scribble
 
 METHODS: list[tuple[Any, dict[str, Any]]] = [
     (Baseline, {}),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,8 @@ from benchmark.games.game import GameCard
 from benchmark.learning.progress import Quiet
 from benchmark.learning.rollout import Rollout
 from benchmark.learning.threads import use_threads
-from benchmark.policies.policy import MLPPolicy, Policy, PolicyCard
+from benchmark.policies.policy import MLPPolicy, Policy
+from benchmark.submissions.toys import random_network
 
 SMALL = {
     "matches": 16, "rollout_steps": 32, "minibatch": 128, "epochs": 2,
@@ -51,18 +51,8 @@ def one_thread() -> None:
 
 def scribble(card: GameCard, seat: str, seed: int = 7) -> MLPPolicy:
     """A deterministic network with random weights for a seat of any game."""
-    spec = card.seats[card.seat_index(seat)]
-    rng = np.random.default_rng(seed)
-    widths = (spec.obs_dim, 8, spec.act_dim)
-    tensors = {}
-    for i, (a, b) in enumerate(itertools.pairwise(widths)):
-        tensors[f"layer{i}.weight"] = rng.normal(0, 0.5, (a, b)).astype(np.float32)
-        tensors[f"layer{i}.bias"] = rng.normal(0, 0.1, b).astype(np.float32)
-    made = PolicyCard(
-        name="scribble", kind="mlp", game=card.id, seat=seat, obs_dim=spec.obs_dim,
-        act_dim=spec.act_dim, hidden=(8,), origin="test",
-    )  # fmt: skip
-    return MLPPolicy(made, tensors)
+    made = random_network(card, seat, seed)
+    return MLPPolicy(made.card.model_copy(update={"name": "scribble"}), made.tensors())
 
 
 def pong_arena(

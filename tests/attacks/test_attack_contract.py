@@ -13,8 +13,8 @@ from benchmark.arena.mixture import Mixture, check_fits
 from benchmark.errors import Misuse
 from benchmark.learning.progress import Quiet
 from benchmark.policies.policy import MLPPolicy, Policy
+from benchmark.submissions.toys import Killed, Mortal
 from tests.attacks.conftest import BUDGET, scribble, small
-from tests.factories import Killed, Mortal
 
 PAIRS = [(g, a) for g in registry.games.names() for a in registry.attacks.names()]
 each = pytest.mark.parametrize(("game", "attack"), PAIRS)

@@ -24,6 +24,7 @@ from benchmark.learning.progress import Quiet
 from benchmark.learning.rollout import Rollout
 from benchmark.policies.lstm import LSTMPolicy
 from benchmark.policies.policy import MLPPolicy, PolicyCard, RandomPolicy, expected_shapes
+from benchmark.submissions.toys import Killed, Mortal
 from tests.attacks.conftest import (
     BUDGET,
     MATCHES,
@@ -36,7 +37,6 @@ from tests.attacks.conftest import (
     scribble,
     trained,
 )
-from tests.factories import Killed, Mortal
 
 ROWS = STEPS * MATCHES
 EVERYTHING = {"eta": 1.0, "saliency": "gradient"}

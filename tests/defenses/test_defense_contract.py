@@ -17,9 +17,9 @@ from benchmark.errors import Misuse
 from benchmark.learning.progress import Quiet
 from benchmark.policies.lstm import LSTMPolicy
 from benchmark.policies.policy import NetworkPolicy, ZeroPolicy
+from benchmark.submissions.toys import Killed, Mortal
 from tests.attacks.conftest import BUDGET, assert_same_policy, scribble
 from tests.defenses.conftest import harden, victim_seat
-from tests.factories import Killed, Mortal
 from tests.learning.recall import lstm
 
 PAIRS = [(g, d) for g in registry.games.names() for d in registry.defenses.names()]

@@ -15,10 +15,10 @@ from benchmark import registry
 from benchmark.arena.arena import Arena
 from benchmark.errors import Misuse
 from benchmark.learning.progress import Quiet
+from benchmark.submissions.toys import Killed, Mortal
 from defenses.iterated import Iterated
 from tests.attacks.conftest import BUDGET, PONG, assert_same_policy, differ, scribble, small
 from tests.defenses.conftest import harden
-from tests.factories import Killed, Mortal
 from tests.learning.recall import lstm
 
 ROLLOUT = 512

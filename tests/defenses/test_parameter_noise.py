@@ -16,11 +16,11 @@ from benchmark.learning.ppo import PPO
 from benchmark.learning.progress import Quiet
 from benchmark.learning.rollout import Rollout
 from benchmark.policies.policy import Policy
+from benchmark.submissions.toys import Killed, Mortal
 from defenses.mixed import StepShare
 from defenses.parameter_noise import FIRST_SCALE, NoisyWeights, ParameterNoise, replayed
 from tests.attacks.conftest import BUDGET, PONG, assert_same_policy, differ, scribble, small
 from tests.defenses.conftest import harden
-from tests.factories import Killed, Mortal
 from tests.learning.recall import lstm
 
 VICTIMS = {

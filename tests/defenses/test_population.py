@@ -13,10 +13,10 @@ from benchmark.arena.arena import Arena
 from benchmark.errors import Misuse
 from benchmark.learning.progress import Quiet
 from benchmark.policies.policy import ANY
+from benchmark.submissions.toys import Killed, Mortal
 from defenses.population import Population
 from tests.attacks.conftest import PONG, assert_same_policy, differ, scribble, small
 from tests.defenses.conftest import harden
-from tests.factories import Killed, Mortal
 
 ROLLOUT = 512
 BUDGET = 8 * ROLLOUT

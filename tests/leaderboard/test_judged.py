@@ -164,6 +164,21 @@ def test_of_several_held_out_adversaries_the_one_told_worst_counts() -> None:
     assert row["stranger (95 %)"] == "-"
 
 
+def test_of_several_strangers_the_one_that_is_taken_most_counts() -> None:
+    """The other choice would flatter the detector."""
+    one = detected(0, 200, 160)
+    strangers = [
+        DetectionSet(
+            role="regular", adversary=player(name), victim=player("house"),
+            counts=Detection(adversarial=10, regular=10, twice_u=twice_u, false_alarms=1),
+        )
+        for name, twice_u in (("x", 60), ("y", 140))
+    ]  # fmt: skip
+    record = one.model_copy(update={"detections": [*one.detections, *strangers]})
+    row = cells(titled(tables([record]), "Detection"), "density")
+    assert row["stranger (95 %)"].startswith("0.70 (")
+
+
 def test_detection() -> None:
     made = tables([detected(0, 200, 100), detected(1, 180, 120)])
     assert not [table for table in made if table.title.startswith("Defenses")]

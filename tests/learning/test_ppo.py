@@ -18,7 +18,7 @@ from benchmark.learning.ppo import PPO, Hooks, TrainingDiverged
 from benchmark.learning.progress import Quiet
 from benchmark.learning.rollout import Rollout
 from benchmark.policies.policy import MLPPolicy, PolicyCard, ZeroPolicy
-from tests.factories import Killed, Mortal
+from benchmark.submissions.toys import Killed, Mortal
 
 CARD = PolicyCard(
     name="x", kind="mlp", game="pong-v1", seat="left", obs_dim=13, act_dim=2, origin="test"

@@ -21,7 +21,7 @@ from benchmark.learning.recurrent import SEQUENCE, LSTMTower, RecurrentActorCrit
 from benchmark.learning.rollout import Rollout, gae
 from benchmark.policies.lstm import LSTMPolicy
 from benchmark.policies.policy import MLPPolicy, NetworkPolicy, ZeroPolicy
-from tests.factories import Killed, Mortal
+from benchmark.submissions.toys import Killed, Mortal
 from tests.learning.recall import Recall, lstm
 
 MATCHES, STEPS = 6, 2 * SEQUENCE

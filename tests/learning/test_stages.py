@@ -17,8 +17,9 @@ from benchmark.learning.ppo import PPO
 from benchmark.learning.progress import CurvePoint, Progress, Quiet
 from benchmark.learning.stages import Stages
 from benchmark.policies.policy import NetworkPolicy, Policy, PolicyCard, ZeroPolicy
+from benchmark.submissions.toys import Killed, Mortal
 from tests.attacks.conftest import assert_same_policy
-from tests.factories import Killed, Mortal, scribble
+from tests.factories import scribble
 
 UPDATES = 2
 ROLLOUT = 16 * 32

@@ -21,6 +21,7 @@ from benchmark.records.record import Cell, Record
 from benchmark.runs.jobs import Worker, WrongPolicy, checked
 from benchmark.runs.plan import make_plan
 from benchmark.runs.run import Outcome, execute
+from defenses.density import Density
 from tests.factories import scribble
 from tests.runs.conftest import Resolve, Shelf, named
 from tests.runs.fakes import FakeAttack, House, NoConfig
@@ -248,6 +249,23 @@ def test_a_detector_leaves_counts_for_every_adversary(house: House, detector: st
         cell = Cell.model_validate({**record.cell.model_dump(), **changes})
         with pytest.raises(ValueError, match=told):
             Record.model_validate({**record.model_dump(), "cell": cell, "id": cell.id})
+
+
+def test_a_detector_is_fitted_once_for_all_adversaries_of_a_cell(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And anew for other company."""
+    fits: list[int] = []
+
+    class Counted(Density):
+        def fit(self, regular: Any, *rest: Any) -> None:
+            fits.append(len(regular))
+            super().fit(regular, *rest)
+
+    monkeypatch.setattr(registry.detectors, "load", lambda name: Counted)
+    spec = house.spec(victim_names=["alpha"], defense_names=["density"], seeds=1)
+    execute(spec, make_plan(spec), house.store, house.shelf, Silent)
+    assert fits == [4]  # two attacks, a stored and two held-out adversaries each
 
 
 def test_a_harmless_stranger_is_judged_too(house: House, shelf: Shelf) -> None:

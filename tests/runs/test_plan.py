@@ -63,6 +63,7 @@ def test_the_key_changes_with_every_input(field: str) -> None:
     """Victim's weights, config, seed, budget, option, and all the rest."""
     assert set(CHANGES) == set(Job.model_fields)
     assert Job.model_validate({**dict(FIXED), field: CHANGES[field]}).key != FIXED.key
+    assert FIXED.model_copy(update={field: CHANGES[field]}).key != FIXED.key
 
 
 @pytest.mark.parametrize(
