@@ -30,9 +30,13 @@ class Local:
     value: str
     """`module:Class`, as an entry point writes it."""
     folder: Path
+    stand_in: Any = None
+    """Is handed out instead of what `value` names, whose module is then not imported here."""
 
     def load(self) -> Any:
         """Import the folder's module; ImportError where one of another place has its name."""
+        if self.stand_in is not None:
+            return self.stand_in
         module, _, attribute = self.value.partition(":")
         if str(self.folder) not in sys.path:
             sys.path.append(str(self.folder))  # last, so that it hides nothing that is installed
@@ -62,18 +66,21 @@ class Registry:
         self._local: dict[str, Local] = {}
 
     @contextlib.contextmanager
-    def including(self, name: str, value: str, folder: Path) -> Iterator[None]:
+    def including(
+        self, name: str, value: str, folder: Path, stand_in: Any = None
+    ) -> Iterator[None]:
         """Know one more plug-in, `module:Class` of a folder, until the block ends.
 
-        Nothing of it runs before it is loaded.
+        Nothing of it runs before it is loaded; with a stand-in, which also stands in for the same
+        plug-in where it is installed, nothing at all.
 
         Raises:
             Misuse: the name is taken.
         """
         points = self._points()
-        if name in points:
+        if name in points and (stand_in is None or points[name].value != value):
             raise Misuse(f"{self.kind} '{name}' is there already: {points[name].value}")
-        self._local[name] = Local(value, folder.resolve())
+        self._local[name] = Local(value, folder.resolve(), stand_in)
         try:
             yield
         finally:
@@ -115,7 +122,7 @@ class Registry:
                     f"{self.kind} '{point.name}' is registered twice: {found[point.name].value} "
                     f"and {point.value}; uninstall or rename one"
                 )
-            found[point.name] = point
+            found.setdefault(point.name, point)
         return found
 
 

@@ -6,7 +6,7 @@ A new one is a subclass in a file of its own, named in pyproject.toml.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -61,6 +61,10 @@ class Detector(ABC):
     def score(self, episode: Episode) -> float:
         """The mean over an episode's steps, so that its length is not itself the score."""
         return float(self.per_step(episode).mean())
+
+    def scores(self, episodes: Iterable[Episode]) -> list[float]:
+        """Of several, one by one as they come."""
+        return [self.score(episode) for episode in episodes]
 
 
 class Scale:

@@ -609,8 +609,8 @@ def test_an_adversary_of_the_store_can_be_played(tiny: tuple[Path, Done], elsewh
 
 KILLED = ("run", "--attack", "ours", "--budget", str(4 * ROLLOUT), "--json")
 IMPATIENT = """
-import benchmark.runs.jobs as jobs
-jobs.CHECKPOINT_S = 0.2
+from benchmark.learning import checkpoint
+checkpoint.EVERY_S = 0.2
 from benchmark.cli import main
 main()
 """

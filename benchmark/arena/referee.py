@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 from benchmark.arena.arrays import ArraysFile
 from benchmark.arena.ledger import Interval
 from benchmark.arena.session import RefereeSpec, Session
-from benchmark.arena.wire import Bye, Channel, Report, Status, Violation, parse
+from benchmark.arena.wire import BYTES, Bye, Channel, Report, Status, Violation, parse
 from benchmark.errors import BenchError, InfrastructureError, Misuse
 from benchmark.policies.artifact import first_problem, write_atomically
 
@@ -127,8 +127,10 @@ class Referee:
                 channel.send_step(said)
                 continue
             message = parse(said)
-            answer = session.answer(message, channel.receive_weights)
-            channel.send(json.dumps(answer).encode())
+            answer = session.answer(message, channel.receive_bytes)
+            channel.send(json.dumps(answer.said).encode())
+            if answer.following:
+                channel.send(answer.following, BYTES)
             if isinstance(message, Bye):
                 return
             if isinstance(message, Report) and time.monotonic() > self._published_at + PUBLISH_S:

@@ -27,16 +27,16 @@ from benchmark.arena.arena import Arena, checked_seed
 from benchmark.arena.arrays import Layout, Region
 from benchmark.arena.mixture import Mixture
 from benchmark.arena.wire import (
-    WEIGHTS,
+    BYTES,
     Bye,
     Channel,
     Hello,
-    Mark,
+    Load,
     OpenArena,
     Report,
     Reset,
     Restore,
-    Resume,
+    Save,
     SendPolicy,
     Snapshot,
     Violation,
@@ -124,13 +124,21 @@ class Client:
         """Let the referee close an interval of its ledger, with these words beside it."""
         self.ask(Report(diagnostics=diagnostics))
 
-    def mark(self) -> int:
-        """Have the ledger kept; the handle belongs into the checkpoint."""
-        return int(self.ask(Mark())["handle"])
+    def save(self, payload: bytes) -> None:
+        """Have the ledger kept, and beside it a checkpoint that refers to snapshots of arenas."""
+        self._follow(Save(), payload)
 
-    def resume(self, handle: int) -> None:
-        """Go on with the ledger of a checkpoint, before any arena is restored."""
-        self.ask(Resume(handle=handle))
+    def load(self) -> bytes | None:
+        """Go on with the ledger of the last checkpoint, before any arena is restored.
+
+        Returns:
+            The checkpoint; None where there is none, and all begins.
+        """
+        try:
+            count = int(self.ask(Load())["bytes"])
+            return self._channel.receive_bytes(count) if count else None
+        except Violation as error:
+            raise _lost(error) from error
 
     def close(self) -> None:
         """Say that all is done, and hang up."""
@@ -170,15 +178,20 @@ class Client:
         payload = safetensors.numpy.save(policy.tensors())
         sha256 = hashlib.sha256(payload).hexdigest()
         card = policy.card.model_copy(update={"sha256": sha256, "training": {}})
-        request = SendPolicy(card=card).model_dump_json()
-        if request not in self._sent:
-            try:
-                self._channel.send(request.encode())
-                self._channel.send(payload, WEIGHTS)
-                self._sent[request] = str(self._answer()["name"])
-            except Violation as error:
-                raise _lost(error) from error
-        return self._sent[request]
+        request = SendPolicy(card=card)
+        said = request.model_dump_json()
+        if said not in self._sent:
+            self._sent[said] = str(self._follow(request, payload)["name"])
+        return self._sent[said]
+
+    def _follow(self, request: BaseModel, payload: bytes) -> dict[str, Any]:
+        """The answer to a request that bytes follow; raises as `ask`."""
+        try:
+            self._channel.send(request.model_dump_json().encode())
+            self._channel.send(payload, BYTES)
+            return self._answer()
+        except Violation as error:
+            raise _lost(error) from error
 
     def _answer(self) -> dict[str, Any]:
         return _judge(self._channel.receive())

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import (
@@ -35,13 +35,13 @@ from benchmark.arena.wire import (
     PROTOCOL,
     Bye,
     Hello,
-    Mark,
+    Load,
     Message,
     OpenArena,
     Report,
     Reset,
     Restore,
-    Resume,
+    Save,
     SendPolicy,
     Snapshot,
     Status,
@@ -54,8 +54,18 @@ from benchmark.policies import artifact
 from benchmark.policies.policy import Policy, PolicyCard
 from benchmark.registry import game
 
-Weights = Callable[[int], bytes]
-"""Receives the weights that follow a policy's card, of at most so many bytes."""
+Receive = Callable[[int], bytes]
+"""Receives the bytes that follow a request, at most so many."""
+
+
+class Answer(NamedTuple):
+    """In JSON, and the bytes that follow it, if any do."""
+
+    said: dict[str, Any]
+    following: bytes = b""
+
+
+TRAINING, CHECKPOINT = "training", "checkpoint"
 SENT = "sent:"
 """Begins the names of policies that a contestant has sent."""
 
@@ -85,6 +95,8 @@ class RefereeSpec(BaseModel):
     matches: PositiveInt = Field(default=1024, description="at most, of one arena")
     arenas: int = Field(default=64, ge=1, le=MAX_ARENAS, description="at most, in all")
     reports: PositiveInt = Field(default=20_000, description="at most, in all")
+    saves: PositiveInt = Field(default=20_000, description="checkpoints, at most, in all")
+    checkpoint_bytes: PositiveInt = Field(default=64 << 20, description="at most, of one")
     policies: PositiveInt = Field(default=1024, description="at most, that a defense may send")
     policy_bytes: PositiveInt = Field(default=128 << 20, description="at most, of all of them")
     arrays_bytes: PositiveInt = Field(default=64 << 20, description="at most, of the shared file")
@@ -109,7 +121,7 @@ class Session:
 
     def __init__(self, spec: RefereeSpec, arrays: ArraysFile, snapshots: Path):
         """Raises Misuse for a spec that cannot be played."""
-        self.spec, self._arrays, self._folder = spec, arrays, snapshots
+        self.spec, self._arrays = spec, arrays
         self._game = game(spec.game)
         try:
             self._options = self._game.Options.model_validate(spec.options)
@@ -127,23 +139,27 @@ class Session:
         self._tables: list[Table] = []
         self._snapshots = Snapshots(snapshots)
         self.ledger = Ledger(self.card, spec.seat)
+        self._saves = 0
         self._greeted = self._played = False
         self._answers: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
             OpenArena: self._open, Reset: self._reset, Snapshot: self._keep,
-            Restore: self._restore, Mark: self._mark, Resume: self._resume,
-            Report: self._report, Bye: lambda _: {},
+            Restore: self._restore, Report: self._report, Bye: lambda _: {},
         }  # fmt: skip
 
-    def answer(self, message: Message, weights: Weights) -> dict[str, Any]:
+    def answer(self, message: Message, receive: Receive) -> Answer:
         """Do what a request asks for; raises Violation."""
         if isinstance(message, Hello) is self._greeted:
             line = "a second greeting" if self._greeted else "a request before the greeting"
             raise Violation(Status.OUT_OF_ORDER, line)
         if isinstance(message, Hello):
-            return self._welcome(message)
+            return Answer(self._welcome(message))
         if isinstance(message, SendPolicy):
-            return self._take(message.card, weights)
-        return self._answers[type(message)](message)
+            return Answer(self._take(message.card, receive))
+        if isinstance(message, Save):
+            return self._save(receive)
+        if isinstance(message, Load):
+            return self._load()
+        return Answer(self._answers[type(message)](message))
 
     def step(self, number: int) -> None:
         """Play the actions that lie in an arena's region; raises Violation."""
@@ -228,16 +244,16 @@ class Session:
             mixture.shares = shares
         return names, mixture
 
-    def _take(self, card: PolicyCard, weights: Weights) -> dict[str, Any]:
+    def _take(self, card: PolicyCard, receive: Receive) -> dict[str, Any]:
         """Read a policy that the contestant has made itself."""
         if self.spec.mixture is not None:
             raise Violation(Status.OUT_OF_ORDER, "a policy was sent where there is no choice")
         if len(self._sent) == self.spec.policies:
             raise Violation(Status.OVER_LIMIT, f"more than {self.spec.policies} policies")
-        payload = weights(self._sendable)
+        payload = receive(self._sendable)
         self._sendable -= len(payload)
         name = f"{SENT}{len(self._sent) + 1}"
-        with TemporaryDirectory(dir=self._folder) as made:
+        with TemporaryDirectory() as made:
             folder = Path(made)
             try:
                 artifact.write_atomically(folder / artifact.WEIGHTS, payload)
@@ -279,13 +295,23 @@ class Session:
         table.started = True
         return {"steps": table.arena.steps}
 
-    def _mark(self, message: Mark) -> dict[str, Any]:
-        return {"handle": self._snapshots.keep("ledger", {}, self.ledger.state())}
+    def _save(self, receive: Receive) -> Answer:
+        """Keep ledger and checkpoint in one file, so that neither is ever without the other."""
+        if self._saves == self.spec.saves:
+            raise Violation(Status.OVER_LIMIT, f"more than {self.spec.saves} checkpoints")
+        self._saves += 1
+        payload = np.frombuffer(receive(self.spec.checkpoint_bytes), dtype=np.uint8)
+        self._snapshots.keep(TRAINING, {CHECKPOINT: payload}, self.ledger.state())
+        return Answer({})
 
-    def _resume(self, message: Resume) -> dict[str, Any]:
+    def _load(self) -> Answer:
         self._check_fresh()
-        self.ledger.restore(self._snapshots.find("ledger", message.handle).facts)
-        return {"steps": self.ledger.steps}
+        kept = self._snapshots.last(TRAINING)
+        if kept is None:
+            return Answer({"bytes": 0})
+        self.ledger.restore(kept.facts)
+        payload = kept.arrays[CHECKPOINT].tobytes()
+        return Answer({"bytes": len(payload)}, payload)
 
     def _report(self, message: Report) -> dict[str, Any]:
         if len(self.ledger.intervals) == self.spec.reports:

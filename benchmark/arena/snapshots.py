@@ -1,7 +1,7 @@
 """What a referee keeps of matches in flight, in a folder of its own.
 
 A contestant's checkpoint holds their handles and nothing else. The last two of every kind are kept,
-because it may be killed after a snapshot is taken and before its own checkpoint is written.
+because it may be killed after a snapshot is taken and before its own checkpoint is.
 """
 
 from __future__ import annotations
@@ -56,8 +56,23 @@ class Snapshots:
             raise InfrastructureError(line) from error
         return self._last
 
+    def last(self, kind: str) -> Kept | None:
+        """The last one of a kind. Later ones of all kinds are of a course that is given up.
+
+        Raises:
+            InfrastructureError: it cannot be read.
+        """
+        found = self._of(kind)
+        if not found:
+            return None
+        self._last = _handle(found[-1])
+        for path in self._of("*"):
+            if _handle(path) > self._last:
+                path.unlink()
+        return self.find(kind, self._last)
+
     def find(self, kind: str, handle: int) -> Kept:
-        """The snapshot of a handle; later ones of its kind are of a course that is given up.
+        """The snapshot of a handle.
 
         Raises:
             Violation: there is none.
@@ -70,9 +85,6 @@ class Snapshots:
             with safetensors.safe_open(path, framework="numpy") as file:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 facts: dict[str, Any] = json.loads(file.metadata()["facts"])
-            for later in self._of(kind):
-                if _handle(later) > handle:
-                    later.unlink()
         except (OSError, safetensors.SafetensorError, KeyError, ValueError) as error:
             raise InfrastructureError(f"{path}: a damaged snapshot ({error})") from error
         return Kept(arrays, facts)

@@ -3,7 +3,8 @@
 On a Unix stream socket there are three kinds of frame, told apart by their first byte:
 
     0         a request or its answer: four bytes of length (big-endian), then JSON
-    255       a policy's weights, after its card: four bytes of length, then safetensors
+    255       bytes that belong to the frame before, weights after a policy's card or a checkpoint:
+              four bytes of length, then the bytes
     1..254    a step in the arena of this number; nothing follows. The answer is the same byte
 
 The numbers of a step do not pass here: see `arrays.py`. Every frame is judged as if the other
@@ -25,8 +26,8 @@ from benchmark.games.game import GameCard
 from benchmark.policies.artifact import first_problem
 from benchmark.policies.policy import PolicyCard
 
-PROTOCOL = 1
-CONTROL, WEIGHTS = 0, 255
+PROTOCOL = 2
+CONTROL, BYTES = 0, 255
 MAX_ARENAS = 254
 MAX_CONTROL = 256 * 1024
 """Bytes of JSON in a frame."""
@@ -51,7 +52,7 @@ class Status(StrEnum):
     BAD_POLICY = "bad-policy"
     OVER_BUDGET = "over-budget"
     OVER_LIMIT = "over-limit"
-    """More arenas, matches, policies or reports than are granted."""
+    """More arenas, matches, policies, reports or checkpoints than are granted."""
     UNKNOWN_SNAPSHOT = "unknown-snapshot"
     BAD_ARRAYS = "bad-arrays"
     """The file of the arrays was cut short, or what should hold it was filled."""
@@ -119,17 +120,19 @@ class Restore(_Message):
     handle: Handle
 
 
-class Mark(_Message):
-    """Keep the ledger, to resume it after an interruption; answered by a `handle`."""
+class Save(_Message):
+    """Keep the ledger, and beside it the checkpoint whose bytes follow."""
 
-    op: Literal["mark"] = "mark"
+    op: Literal["save"] = "save"
 
 
-class Resume(_Message):
-    """Go on with the ledger as it was marked; answered by the `steps` in it."""
+class Load(_Message):
+    """Go on where the last `Save` was; answered by the number of `bytes` of its checkpoint.
 
-    op: Literal["resume"] = "resume"
-    handle: Handle
+    They follow. Where nothing was saved it is 0, and nothing does.
+    """
+
+    op: Literal["load"] = "load"
 
 
 class Report(_Message):
@@ -154,7 +157,7 @@ class Bye(_Message):
     op: Literal["bye"] = "bye"
 
 
-Message = Hello | OpenArena | Reset | Snapshot | Restore | Mark | Resume | Report | SendPolicy | Bye
+Message = Hello | OpenArena | Reset | Snapshot | Restore | Save | Load | Report | SendPolicy | Bye
 _MESSAGES: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="op")])
 
 
@@ -187,14 +190,14 @@ class Channel:
         kind = self._begin()
         if kind == CONTROL:
             return self._payload(MAX_CONTROL)
-        if kind == WEIGHTS:
-            raise Violation(Status.OUT_OF_ORDER, "weights came without the card of a policy")
+        if kind == BYTES:
+            raise Violation(Status.OUT_OF_ORDER, "bytes came that belong to no request")
         return kind
 
-    def receive_weights(self, limit: int) -> bytes:
-        """The frame of weights that must come next, of at most `limit` bytes."""
-        if self._begin() != WEIGHTS:
-            raise Violation(Status.OUT_OF_ORDER, "expected the weights of the policy just sent")
+    def receive_bytes(self, limit: int) -> bytes:
+        """The frame of bytes that must come next, at most `limit` of them."""
+        if self._begin() != BYTES:
+            raise Violation(Status.OUT_OF_ORDER, "expected the bytes of the request before")
         return self._payload(limit)
 
     def send_step(self, arena: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from benchmark.policies.artifact import write_atomically
 
 Arrays = dict[str, NDArray[Any]]
+EVERY_S = 10.0
+"""Seconds from one checkpoint of a training to the next."""
 
 
 @dataclass
@@ -34,11 +37,16 @@ class Checkpoint:
         return {k[len(start) :]: v for k, v in self.arrays.items() if k.startswith(start)}
 
 
+def packed(checkpoint: Checkpoint) -> bytes:
+    """All of it, as safetensors."""
+    arrays = {k: np.asarray(v, order="C") for k, v in checkpoint.arrays.items()}
+    payload: bytes = safetensors.numpy.save(arrays, {"facts": json.dumps(checkpoint.facts)})
+    return payload
+
+
 def write(checkpoint: Checkpoint, path: Path) -> None:
     """Write atomically: a crash leaves the checkpoint before, whole."""
-    arrays = {k: np.asarray(v, order="C") for k, v in checkpoint.arrays.items()}
-    payload = safetensors.numpy.save(arrays, {"facts": json.dumps(checkpoint.facts)})
-    write_atomically(path, payload)
+    write_atomically(path, packed(checkpoint))
 
 
 def read(path: Path) -> Checkpoint | None:
@@ -50,6 +58,14 @@ def read(path: Path) -> Checkpoint | None:
         return Checkpoint(arrays, json.loads(metadata["facts"]))
     except (OSError, safetensors.SafetensorError, KeyError, json.JSONDecodeError):
         return None
+
+
+def unpacked(payload: bytes) -> Checkpoint | None:
+    """What `packed` made of a checkpoint, or None where it is not whole."""
+    with TemporaryDirectory() as folder:  # safetensors tells the facts of files alone
+        path = Path(folder) / "checkpoint"
+        path.write_bytes(payload)
+        return read(path)
 
 
 def generator_facts(rng: np.random.Generator) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -34,6 +35,32 @@ class Progress(Protocol):
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Store a checkpoint atomically, in place of the one before."""
+
+
+class CurveLog(Protocol):
+    """Another place that a curve's points go to while a training runs; it moves no result."""
+
+    def restart(self, curve: Iterable[CurvePoint] = ()) -> None:
+        """Begin anew, with the points so far."""
+
+    def add(self, point: CurvePoint) -> None:
+        """Log a point."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+class NoLog:
+    """The curve goes nowhere else."""
+
+    def restart(self, curve: Iterable[CurvePoint] = ()) -> None:
+        """Nothing."""
+
+    def add(self, point: CurvePoint) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
 
 
 class Quiet:

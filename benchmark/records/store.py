@@ -150,9 +150,16 @@ class Store:
 
     def checkpoint(self, key: str) -> Path:
         """Where an unfinished job keeps its checkpoint."""
+        return self._work(key) / "checkpoint.safetensors"
+
+    def kept(self, key: str) -> Path:
+        """The folder in which a referee keeps what an unfinished job needs to go on."""
+        return self._work(key) / "referee"
+
+    def _work(self, key: str) -> Path:
         folder = self.root / "work" / key
         folder.mkdir(parents=True, exist_ok=True)
-        return folder / "checkpoint.safetensors"
+        return folder
 
     def file_failure(self, key: str, failure: dict[str, Any]) -> None:
         """Note beside its last checkpoint that a training failed for good, and how."""

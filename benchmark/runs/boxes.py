@@ -7,6 +7,7 @@ matches from the referee's ledger, the policy from the contestant, checked like 
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -38,11 +39,12 @@ TRIES = 2
 LOOK_S = 1.0
 INNOCENT = (Word.DONE, Word.RUNNING, Word.DISCONNECTED, Word.STOPPED, Word.FAILED)
 """Words of the referee that name no breach of the rules."""
+BOOKS = "ledger.json"
 PYTHON = ("python", "-m")
 REFEREE = (
     *PYTHON, "benchmark.arena.referee", "--spec", "/task/spec.json", "--socket",
-    f"{EXCHANGE}/socket", "--arrays", f"{EXCHANGE}/arrays", "--snapshots", "/tmp", "--ledger",
-    "/ledger/ledger.json",
+    f"{EXCHANGE}/socket", "--arrays", f"{EXCHANGE}/arrays", "--snapshots", "/ledger", "--ledger",
+    f"/ledger/{BOOKS}",
 )  # fmt: skip
 CONTESTANT = (
     *PYTHON, "benchmark.runs.contestant", "--task", "/task/task.json", "--socket",
@@ -78,8 +80,13 @@ class Boxes:
         self._memory_mib, self._threads = memory_mib, {"threads": threads}
         self.isolation = Isolation(kind="container", image=engine.image_id(image))
 
-    def train(self, referee: RefereeSpec, orders: Orders, wall_s: float, told: Told) -> Policy:
+    def train(
+        self, referee: RefereeSpec, orders: Orders, wall_s: float, told: Told, kept: Path
+    ) -> Policy:
         """The policy of a training, whose intervals are told as the referee files them.
+
+        kept: the folder of the referee's books and of its snapshots. A training that was
+        interrupted goes on from those that it finds there.
 
         Raises:
             Contained: the contestant's own end, which trying again would not change.
@@ -88,12 +95,14 @@ class Boxes:
         for left in reversed(range(TRIES)):
             told.restart()
             try:
-                return self._try(referee, orders, wall_s, told)
+                return self._try(referee, orders, wall_s, told, kept)
             except Contained as error:
                 if not error.status.infrastructure:
                     raise
                 if not left:
                     raise InfrastructureError(str(error)) from error
+                if error.status is Status.REFEREE_LOST:  # what it kept may be why
+                    shutil.rmtree(kept)
         raise AssertionError
 
     def alone(
@@ -108,13 +117,16 @@ class Boxes:
         ended = run_container(self._engine, self._image, task, told=lines.append)
         return judge(ended), lines
 
-    def _try(self, referee: RefereeSpec, orders: Orders, wall_s: float, told: Told) -> Policy:
+    def _try(
+        self, referee: RefereeSpec, orders: Orders, wall_s: float, told: Told, kept: Path
+    ) -> Policy:
         limits = Limits(wall_s=wall_s, memory_mib=self._memory_mib)
         with tempfile.TemporaryDirectory(prefix="bench-job-") as made:
             folder = Path(made)
-            refereed = self._referee(folder, referee, limits)
+            refereed = self._referee(folder, referee, limits, kept)
             playing = self._contestant(folder, orders, limits)
-            books = folder / "ledger" / "ledger.json"
+            books = kept / BOOKS
+            books.unlink(missing_ok=True)  # an interrupted try's, which went further than is kept
             with Pair(self._engine, self._image, refereed, playing) as pair:
                 with Reader(books, told):
                     ends = pair.wait()
@@ -128,7 +140,7 @@ class Boxes:
                 raise Contained(verdict)
             return _policy(folder / "found", found.files, verdict)
 
-    def _referee(self, folder: Path, spec: RefereeSpec, limits: Limits) -> Task:
+    def _referee(self, folder: Path, spec: RefereeSpec, limits: Limits, kept: Path) -> Task:
         """The referee's: every member's artifact, read-only, and a place for its books."""
         inside = {name: Path("/members") / name for name in spec.members}
         path = _written(
@@ -137,7 +149,7 @@ class Boxes:
         members = {str(inside[name]): home for name, home in spec.members.items()}
         return Task(
             role="referee", command=REFEREE, limits=limits,
-            inputs={"/task/spec.json": path, **members}, outputs={"/ledger": folder / "ledger"},
+            inputs={"/task/spec.json": path, **members}, outputs={"/ledger": kept},
         )  # fmt: skip
 
     def _contestant(self, folder: Path, orders: Orders, limits: Limits) -> Task:

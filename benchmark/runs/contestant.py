@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.arena.remote import Client, RemoteArena
 from benchmark.errors import BenchError, InfrastructureError, Misuse
+from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.progress import CurvePoint
 from benchmark.learning.threads import use_threads
@@ -53,28 +54,40 @@ class Task(BaseModel):
     )
     code: Path | None = Field(default=None, description="the folder that its module lies in")
     threads: int = Field(default=1, ge=1)
+    checkpoint_s: float = Field(
+        default=checkpoints.EVERY_S, description="seconds between checkpoints"
+    )
 
 
 class Words:
     """A training's progress as the referee hears it: numbers of its own, and when to count."""
 
-    def __init__(self, client: Client):
-        self._client = client
+    def __init__(self, client: Client, every_s: float = checkpoints.EVERY_S):
+        self._client, self._every_s = client, every_s
+        self._saved_at = time.monotonic()
 
     def report(self, point: CurvePoint) -> None:
         """Pass the diagnostics on; steps and matches are the referee's to tell."""
         self._client.report(point.diagnostics)
 
     def resume(self) -> Checkpoint | None:
-        """A contestant starts anew: what is in its container goes with it."""
-        return None
+        """What the referee kept of a contestant whose container was lost."""
+        kept = self._client.load()
+        if kept is None:
+            return None
+        found = checkpoints.unpacked(kept)
+        if found is None:  # the ledger goes on from there, so a new beginning would be cut short
+            raise InfrastructureError("the referee kept a checkpoint that is not whole")
+        return found
 
     def due(self) -> bool:
-        """Never."""
-        return False
+        """As in one process; when does not move the result."""
+        return time.monotonic() - self._saved_at > self._every_s
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Nowhere."""
+        """With the referee: what is in this container goes with it."""
+        self._client.save(checkpoints.packed(checkpoint))
+        self._saved_at = time.monotonic()
 
 
 def train(task: Task, client: Client) -> Policy:
@@ -82,13 +95,14 @@ def train(task: Task, client: Client) -> Policy:
     # As `runs.training` does it in one process, so that both make the same policy.
     rng = np.random.default_rng(derive(task.kind, task.seed, client.card.id))
     victim = None if task.victim is None else artifact.load(task.victim)
+    words = Words(client, task.checkpoint_s)
     if task.kind == "attack":
         kind = attacks.load(task.method)
         attack = kind(kind.configure(client.card, task.config))
         arena: RemoteArena = client.arena(attack.matches)
         if attack.track == "white-box" and victim is not None:
             arena.reveal(victim)
-        made: Policy = attack.train(arena, task.budget_steps, rng, Words(client))
+        made: Policy = attack.train(arena, task.budget_steps, rng, words)
         return made
     kind = defenses.load(task.method)
     defense = kind(kind.configure(client.card, task.config))
@@ -99,7 +113,7 @@ def train(task: Task, client: Client) -> Policy:
         [client.members[name] for name in task.opponents],
         task.budget_steps,
         rng,
-        Words(client),
+        words,
     )
     return hardened
 

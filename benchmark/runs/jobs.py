@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -17,20 +18,19 @@ from benchmark.games.game import GameCard
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.ppo import TrainingDiverged
-from benchmark.learning.progress import CurvePoint
+from benchmark.learning.progress import CurveLog, CurvePoint, NoLog
 from benchmark.learning.stages import STAGE
 from benchmark.policies.blind import Blind
 from benchmark.policies.policy import NetworkPolicy, Policy, check_tensors
-from benchmark.records import provenance
 from benchmark.records.store import Store, storage_errors
 from benchmark.registry import Victims, attacks, floors, game
 from benchmark.runs import looks
 from benchmark.runs.boxes import Boxes, Contained
+from benchmark.runs.clock import Clock
 from benchmark.runs.job import Job, Player
 from benchmark.runs.staging import card_of, game_of, options_of, other_seat, seated
 from benchmark.runs.training import Boxed, InProcess, Training
 
-CHECKPOINT_S = 10.0
 CURVE_POINTS = 200
 SCRIPTED = ("random", "zero")
 """Kinds of policy without weights."""
@@ -38,13 +38,19 @@ SCRIPTED = ("random", "zero")
 Watch = Callable[[int, Tally], None]
 """Told (steps so far, matches since the last call) while a training runs."""
 
+Logs = Callable[[Job], CurveLog]
+"""Where the curve of a job's training is logged besides."""
+
 
 class Worker:
     """Does jobs one by one, reading and filing artifacts in a store."""
 
-    def __init__(self, store: Store, victims: Victims, boxes: Boxes | None = None):
+    def __init__(
+        self, store: Store, victims: Victims, boxes: Boxes | None = None, logs: Logs | None = None
+    ):
         """boxes: where methods are trained; none: in this process."""
         self.store, self.victims, self._boxes = store, victims, boxes
+        self._logs = logs or (lambda _: NoLog())
         self._detect = looks.Detecting()
 
     def run(self, job: Job, watch: Watch) -> None:
@@ -56,7 +62,8 @@ class Worker:
         """
         policy: Policy | None = None
         if job.kind in ("attack", "harden"):
-            policy, result = self._train(job, watch)
+            with contextlib.closing(self._logs(job)) as log:
+                policy, result = self._train(job, watch, log)
         else:
             kinds: dict[str, looks.Look] = {
                 "play": self._play, "detect": self._detect, "split": looks.split,
@@ -92,12 +99,12 @@ class Worker:
             return self.store.folder(player.ref)
         return self.victims.folders()[player.name]
 
-    def _train(self, job: Job, watch: Watch) -> tuple[Policy, dict[str, Any]]:
-        progress = JobProgress(self.store, job, watch)
+    def _train(self, job: Job, watch: Watch, log: CurveLog) -> tuple[Policy, dict[str, Any]]:
+        progress = JobProgress(self.store, job, watch, log)
         training: Training = (
             InProcess(job, self, progress)
             if self._boxes is None or _is_floor(job)
-            else Boxed(job, self, progress, self._boxes)
+            else Boxed(job, self, progress, self._boxes, self.store.kept(job.key))
         )
 
         def report() -> dict[str, Any]:
@@ -105,8 +112,8 @@ class Worker:
                 "curve": [point.model_dump(mode="json") for point in condensed(progress.curve)],
                 "steps": training.steps,
                 "overrun": training.steps > job.budget_steps,
-                "timings": progress.timings(),
-                "provenance": progress.provenance,
+                "timings": progress.clock.timings(),
+                "provenance": progress.clock.provenance,
                 "isolation": training.isolation.model_dump(mode="json"),
             }
 
@@ -180,36 +187,25 @@ def checked(policy: Any, card: GameCard, seat: str, kind: type[Policy] = Policy)
 
 
 class JobProgress:
-    """A training's `Progress`: curve, live display, checkpoint in the store."""
+    """A training's `Progress`: curve, live display, log, checkpoint in the store."""
 
-    def __init__(self, store: Store, job: Job, watch: Watch):
+    def __init__(self, store: Store, job: Job, watch: Watch, log: CurveLog | None = None):
         self.curve: list[CurvePoint] = []
-        self._store, self._watch = store, watch
+        self._store, self._watch, self._log = store, watch, log or NoLog()
         self._key = job.key
         self._saved_at = time.monotonic()
-        self._started = time.perf_counter(), time.process_time()
-        self._before = (0.0, 0.0)
-        self.provenance = provenance.collect()
-        """Of the process that began the training; of later ones only what differs."""
-
-    def timings(self) -> dict[str, float]:
-        """Wall and CPU seconds so far, with those of interrupted tries to their checkpoint."""
-        wall, cpu = (
-            before + now - start
-            for before, now, start in zip(
-                self._before, (time.perf_counter(), time.process_time()), self._started, strict=True
-            )
-        )
-        return {"wall_s": round(wall, 3), "cpu_s": round(cpu, 3)}
+        self.clock = Clock()
 
     def restart(self) -> None:
         """Forget the curve: the training begins anew."""
         self.curve = []
+        self._log.restart()
 
     def report(self, point: CurvePoint) -> None:
         """Keep the point and show it."""
         self.curve.append(point)
         self._watch(point.steps, point.tally)
+        self._log.add(point)
 
     def resume(self) -> Checkpoint | None:
         """The checkpoint that an interrupted run of this very job left behind."""
@@ -218,20 +214,19 @@ class JobProgress:
         if found is not None:
             points = json.loads(found.facts["curve"])
             self.curve = [CurvePoint.model_validate(point) for point in points]
-            self._before = found.facts["wall_s"], found.facts["cpu_s"]
-            began = found.facts.get("provenance", self.provenance)
-            self.provenance = provenance.resumed(began, self.provenance)
+            self.clock.go_on(found.facts)
             self._watch(self.curve[-1].steps, Tally())
+            self._log.restart(self.curve)
         return found
 
     def due(self) -> bool:
-        """Every CHECKPOINT_S seconds; when does not move the result."""
-        return time.monotonic() - self._saved_at > CHECKPOINT_S
+        """Every `checkpoints.EVERY_S` seconds; when does not move the result."""
+        return time.monotonic() - self._saved_at > checkpoints.EVERY_S
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Store it with the curve so far."""
         checkpoint.facts["curve"] = json.dumps([p.model_dump(mode="json") for p in self.curve])
-        checkpoint.facts |= {**self.timings(), "provenance": self.provenance}
+        checkpoint.facts |= self.clock.facts()
         with storage_errors(self._store.root):
             try:
                 checkpoints.write(checkpoint, self._store.checkpoint(self._key))

@@ -54,10 +54,16 @@ class Detecting:
     def _scores(
         self, job: Job, victim: Policy, players: Sequence[Policy], seeds: Sequence[int]
     ) -> list[float]:
-        scores = [0.0] * len(seeds)
-        for position, episode in _watched(job, victim, players, seeds):
-            scores[position] = self._detector.score(episode)
-        return scores
+        positions: list[int] = []
+
+        def episodes() -> Iterator[Episode]:
+            for position, episode in _watched(job, victim, players, seeds):
+                positions.append(position)
+                yield episode
+
+        found = self._detector.scores(episodes())
+        by_position = dict(zip(positions, found, strict=True))
+        return [by_position[k] for k in range(len(seeds))]
 
 
 def _fitted(job: Job, victim: Policy, opponents: Sequence[Policy]) -> Any:

@@ -14,7 +14,7 @@ from benchmark.runs.assemble import records_of
 from benchmark.runs.boxes import Boxes
 from benchmark.runs.executors.executor import Display, Failure
 from benchmark.runs.executors.local import LocalExecutor
-from benchmark.runs.jobs import Worker
+from benchmark.runs.jobs import Logs, Worker
 from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.spec import RunSpec
 
@@ -60,16 +60,17 @@ def execute(
     victims: Victims,
     show: Callable[[], Display],
     boxes: Boxes | None = None,
+    logs: Logs | None = None,
 ) -> Outcome:
     """Do the plan's jobs and file the records of every cell that is complete.
 
-    boxes: containers that methods are trained in; none: this process.
+    boxes: containers that methods are trained in; none: this process. logs: of their curves.
 
     Raises:
         Misuse: a policy does not fit its seat; InfrastructureError: the store is unusable.
     """
     store.prepare()
-    worker = Worker(store, victims, boxes)
+    worker = Worker(store, victims, boxes, logs)
     for job in plan.jobs:
         worker.check_players(job)
     try:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import shutil
+import time
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,11 +14,14 @@ import numpy as np
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.arena.session import RefereeSpec
+from benchmark.learning import checkpoint
 from benchmark.learning.progress import CurvePoint, Progress
+from benchmark.policies import artifact
 from benchmark.policies.policy import Policy
 from benchmark.records.record import Isolation, MethodRef
 from benchmark.registry import attacks, defenses
 from benchmark.runs.boxes import Boxes, wall_limit
+from benchmark.runs.clock import Clock
 from benchmark.runs.contestant import Task
 from benchmark.runs.job import Job, Player
 from benchmark.runs.staging import arena_of, card_of, other_seat, seed_base_of
@@ -32,7 +39,9 @@ class Shelf(Protocol):
 
 
 class Curve(Progress, Protocol):
-    """A progress whose curve can be begun anew."""
+    """A progress whose curve can be begun anew, with the clock of the training."""
+
+    clock: Clock
 
     def restart(self) -> None:
         """Forget what was reported."""
@@ -105,16 +114,19 @@ class InProcess:
 class Boxed:
     """The method's code in a container: what it may see is what its referee sends."""
 
-    def __init__(self, job: Job, shelf: Shelf, progress: Curve, boxes: Boxes):
+    def __init__(self, job: Job, shelf: Shelf, progress: Curve, boxes: Boxes, kept: Path):
+        """kept: a folder for what the referee needs to go on with a training that was cut off."""
         self._job, self._shelf, self._progress, self._boxes = job, shelf, progress, boxes
+        self._kept, self._noted_at = kept, time.monotonic()
         self.isolation = boxes.isolation
         self.steps = 0
 
     def train(self) -> Any:
         job, card = self._job, card_of(self._job)
+        self._go_on()
         spec = self._attack() if job.kind == "attack" else self._harden()
         wall_s = wall_limit(job.budget_steps, card.training_speed)
-        return self._boxes.train(spec, self._orders(), wall_s, self)
+        return self._boxes.train(spec, self._orders(), wall_s, self, self._kept)
 
     def restart(self) -> None:
         """Another try begins."""
@@ -125,6 +137,24 @@ class Boxed:
         """An interval that the referee has filed."""
         self.steps = point.steps
         self._progress.report(point)
+        if time.monotonic() - self._noted_at > checkpoint.EVERY_S:
+            noted = {"image": self.isolation.image, **self._progress.clock.facts()}
+            artifact.write_atomically(self._note, json.dumps(noted).encode())
+            self._noted_at = time.monotonic()
+
+    @property
+    def _note(self) -> Path:
+        """Beside the referee's folder, where no container writes."""
+        return self._kept.with_name("boxed.json")
+
+    def _go_on(self) -> None:
+        """Count an interrupted try in; give up what it left if that is of another image."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            noted = json.loads(self._note.read_bytes())
+            if noted["image"] == self.isolation.image:
+                self._progress.clock.go_on(noted)
+                return
+        shutil.rmtree(self._kept, ignore_errors=True)
 
     def _attack(self) -> RefereeSpec:
         """The victim is the referee's, and nobody else sits opposite."""

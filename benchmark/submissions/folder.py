@@ -19,6 +19,7 @@ from benchmark.errors import BenchError, CheckFailed, InfrastructureError, Misus
 from benchmark.submissions import lines
 from benchmark.submissions import manifest as manifests
 from benchmark.submissions.manifest import Manifest
+from benchmark.submissions.outsider import Alone, Outsider
 
 DISTRIBUTION = "competitive-rl-bench"
 EVIDENCE = "evidence"
@@ -71,11 +72,27 @@ class Submission:
         if group.values().get(about.name) == about.entry:
             yield self._installed()
             return
-        with tempfile.TemporaryDirectory(prefix="submission-") as copy:
-            Path(copy).chmod(0o755)  # a container's user may have to read it
-            self.write(Path(copy))
-            with group.including(about.name, about.entry, Path(copy)):
-                yield self._load()
+        with self._copied() as copy, group.including(about.name, about.entry, copy):
+            yield self._load()
+
+    @contextlib.contextmanager
+    def described(self, boxes: Alone) -> Iterator[Outsider]:
+        """A stand-in for the method's class, known likewise: its code runs in containers alone."""
+        about, group = self.manifest, self.manifest.group
+        with self._copied() as copy:
+            outsider = Outsider(about, copy, boxes)
+            with group.including(about.name, about.entry, copy, outsider):
+                yield outsider
+
+    @contextlib.contextmanager
+    def _copied(self) -> Iterator[Path]:
+        """A folder with a copy of the files, which a container's user can read."""
+        with tempfile.TemporaryDirectory(prefix="submission-") as made:
+            copy = Path(made)
+            self.write(copy)
+            for path in (copy, *copy.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+            yield copy
 
     def write(self, into: Path) -> None:
         """Copy the files that were read into a folder."""

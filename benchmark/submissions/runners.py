@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from benchmark.runs.run import Outcome, execute, preview
 from benchmark.runs.spec import RunSpec
 from benchmark.submissions.contract import Check, checks
 from benchmark.submissions.folder import Submission
+from benchmark.submissions.outsider import last_object
 
 CONTRACT = ("python", "-m", "benchmark.submissions.contract")
 CONTRACT_S = 1800.0
@@ -26,14 +28,17 @@ Show = Callable[[RunSpec, Store], Display]
 
 
 class Runner(Protocol):
-    """Runs a submission's code. `kind` is its class where the code may run in this process."""
+    """Runs a submission's code."""
 
     isolation: Isolation
     note: str
     """For people: where, and what that is worth."""
 
+    def knowing(self, submission: Submission) -> AbstractContextManager[Any]:
+        """Know the method by its name: its class, or what stands in for it here."""
+
     def contract(self, submission: Submission, kind: Any, game: str) -> list[Check]:
-        """The checks of the contract on a game."""
+        """The checks of the contract on a game, on what `knowing` gave."""
 
     def execute(self, spec: RunSpec, store: Store, victims: Victims, show: Show) -> Outcome:
         """Do a run's jobs and file its records."""
@@ -45,6 +50,9 @@ class InProcess:
     isolation = Isolation(kind="process")
     note = "process: the submission's code runs beside the victim (level 0)"
 
+    def knowing(self, submission: Submission) -> AbstractContextManager[Any]:
+        return submission.loaded()
+
     def contract(self, submission: Submission, kind: Any, game: str) -> list[Check]:
         return checks(kind, submission.manifest, game)
 
@@ -54,13 +62,13 @@ class InProcess:
 
 
 class InContainers:
-    """Contract and trainings in containers; the matches of what they made are played here.
-
-    Not contained yet: to resolve a run, the method's class is imported and configured here.
-    """
+    """All of the submission's code in containers; the matches of what it made are played here."""
 
     def __init__(self, boxes: Boxes, note: str):
         self._boxes, self.isolation, self.note = boxes, boxes.isolation, note
+
+    def knowing(self, submission: Submission) -> AbstractContextManager[Any]:
+        return submission.described(self._boxes)
 
     def contract(self, submission: Submission, kind: Any, game: str) -> list[Check]:
         with tempfile.TemporaryDirectory(prefix="submission-") as made:
@@ -82,11 +90,8 @@ class InContainers:
 
 def _checks(lines: Sequence[str]) -> dict[str, list[Check]]:
     """What the contract printed last; whatever the method itself printed stands before it."""
-    starts = [number for number, line in enumerate(lines) if line == "{"]
-    if not starts:
-        return {}
     try:
-        told = json.loads("\n".join(lines[starts[-1] :]))
+        told = json.loads(last_object(lines))
         return {game: [Check.model_validate(one) for one in found] for game, found in told.items()}
     except (ValueError, AttributeError, TypeError):
         return {}

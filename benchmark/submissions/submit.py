@@ -57,7 +57,7 @@ def submit(submission: Submission, asked: Asked, runner: Runner, show: Show) -> 
     folder.check_requirements(submission.manifest)
     report = Report(submission.sha256, list(_paperwork(submission)))
     try:
-        with submission.loaded() as kind:
+        with runner.knowing(submission) as kind:
             report.items.append(passed("the method loads", submission.manifest.entry))
             _try_out(submission, kind, asked, runner, show, report)
     except CheckFailed as error:

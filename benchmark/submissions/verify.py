@@ -226,7 +226,7 @@ class _Inquiry:
         self, game: str, victims: Victims, asked: Asked, seeds: Sequence[int], store: Store,
         like: Cell | None = None,
     ) -> Outcome:  # fmt: skip
-        with self.submission.loaded():
+        with self.runner.knowing(self.submission):
             spec = spec_of(self.submission.manifest, game, victims, asked)
             if like is not None:
                 _check_alike(spec, like)

@@ -23,7 +23,7 @@ from tests.factories import scribble
 
 CARD = Pong.describe()
 SEED_BASE = 4_2424_2424
-HELLO = {"op": "hello", "protocol": 1}
+HELLO = {"op": "hello", "protocol": 2}
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.arena.referee import Account, Referee, main
 from benchmark.arena.session import RefereeSpec
-from benchmark.arena.wire import WEIGHTS, Status
+from benchmark.arena.wire import BYTES, Status
 from benchmark.errors import InfrastructureError, Misuse
 from benchmark.games.pong import Pong
 from benchmark.policies import artifact
@@ -64,7 +64,7 @@ ODD: dict[str, tuple[list[Any], Status]] = {
     "no greeting": ([OPEN], Status.OUT_OF_ORDER),
     "a step first": ([1], Status.OUT_OF_ORDER),
     "greeting twice": ([HELLO, HELLO], Status.OUT_OF_ORDER),
-    "another protocol": ([{"op": "hello", "protocol": 2}], Status.OUT_OF_ORDER),
+    "another protocol": ([{"op": "hello", "protocol": 1}], Status.OUT_OF_ORDER),
     "a step without an arena": ([HELLO, 1], Status.OUT_OF_ORDER),
     "a step before the reset": ([HELLO, OPEN, 1], Status.OUT_OF_ORDER),
     "a step in the next arena": ([HELLO, OPEN, RESET, 2], Status.OUT_OF_ORDER),
@@ -77,7 +77,14 @@ ODD: dict[str, tuple[list[Any], Status]] = {
         [HELLO, OPEN, {"op": "restore", "arena": 1, "handle": 1}],
         Status.UNKNOWN_SNAPSHOT,
     ),
-    "an unknown mark": ([HELLO, {"op": "resume", "handle": 7}], Status.UNKNOWN_SNAPSHOT),
+    "a checkpoint without its bytes": (
+        [HELLO, frame(b'{"op": "save"}') + frame(b'{"op": "load"}')],
+        Status.OUT_OF_ORDER,
+    ),
+    "an endless checkpoint": (
+        [HELLO, frame(b'{"op": "save"}') + b"\xff\xff\xff\xff\xff"],
+        Status.MALFORMED,
+    ),
     "its own choice of whom to meet": (
         [HELLO, {**OPEN, "opposite": [["victim", 1.0]]}],
         Status.OUT_OF_ORDER,
@@ -94,7 +101,7 @@ ODD: dict[str, tuple[list[Any], Status]] = {
     "matches without end": ([HELLO, {"op": "arena", "matches": 2**62}], Status.OVER_LIMIT),
     "no JSON": ([b"\0\0\0\0\3abc"], Status.MALFORMED),
     "an endless frame": ([HELLO, b"\0\xff\xff\xff\xff"], Status.MALFORMED),
-    "weights out of nowhere": ([HELLO, frame(b"w", WEIGHTS)], Status.OUT_OF_ORDER),
+    "weights out of nowhere": ([HELLO, frame(b"w", BYTES)], Status.OUT_OF_ORDER),
     "a report of infinity": (
         [HELLO, {"op": "report", "diagnostics": {"loss": float("inf")}}],
         Status.MALFORMED,
@@ -108,7 +115,7 @@ ODD: dict[str, tuple[list[Any], Status]] = {
         Status.MALFORMED,
     ),
     "the victim, please": ([HELLO, {"op": "revealed"}], Status.MALFORMED),
-    "the seeds, please": ([HELLO, {"op": "hello", "protocol": 1, "seeds": 1}], Status.MALFORMED),
+    "the seeds, please": ([HELLO, {"op": "hello", "protocol": 2, "seeds": 1}], Status.MALFORMED),
 }
 
 
@@ -362,7 +369,7 @@ def posted(raw: Raw, payload: bytes | None = None, **card: Any) -> Any:
     sha256 = hashlib.sha256(payload).hexdigest()
     described = {**policy.card.model_dump(mode="json"), "sha256": sha256, **card}
     raw.send(frame(json.dumps({"op": "policy", "card": described}).encode()))
-    raw.send(frame(payload, WEIGHTS))
+    raw.send(frame(payload, BYTES))
     return json.loads(raw.receive() or b"null")
 
 
@@ -529,7 +536,7 @@ def test_no_weight_of_the_victim_and_no_seed_crosses_the_wire(
     assert len(seeds) > 6
     arena.state()
     arena.client.report({"loss": 0.5})
-    arena.client.mark()
+    arena.client.save(b"mine")
     arena.close()
     heard = b"".join(said)
     assert obs[0].tobytes() in heard  # so that what is searched is what is told

@@ -22,7 +22,7 @@ from benchmark.arena.wire import Status
 from benchmark.errors import InfrastructureError, Misuse
 from benchmark.games.game import BadAction
 from benchmark.games.pong import Pong
-from benchmark.learning.checkpoint import Checkpoint
+from benchmark.learning.checkpoint import Checkpoint, packed, unpacked
 from benchmark.learning.progress import CurvePoint, Quiet
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy, RandomPolicy
@@ -38,7 +38,7 @@ METHODS: list[tuple[Any, dict[str, Any]]] = [
 
 
 class Told(Mortal):
-    """Passes on to the referee what it is told, and keeps its handles; dies when it is to."""
+    """Passes on to the referee what it is told, and its checkpoints; dies when it is to."""
 
     def __init__(self, path: Path, client: Client, dies_at: int | None = None):
         super().__init__(path, dies_at)
@@ -49,14 +49,11 @@ class Told(Mortal):
         super().report(point)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        checkpoint.facts["ledger"] = self.client.mark()
-        super().save(checkpoint)
+        self.client.save(packed(checkpoint))
 
     def resume(self) -> Checkpoint | None:
-        found = super().resume()
-        if found is not None:
-            self.client.resume(found.facts["ledger"])
-        return found
+        kept = self.client.load()
+        return None if kept is None else unpacked(kept)
 
 
 def local(matches: int, ledger: Ledger | None = None, victim: Policy | None = None) -> Arena:
@@ -150,9 +147,8 @@ def killed_and_resumed(host: Host, path: Path, *, torn: bool) -> tuple[Policy, A
     told = Told(path, arena.client, dies_at=3)
     with pytest.raises(Killed):
         trained(Baseline, {}, arena, told)
-    if torn:  # a snapshot and a mark are taken, and then its own checkpoint is not written
+    if torn:  # a snapshot is taken, and then no checkpoint
         arena.state()
-        arena.client.mark()
     arena.client._channel.close()
     assert hosted.end().status is Status.DISCONNECTED
     again = host()
@@ -195,9 +191,9 @@ def test_the_last_two_snapshots_of_each_arena_are_kept(host: Host) -> None:
     for _ in range(4):
         arena.state()
         other.state()
-        arena.client.mark()
+        arena.client.save(b"mine")
     names = sorted(path.name.partition("-")[0] for path in hosted.snapshots.iterdir())
-    assert names == ["arena1", "arena1", "arena2", "arena2", "ledger", "ledger"]
+    assert names == ["arena1", "arena1", "arena2", "arena2", "training", "training"]
     handle = {"handle": np.array(1)}
     with pytest.raises(Refused, match=r"unknown-snapshot.*no snapshot 1"):
         arena.restore(handle)
@@ -205,16 +201,15 @@ def test_the_last_two_snapshots_of_each_arena_are_kept(host: Host) -> None:
 
 
 def test_a_second_kill_finds_the_checkpoint_of_the_first(host: Host) -> None:
-    """Each time a snapshot is taken and no checkpoint of its own is written after it."""
-    state, mark = interrupted(host)
+    """Each time a snapshot is taken, and no checkpoint after it."""
+    state = interrupted(host)
     for _ in range(3):
         hosted = host()
         arena = hosted.arena(4)
-        arena.client.resume(mark)
+        assert arena.client.load() == b"mine"
         arena.restore(state)
         arena.step(np.zeros((4, 2), np.float32))
         arena.state()
-        arena.client.mark()
         arena.client._channel.close()
         assert hosted.end().steps == 8
 
@@ -231,20 +226,21 @@ def test_nothing_is_played_twice(host: Host) -> None:
     assert hosted.end().status is Status.OUT_OF_ORDER
 
 
-def interrupted(host: Host, matches: int = 4) -> tuple[dict[str, Any], int]:
-    """The handles of an arena and of the ledger, of a contestant that died after them."""
+def interrupted(host: Host, matches: int = 4) -> dict[str, Any]:
+    """The handle of an arena, of a contestant that died after its checkpoint."""
     hosted = host()
     arena = hosted.arena(matches)
     arena.reset()
     arena.step(np.zeros((matches, 2), np.float32))
-    handles = arena.state(), arena.client.mark()
+    state = arena.state()
+    arena.client.save(b"mine")
     arena.client._channel.close()
     hosted.end()
-    return handles
+    return state
 
 
 def test_an_arena_is_not_restored_without_the_steps_that_it_took(host: Host) -> None:
-    state, _ = interrupted(host)
+    state = interrupted(host)
     hosted = host()
     with pytest.raises(Refused, match="ledger"):
         hosted.arena(4).restore(state)
@@ -252,10 +248,10 @@ def test_an_arena_is_not_restored_without_the_steps_that_it_took(host: Host) -> 
 
 
 def test_steps_of_an_earlier_life_count_towards_the_budget(host: Host) -> None:
-    state, mark = interrupted(host)
+    state = interrupted(host)
     hosted = host(budget_steps=7)
     arena = hosted.arena(4)
-    arena.client.resume(mark)
+    arena.client.load()
     arena.restore(state)
     assert arena.steps == 4
     with pytest.raises(Refused, match="over-budget"):
@@ -263,9 +259,9 @@ def test_steps_of_an_earlier_life_count_towards_the_budget(host: Host) -> None:
 
 
 def test_a_snapshot_of_another_arena_is_not_taken(host: Host) -> None:
-    state, mark = interrupted(host)
+    state = interrupted(host)
     arena = host().arena(5)
-    arena.client.resume(mark)
+    arena.client.load()
     with pytest.raises(Refused, match="unknown-snapshot"):
         arena.restore(state)
 
@@ -389,7 +385,7 @@ def test_a_policy_is_sent_once(host: Host, tmp_path: Path, monkeypatch: pytest.M
     referee = hosted.client()
     for _ in range(2):
         referee(Mixture([(scribble(5), 0.5), (scribble(6), 0.5)]), 4)
-    assert sent.count(wire.WEIGHTS) == 2
+    assert sent.count(wire.BYTES) == 2
     referee.close()
 
 

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 
 from benchmark.arena import wire
 from benchmark.arena.wire import (
+    BYTES,
     MAX_CONTROL,
-    WEIGHTS,
     Bye,
     Channel,
     Hello,
-    Mark,
+    Load,
     OpenArena,
     Report,
     Reset,
     Restore,
-    Resume,
+    Save,
     SendPolicy,
     Snapshot,
     Status,
@@ -56,9 +56,9 @@ REQUESTS = st.one_of(
     st.builds(Reset, arena=NUMBERS, seed=st.none() | st.integers(0, 2**64 - 1)),
     st.builds(Snapshot, arena=NUMBERS),
     st.builds(Restore, arena=NUMBERS, handle=st.integers(1, 2**53 - 1)),
-    st.builds(Resume, handle=st.integers(1, 2**53 - 1)),
+    st.sampled_from([Save(), Load()]),
     st.builds(Report, diagnostics=st.dictionaries(st.text(max_size=9), st.floats(-1e300, 1e300))),
-    st.sampled_from([Mark(), Bye(), SendPolicy(card=scribble().card)]),
+    st.sampled_from([Bye(), SendPolicy(card=scribble().card)]),
 )
 
 
@@ -117,7 +117,7 @@ def test_a_request_is_read_as_it_was_meant(request_: wire.Message) -> None:
         b"[]",
         b'"hello"',
         b'{"op": "quit"}',
-        b'{"op": "hello", "protocol": 1, "seed": 3}',
+        b'{"op": "hello", "protocol": 2, "seed": 3}',
         b'{"op": "hello", "protocol": "1"}',
         b'{"op": "arena", "matches": 4.0}',
         b'{"op": "arena", "matches": true}',
@@ -157,8 +157,8 @@ def test_frames_go_through_as_they_are(line: tuple[socket.socket, Channel]) -> N
     other = Channel(theirs, patience_s=2.0)
     other.send(b"{}")
     other.send_step(254)
-    other.send(b"\0" * 9, WEIGHTS)
-    assert [ours.receive(), ours.receive(), ours.receive_weights(9)] == [b"{}", 254, b"\0" * 9]
+    other.send(b"\0" * 9, BYTES)
+    assert [ours.receive(), ours.receive(), ours.receive_bytes(9)] == [b"{}", 254, b"\0" * 9]
 
 
 def all_of(channel: Channel) -> None:
@@ -201,9 +201,9 @@ def test_weights_over_the_limit_are_not_waited_for(
     line: tuple[socket.socket, Channel], size: int
 ) -> None:
     theirs, ours = line
-    theirs.sendall(bytes((WEIGHTS,)) + size.to_bytes(4, "big"))
+    theirs.sendall(bytes((BYTES,)) + size.to_bytes(4, "big"))
     with pytest.raises(Violation, match="at most 10") as caught:
-        ours.receive_weights(10)
+        ours.receive_bytes(10)
     assert caught.value.status is Status.MALFORMED
 
 
@@ -211,13 +211,13 @@ def test_weights_without_a_card_and_a_card_without_weights(
     line: tuple[socket.socket, Channel],
 ) -> None:
     theirs, ours = line
-    theirs.sendall(bytes((WEIGHTS,)))
+    theirs.sendall(bytes((BYTES,)))
     with pytest.raises(Violation) as caught:
         ours.receive()
     assert caught.value.status is Status.OUT_OF_ORDER
     theirs.sendall(b"\1")
     with pytest.raises(Violation) as caught:
-        ours.receive_weights(10)
+        ours.receive_bytes(10)
     assert caught.value.status is Status.OUT_OF_ORDER
 
 

@@ -96,7 +96,8 @@ class Ring:
             kind="attack", method="hostile", config={}, seed=0, budget_steps=BUDGET,
             entry="hostile:Hostile", code=code,
         )  # fmt: skip
-        return self._boxes.train(spec, orders, wall_s, self.told)
+        kept = self._folder / "kept"
+        return self._boxes.train(spec, orders, wall_s, self.told, kept)
 
     def status(self, body: str, wall_s: float = 40.0) -> Status:
         """What became of one that leaves no policy."""

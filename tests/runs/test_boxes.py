@@ -95,7 +95,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, policy: dict[str, bytes]) -> Fake:
                 pass
 
             def wait(self) -> Ends:
-                self._books.mkdir()
+                self._books.mkdir(parents=True, exist_ok=True)
                 account = Account(
                     status=status, line="a rule was broken", steps=64,
                     intervals=(Interval(steps=64, tally=POINT, diagnostics={"loss": 0.5}),),
@@ -116,9 +116,9 @@ SPEC = RefereeSpec(game="pong-v1", seat="left", members={}, mixture=None, budget
 ORDERS = Task(kind="attack", method="baseline", config={}, seed=0, budget_steps=64)
 
 
-def test_curve_and_policy_come_from_whom_they_may(fake: Fake) -> None:
+def test_curve_and_policy_come_from_whom_they_may(fake: Fake, tmp_path: Path) -> None:
     told = Told()
-    made = fake().train(SPEC, ORDERS, 10.0, told)
+    made = fake().train(SPEC, ORDERS, 10.0, told, tmp_path / "kept")
     assert [(p.steps, p.tally, p.diagnostics) for p in told.points] == [(64, POINT, {"loss": 0.5})]
     assert made.tensors().keys() == scribble(1).tensors().keys()
 
@@ -141,11 +141,11 @@ CARD = json.dumps({"name": "x"}).encode()
     ],
 )
 def test_each_end_of_a_contestant_is_a_status_of_its_own(
-    fake: Fake, how: dict[str, Any], status: Status
+    fake: Fake, tmp_path: Path, how: dict[str, Any], status: Status
 ) -> None:
     told = Told()
     with pytest.raises(Contained) as caught:
-        fake(**how).train(SPEC, ORDERS, 10.0, told)
+        fake(**how).train(SPEC, ORDERS, 10.0, told, tmp_path / "kept")
     assert caught.value.status is status
     assert str(caught.value).startswith(f"{status}: ")
     assert told.tries == 1  # its own doing: trying again would end alike
@@ -158,26 +158,31 @@ def test_each_end_of_a_contestant_is_a_status_of_its_own(
         {"contestant": Ended(exit_code=None, killed=Status.ENGINE_LOST, problem="gone")},
     ],
 )
-def test_what_is_nobodys_fault_is_tried_once_more(fake: Fake, how: dict[str, Any]) -> None:
+def test_what_is_nobodys_fault_is_tried_once_more(
+    fake: Fake, tmp_path: Path, how: dict[str, Any]
+) -> None:
     told = Told()
     with pytest.raises(InfrastructureError):
-        fake(**how).train(SPEC, ORDERS, 10.0, told)
+        fake(**how).train(SPEC, ORDERS, 10.0, told, tmp_path / "kept")
     assert told.tries == 2
     assert len(told.points) <= 1
 
 
-def test_weights_that_the_card_belies_are_no_policy(fake: Fake, policy: dict[str, bytes]) -> None:
+def test_weights_that_the_card_belies_are_no_policy(
+    fake: Fake, policy: dict[str, bytes], tmp_path: Path
+) -> None:
     tensors = safetensors.numpy.load(policy["policy.safetensors"])
     tensors["layer0.weight"] = tensors["layer0.weight"][:, :3]
     broken = {**policy, "policy.safetensors": safetensors.numpy.save(tensors)}
     with pytest.raises(Contained, match="no usable policy"):
-        fake(files=broken).train(SPEC, ORDERS, 10.0, Told())
+        fake(files=broken).train(SPEC, ORDERS, 10.0, Told(), tmp_path / "kept")
 
 
 def boxed(house: House, fake: Fake, job: Job, seen: list[Any]) -> None:
     """Train a job in fake containers."""
     worker = _worker(house)
-    Boxed(job, worker, JobProgress(house.store, job, lambda *_: None), fake(seen=seen)).train()
+    progress = JobProgress(house.store, job, lambda *_: None)
+    Boxed(job, worker, progress, fake(seen=seen), house.store.kept(job.key)).train()
 
 
 def _worker(house: House) -> Any:
@@ -223,3 +228,57 @@ def test_every_registered_method_can_be_ordered() -> None:
         config = registry.defenses.load(name).configure(card, {}).model_dump(mode="json")
         task = Task(kind="harden", method=name, config=config, seed=0, budget_steps=1)
         assert Task.model_validate_json(task.model_dump_json()) == task
+
+
+def leftover(folder: Path) -> Path:
+    """A referee's folder after an interrupted try: books that went further than its snapshot."""
+    folder.mkdir(parents=True)
+    ahead = Interval(steps=640, tally=POINT, diagnostics={})
+    account = Account(status=Word.RUNNING, steps=640, intervals=(ahead,) * 10)
+    (folder / "ledger.json").write_text(account.model_dump_json())
+    (folder / "training-000000000001.safetensors").write_bytes(b"kept")
+    return folder
+
+
+def test_what_an_interrupted_try_kept_is_there_and_its_books_are_not(
+    fake: Fake, tmp_path: Path
+) -> None:
+    told, kept, seen = Told(), leftover(tmp_path / "kept"), []  # type: ignore[var-annotated]
+    fake(seen=seen).train(SPEC, ORDERS, 10.0, told, kept)
+    assert seen[0][0].outputs == {"/ledger": kept}
+    assert list(kept.glob("training-*"))
+    assert [point.steps for point in told.points] == [64]
+
+
+@pytest.mark.parametrize(
+    ("how", "left"),
+    [
+        ({"referee": Ended(exit_code=3)}, 0),
+        ({"contestant": Ended(exit_code=None, killed=Status.ENGINE_LOST, problem="gone")}, 1),
+    ],
+)
+def test_a_referee_that_failed_begins_anew(
+    fake: Fake, tmp_path: Path, how: dict[str, Any], left: int
+) -> None:
+    """What it kept may be why; where the engine failed it is not."""
+    kept = leftover(tmp_path / "kept")
+    with pytest.raises(InfrastructureError):
+        fake(**how).train(SPEC, ORDERS, 10.0, Told(), kept)
+    assert len(list(kept.glob("training-*"))) == left
+
+
+@pytest.mark.parametrize(("image", "left"), [("sha256:image", 1), ("sha256:other", 0), (None, 0)])
+def test_a_try_is_continued_in_the_image_that_began_it(
+    house: House, fake: Fake, monkeypatch: pytest.MonkeyPatch, image: str | None, left: int
+) -> None:
+    """And its time is counted in."""
+    monkeypatch.setattr("benchmark.learning.checkpoint.EVERY_S", -1.0)
+    house.shelf.folders = lambda: {"alpha": Path("alpha")}  # type: ignore[method-assign]
+    job = training(house.plan(victim_names=["alpha"], seeds=1), "first")
+    kept = leftover(house.store.kept(job.key))
+    note = kept.with_name("boxed.json")
+    if image is not None:
+        note.write_text(json.dumps({"image": image, "wall_s": 1e6, "cpu_s": 1e6}))
+    boxed(house, fake, job, [])
+    assert len(list(kept.glob("training-*"))) == left
+    assert (json.loads(note.read_bytes())["wall_s"] > 1e6) is bool(left)
