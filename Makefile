@@ -11,6 +11,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+COMPARE ?=
 IMAGE_FLAGS ?=
 
 BIN := $(VENV)/bin
@@ -20,10 +21,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint perf fidelity leaderboard studies lock image clean
+.PHONY: help setup run test lint perf perf-compare perf-summary schemas fidelity check check-training leaderboard studies lock image clean
 
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## Make the virtual environment, if it is not there and current
 
@@ -38,13 +39,38 @@ lint: $(STAMP) ## Check style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 
-perf: $(STAMP) ## Run the speed tests; numbers go to build/perf.json
+perf: $(STAMP) ## Run the speed tests (build/perf.json); warn where a ratio is 25 % worse
 	@mkdir -p build
 	$(BIN)/python -m pytest tests/perf -o addopts= --benchmark-only \
 	  --benchmark-json build/perf.json $(ARGS)
+	@$(MAKE) --no-print-directory perf-compare
+
+perf-compare: $(STAMP) ## Compare build/perf.json with the committed summary (COMPARE=--strict fails)
+	$(BIN)/python -m tests.perf.compare build/perf.json $(COMPARE)
+
+perf-summary: $(STAMP) ## Commit build/perf.json as the summary, and its table to docs/speed.md
+	$(BIN)/python -m tests.perf.summary build/perf.json
+
+schemas: $(STAMP) ## Write the JSON Schemas under docs/schema
+	@mkdir -p docs/schema
+	@set -e; for each in record policy submission; do \
+	  $(BIN)/bench schema --what $$each > docs/schema/$$each.schema.json; \
+	done
 
 fidelity: $(STAMP) ## Play the imported zoo in both physics and print the tables of docs/fidelity.md
 	$(BIN)/python -m tests.zoo_fidelity $(ARGS)
+
+check: $(STAMP) ## Play and train again what must give what it gave; check leaderboard.md
+	$(BIN)/bench check $(ARGS)
+
+check-training: $(STAMP) ## Train new seeds, compare win rates with the baseline's; minutes
+	@mkdir -p build
+	@status=0; $(BIN)/bench check training --store build/check-store $(ARGS) \
+	  > build/check-training.txt 2>&1 || status=$$?; \
+	  cat build/check-training.txt; exit $$status
+
+coverage: $(STAMP) ## Simulate how often intervals hold the truth: the tables of docs/statistics.md
+	$(BIN)/python -m tests.interval_coverage $(ARGS)
 
 leaderboard: $(STAMP) ## Render leaderboard.md from the records under results/
 	$(BIN)/bench leaderboard

@@ -11,7 +11,18 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from benchmark.commands import board, image, listing, play, run, submissions, sweep
+from benchmark.commands import (
+    board,
+    check,
+    export,
+    image,
+    listing,
+    play,
+    run,
+    schema,
+    submissions,
+    sweep,
+)
 from benchmark.errors import BenchError
 
 app = typer.Typer(
@@ -25,6 +36,9 @@ app.command("play")(play.play_command)
 app.command("watch")(play.watch_command)
 app.command("list")(listing.list_command)
 app.command("leaderboard")(board.leaderboard)
+app.command("export")(export.export)
+app.command("schema")(schema.schema)
+app.command("check")(check.check)
 app.command("new")(submissions.new)
 app.command("submit")(submissions.submit)
 app.command("verify")(submissions.verify)

@@ -52,6 +52,12 @@ IsolationOption = Annotated[
 UnpinnedOption = Annotated[
     bool, typer.Option("--allow-unpinned", help="Run in an image that is not the pinned one.")
 ]
+TensorBoardOption = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard", help="Log every training for TensorBoard, under STORE/tensorboard."
+    ),
+]
 DiagnoseOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -18,6 +18,7 @@ from benchmark.commands.common import (
     SeedsOption,
     SetOption,
     StoreOption,
+    TensorBoardOption,
     ThreadsOption,
     TierOption,
     TrackOption,
@@ -37,6 +38,8 @@ from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.runs.executors.executor import Display
 from benchmark.runs.isolation import Choice, choose
+from benchmark.runs.jobs import Logs
+from benchmark.runs.logs import beside
 from benchmark.runs.run import Outcome, execute, preview
 from benchmark.runs.spec import BLACK_BOX, RunSpec, resolve_run, tier_of
 
@@ -63,6 +66,7 @@ def run(
     threads: ThreadsOption = 1,
     isolation: IsolationOption = "auto",
     allow_unpinned: UnpinnedOption = False,
+    tensorboard: TensorBoardOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train attacks on victims, harden victims with defenses, play, and print the scores."""
@@ -83,8 +87,9 @@ def run(
         diagnoses=diagnose or [],
     )
     place = choose(isolation, allow_unpinned=allow_unpinned, threads=threads)
+    logs = beside(store) if tensorboard else None
     with stoppable(store):
-        outcome = _run(spec, Store(store), victims, place, as_json)
+        outcome = _run(spec, Store(store), victims, place, logs, as_json)
     if as_json:
         print_json([record.model_dump(mode="json") for record in outcome.records])
     else:
@@ -96,14 +101,16 @@ def run(
         raise CheckFailed(f"{len(outcome.failures)} job(s) failed; the others are in {store}")
 
 
-def _run(spec: RunSpec, store: Store, victims: Victims, place: Choice, as_json: bool) -> Outcome:
+def _run(
+    spec: RunSpec, store: Store, victims: Victims, place: Choice, logs: Logs | None, as_json: bool
+) -> Outcome:
     ahead = preview(spec, store)
     if as_json:
-        return execute(spec, ahead.plan, store, victims, Silent, place.boxes)
+        return execute(spec, ahead.plan, store, victims, Silent, place.boxes, logs)
     show_plan(console, spec, ahead, place.note)
     with contextlib.ExitStack() as stack:
 
         def live() -> Display:
             return stack.enter_context(Live(console, ahead.plan.jobs))
 
-        return execute(spec, ahead.plan, store, victims, live, place.boxes)
+        return execute(spec, ahead.plan, store, victims, live, place.boxes, logs)

@@ -19,6 +19,7 @@ from benchmark.commands.common import (
     PhysicsOption,
     SeedsOption,
     StoreOption,
+    TensorBoardOption,
     ThreadsOption,
     TierOption,
     TrackOption,
@@ -44,6 +45,8 @@ from benchmark.registry import Victims
 from benchmark.registry import game as game_class
 from benchmark.runs.executors.executor import Failure
 from benchmark.runs.isolation import Choice, choose
+from benchmark.runs.jobs import Logs
+from benchmark.runs.logs import beside
 from benchmark.runs.run import execute, preview
 from benchmark.runs.spec import (
     BLACK_BOX,
@@ -89,6 +92,7 @@ def sweep(
     threads: ThreadsOption = 1,
     isolation: IsolationOption = "auto",
     allow_unpinned: UnpinnedOption = False,
+    tensorboard: TensorBoardOption = False,
 ) -> None:
     """Run the variants of a study with equal seeds and budget, and compare them.
 
@@ -111,7 +115,8 @@ def sweep(
         spec = kind.spec()
         place = choose(isolation, allow_unpinned=allow_unpinned, threads=threads)
         scope = asked.scope_of(spec, kind.attack)
-        failures = _run(spec, Store(store), asked.victims, place)
+        logs = beside(store) if tensorboard else None
+        failures = _run(spec, Store(store), asked.victims, place, logs)
     else:
         scope = asked.scope(kind.attack)
     found = rows_of(_records(store, results), [plan.method for plan in kind.plans], scope)
@@ -264,12 +269,15 @@ def _chosen(
     return tuple(one for one in variants if not only or one.label in only)
 
 
-def _run(spec: RunSpec, store: Store, victims: Victims, place: Choice) -> list[Failure]:
+def _run(
+    spec: RunSpec, store: Store, victims: Victims, place: Choice, logs: Logs | None
+) -> list[Failure]:
     ahead = preview(spec, store, plan_study(spec))
     show_plan(console, spec, ahead, place.note)
     with stoppable(store.root), contextlib.ExitStack() as stack:
         live = stack.enter_context(Live(console, ahead.plan.jobs))
-        return execute(spec, ahead.plan, store, victims, lambda: live, place.boxes).failures
+        outcome = execute(spec, ahead.plan, store, victims, lambda: live, place.boxes, logs)
+    return outcome.failures
 
 
 def _records(store: Path, results: Path | None) -> list[Record]:

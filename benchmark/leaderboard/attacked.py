@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from benchmark.arena.tally import Tally
 from benchmark.leaderboard import scoring
+from benchmark.leaderboard.flags import flags, seat_asymmetry
 from benchmark.leaderboard.table import (
     Table,
     linked,
@@ -51,6 +52,7 @@ def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None
         "the one against its own.",
     )
     rows = []
+    seats = seat_texts(records)
     for cells in scoring.rows(records):
         cell = cells[0].cell
         attack, victim, track = cell.attack.label, victim_label(cell), cell.track
@@ -59,16 +61,23 @@ def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None
         tally = scoring.pooled(cells, "attack")
         ratio = scoring.transfer(cells).ratio
         row = [
-            attack + TRACKS[track], victim, score_text(score, cells), _other_mode(cells),
-            percent(tally.non_loss_rate),
+            attack + TRACKS[track] + seats[cell.seat], victim, score_text(score, cells),
+            _other_mode(cells), percent(tally.non_loss_rate),
             _commonest_win(tally), _played(cells, "replay"),
             "-" if ratio is None else f"{ratio:.2f}", runs_text(cells, budget),
         ]  # fmt: skip
         rows.append((victim, -score.value, linked(row, cells, links)))
-        for flag in sorted({flag for cell in cells for flag in cell.flags}):
+        for flag in sorted({flag for cell in cells for flag in flags(cell)}):
             table.flags.append(f"{attack} on {victim}: {flag}")
+    table.flags += seat_asymmetry(records)
     table.rows = [row for *_, row in sorted(rows, key=lambda item: item[:2])]
     return with_links(table, links)
+
+
+def seat_texts(records: Sequence[Record]) -> dict[str, str]:
+    """What stands behind an attack's name: nothing where all sit in one seat, else the seat."""
+    seats = {record.cell.seat for record in records}
+    return {seat: "" if len(seats) == 1 else f" as {seat}" for seat in seats}
 
 
 def _victims(title: str, records: Sequence[Record]) -> Table:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.errors import CheckFailed, InfrastructureError, Misuse
+from benchmark.leaderboard.filed import filed_table, to_markdown_filed
 from benchmark.leaderboard.table import to_markdown
 from benchmark.leaderboard.tables import tables
 from benchmark.policies.artifact import write_atomically
 from benchmark.records.record import BadRecord, Record, read
+from benchmark.registry import games
+from benchmark.settings import hint
 
 
 def read_results(folder: Path) -> tuple[dict[Path, Record], list[str]]:
@@ -19,11 +23,17 @@ def read_results(folder: Path) -> tuple[dict[Path, Record], list[str]]:
     found: dict[Path, Record] = {}
     problems: list[str] = []
     seen: dict[str, Path] = {}
+    known = games.names()
     for path in sorted(folder.rglob("*.json")):
         try:
             record = read(path)
         except BadRecord as error:
             problems.append(str(error))
+            continue
+        if record.cell.game not in known:
+            problems.append(
+                f"{path}: no game '{record.cell.game}'; {hint(record.cell.game, known)}"
+            )
             continue
         if record.id in seen:
             problems.append(f"{path}: the same cell as {seen[record.id]}; keep one of them")
@@ -33,13 +43,17 @@ def read_results(folder: Path) -> tuple[dict[Path, Record], list[str]]:
     return found, problems
 
 
-def render(found: dict[Path, Record], board: Path) -> str:
-    """The text of leaderboard.md, its links relative to where it lies."""
+def render(found: dict[Path, Record], board: Path, problems: Sequence[str] = ()) -> str:
+    """The text of leaderboard.md, its links relative to where it lies.
+
+    problems: what `read_results` said of refused files, which the page warns of.
+    """
     links = {
         record.id: os.path.relpath(path, board.parent).replace(os.sep, "/")
         for path, record in found.items()
     }
-    return to_markdown(tables(list(found.values()), links))
+    page = to_markdown(tables(list(found.values()), links), problems)
+    return f"{page}\n{to_markdown_filed(filed_table(found, links))}" if found else page
 
 
 def write(text: str, board: Path) -> None:

@@ -10,6 +10,7 @@ from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import bootstrap_mean
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.attacked import matrix_table
+from benchmark.leaderboard.flags import flags
 from benchmark.leaderboard.table import (
     Table,
     linked,
@@ -48,9 +49,9 @@ def defense_tables(
     return made
 
 
-def _pairing(record: Record) -> tuple[str, str, int]:
+def _pairing(record: Record) -> tuple[str, str, int, str]:
     cell = record.cell
-    return method_key(cell.attack), cell.victim.sha256, cell.budget_steps
+    return method_key(cell.attack), cell.victim.sha256, cell.budget_steps, cell.seat
 
 
 def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
@@ -82,7 +83,7 @@ def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | Non
             runs_text(cells, cell.budget_steps),
         ]  # fmt: skip
         table.rows.append(linked(row, cells, links))
-        for flag in sorted({flag for one in cells if cell.defense for flag in one.flags}):
+        for flag in sorted({flag for one in cells if cell.defense for flag in flags(one)}):
             table.flags.append(f"{' '.join(row[:3])}: {flag}")
     table.rows.sort(key=lambda row: (row[2], row[1], row[0] != NONE, row[0]))
     return with_links(table, links)

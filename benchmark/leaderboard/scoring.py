@@ -60,7 +60,7 @@ def rows(records: Iterable[Record]) -> list[list[Record]]:
         defense = cell.defense.label if cell.defense else ""
         return (
             defense, cell.attack.label, cell.victim.name, cell.victim.sha256, cell.track,
-            str(cell.budget_steps), method_key(cell.attack), method_key(cell.defense),
+            str(cell.budget_steps), method_key(cell.attack), method_key(cell.defense), cell.seat,
         )  # fmt: skip
 
     return list(group(records, row).values())
@@ -68,17 +68,22 @@ def rows(records: Iterable[Record]) -> list[list[Record]]:
 
 def win_rate(record: Record) -> float:
     """The adversary's win rate against its victim in the ranked mode."""
-    return Tally.sum(m.tally for m in record.of_role("attack")).win_rate
+    halves = [half for m in record.of_role("attack") for half in (m.even, m.odd)]
+    episodes = sum(half.episodes for half in halves)
+    return sum(half.wins for half in halves) / episodes if episodes else 0.0
 
 
 def aggregate(records: Sequence[Record], value: Callable[[Record], float]) -> Score:
     """100 x IQM over victims x seeds, with the bootstrap over seeds within victims."""
-    strata = [
-        [value(record) for record in cells]
-        for cells in group(records, lambda r: r.cell.victim.name).values()
-    ]
-    low, high = stratified_interval(strata, seed=BOOTSTRAP_SEED)
-    return Score(100 * iqm([v for s in strata for v in s]), 100 * low, 100 * high)
+    layers = strata(records, value)
+    low, high = stratified_interval(layers, seed=BOOTSTRAP_SEED)
+    return Score(100 * iqm([v for s in layers for v in s]), 100 * low, 100 * high)
+
+
+def strata(records: Sequence[Record], value: Callable[[Record], float]) -> list[list[float]]:
+    """For every victim the values of its training seeds, which the bootstrap draws from."""
+    victims = group(records, lambda r: (r.cell.victim.name, r.cell.victim.sha256))
+    return [[value(record) for record in cells] for cells in victims.values()]
 
 
 def attack_score(records: Sequence[Record]) -> Score:
@@ -94,10 +99,11 @@ def defense_score(records: Sequence[Record]) -> Score:
 def pooled(records: Iterable[Record], role: Role, name: str | None = None) -> Tally:
     """All matches of a role (of the adversary `name`) in the ranked mode, pooled."""
     return Tally.sum(
-        m.tally
+        half
         for record in records
         for m in record.of_role(role)
         if name is None or m.adversary.name == name
+        for half in (m.even, m.odd)
     )
 
 
@@ -200,7 +206,7 @@ def transfer(records: Sequence[Record]) -> Transfer:
     for record in records:
         own = record.of_role("fresh" if record.cell.defense else "attack")
         for m in (*own, *(record.of_role("transfer") if own else [])):
-            tallies[own[0].victim.name, m.victim.name].append(m.tally)
+            tallies[own[0].victim.name, m.victim.name] += (m.even, m.odd)
     sources = sorted({i for i, _ in tallies})
     targets = sorted({j for _, j in tallies}, key=lambda name: (name not in sources, name))
     return Transfer(sources, targets, {k: Tally.sum(v) for k, v in sorted(tallies.items())})

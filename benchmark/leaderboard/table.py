@@ -20,10 +20,13 @@ HEADER = """# Leaderboard
 
 Rendered from the records under `results/` by `bench leaderboard`; nothing here is typed by hand.
 Protocol v{protocol}. Win rates are the adversary's, in percent, with 95 % intervals: Wilson's for
-a single pairing, a bootstrap over training seeds within victims for scores. Bootstrap intervals
-over 3 seeds cover .79-.87 instead of .95, over 5 seeds .86-.91: read them as too narrow. A score
-from a single seed has no interval. Tiers *smoke* and *lite* are never ranked. *process* records
-are self-reported (level 0).
+counts of matches, a bootstrap over training seeds within victims for scores. Read bootstrap
+intervals as too narrow: in simulation they cover .66-.84 instead of .95 over 3 seeds, .83-.91 over
+5, .93-.94 over 10. Wilson's tell how well the matches of these very policies are known, not how
+another training would do, also where seeds are pooled. Of two equal attacks with 5 seeds, ranks put
+one below the other in 10-18 % of cases instead of 5. All of it is in
+[docs/statistics.md](docs/statistics.md). A score from a single seed has no interval. Tiers *smoke*
+and *lite* are never ranked. *process* records are self-reported (level 0).
 """
 
 
@@ -37,6 +40,8 @@ class Table:
     rows: list[list[str]] = field(default_factory=list)
     note: str = ""
     flags: list[str] = field(default_factory=list)
+    place: tuple[str, str] = ("", "")
+    """The game, with options that are not the usual ones, and the tier; '' where it is of all."""
 
     @property
     def footer(self) -> str:
@@ -45,23 +50,40 @@ class Table:
         return " ".join(part for part in (self.note, flagged) if part)
 
 
-def to_markdown(made: Sequence[Table]) -> str:
-    """leaderboard.md, whole."""
+def to_markdown(made: Sequence[Table], problems: Sequence[str] = ()) -> str:
+    """leaderboard.md but for the list of records; problems: one line for each refused file."""
     parts = [HEADER.format(protocol=PROTOCOL), *(to_markdown_table(table) for table in made)]
+    if problems:
+        parts.insert(1, warning(problems))
     if not made:
         parts.append("No records yet.\n")
     return "\n".join(parts)
 
 
+def warning(problems: Sequence[str]) -> str:
+    """What the page says of files that were refused, so that nobody takes it for whole."""
+    # A refused file may hold any text: no line break, no mark-up of it reaches the page.
+    plain = (" ".join(problem.replace("`", "'").split()) for problem in problems)
+    lines = "\n".join(f"> - `{line}`" for line in plain)
+    return (
+        f"> **Warning: {len(problems)} file(s) are refused and not counted below.**\n>\n{lines}\n"
+    )
+
+
 def to_markdown_table(table: Table) -> str:
     """A table with its title and footer."""
+    grid = to_markdown_grid(table)
+    return f"## {table.title}\n\n{grid}\n" + (f"\n{table.footer}\n" if table.footer else "")
+
+
+def to_markdown_grid(table: Table) -> str:
+    """Columns and rows alone."""
     align = ["left"] * table.words + ["right"] * (len(table.columns) - table.words)
     if table.columns[-1] == "records":
         align[-1] = "left"
-    body = tabulate(
+    return tabulate(
         table.rows, table.columns, tablefmt="github", colalign=align, disable_numparse=True
     )
-    return f"## {table.title}\n\n{body}\n" + (f"\n{table.footer}\n" if table.footer else "")
 
 
 def to_rich(table: Table) -> rich.table.Table:

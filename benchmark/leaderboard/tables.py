@@ -8,32 +8,33 @@ from benchmark.leaderboard import scoring
 from benchmark.leaderboard.attacked import attack_tables
 from benchmark.leaderboard.diagnosed import diagnosis_tables
 from benchmark.leaderboard.judged import defense_tables
+from benchmark.leaderboard.overall import options_text
+from benchmark.leaderboard.ranked import entry_table, overall_tables
 from benchmark.leaderboard.table import Table
 from benchmark.records.record import Record, one_vote
-
-USUAL = {"slow_ball": "loss", "physics": "ranked", "auto_contact": False}
-"""Options of games that a title leaves out. Not asked of the games: the board renders from records
-alone, whatever is installed."""
 
 
 def tables(records: Sequence[Record], links: dict[str, str] | None = None) -> list[Table]:
     """All tables of these records; links: record id to where its file is, for the last column."""
-    made = []
     records = one_vote(records)
-    keyed = scoring.group(records, lambda r: (r.cell.game, _options(r), r.cell.tier))
+    made = overall_tables([r for r in records if r.cell.defense is None])
+    keyed = scoring.group(records, lambda r: (r.cell.game, options_text(r), r.cell.tier))
     for (game, options, tier), part in keyed.items():
-        title = f"{game}{options}, tier {tier}"
+        title, before = f"{game}{options}, tier {tier}", len(made)
         undefended = [r for r in part if r.cell.defense is None]
         defended = [r for r in part if r.cell.defense is not None]
         if undefended:
+            scores = entry_table(title, undefended)
+            made += [scores] if scores else []
             made += attack_tables(title, undefended, links)
         if defended:
             made += defense_tables(title, defended, undefended, links)
         made += diagnosis_tables(title, part)
+        for table in made[before:]:
+            table.place = place(part[0])
     return made
 
 
-def _options(record: Record) -> str:
-    """The options of a game that are not the usual ones."""
-    options = {k: v for k, v in record.cell.game_options.items() if USUAL.get(k) != v}
-    return "".join(f" {k}={v}" for k, v in sorted(options.items()))
+def place(record: Record) -> tuple[str, str]:
+    """The game with its unusual options, and the tier: what shares tables."""
+    return record.cell.game + options_text(record), record.cell.tier

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeInt,
+    NonNegativeFloat,
     ValidationError,
     model_validator,
 )
@@ -32,6 +33,8 @@ from benchmark.policies.policy import ActionMode
 
 SCHEMA = 1
 MAX_BYTES = 16 * 1024 * 1024
+MOST = 10**15
+"""Of steps or matches: more than anyone can play, and little enough to reckon with."""
 Role = Literal[
     "attack", "floor", "regular", "transfer", "stored", "held-out", "fresh", "foreign", "replay",
     "masked",
@@ -153,8 +156,8 @@ class Cell(_Frozen):
     defense: MethodRef | None
     seed: int
     tier: Tier
-    budget_steps: int = Field(ge=0)
-    episodes: int = Field(ge=1)
+    budget_steps: int = Field(ge=0, le=MOST)
+    episodes: int = Field(ge=1, le=MOST)
     protocol: int
 
     @property
@@ -180,7 +183,9 @@ class Record(_Frozen):
     curves: dict[str, list[CurvePoint]] = Field(
         description="training matches of 'attack', 'hardening' and 'fresh'"
     )
-    steps: dict[str, NonNegativeInt] = Field(description="environment steps used by each training")
+    steps: dict[str, Annotated[int, Field(ge=0, le=MOST)]] = Field(
+        description="environment steps used by each training"
+    )
     artifacts: dict[str, str] = Field(description="sha256 of the policies that were made")
     isolation: Isolation
     flags: list[str]
@@ -189,7 +194,7 @@ class Record(_Frozen):
     provenance: dict[str, dict[str, Any]] = Field(
         description="where each training was done: commit, packages, machine"
     )
-    timings: dict[str, dict[str, float]]
+    timings: dict[str, dict[str, NonNegativeFloat]]
     detections: list[DetectionSet] = Field(
         default=[], description="of a detector", exclude_if=lambda found: not found
     )
@@ -217,8 +222,28 @@ class Record(_Frozen):
                     f"'{played.role}' of {played.adversary.name} against {played.victim.name} "
                     f"counts {played.tally.episodes} episodes, the cell says {self.cell.episodes}"
                 )
+        self._check_trainings()
         self._complete()
         return self
+
+    def _check_trainings(self) -> None:
+        """Curves count what can have been trained; only what ran in a container has a level."""
+        if self.level > 0 and self.isolation.kind != "container":
+            raise ValueError(f"level {self.level} of a run outside containers, which is level 0")
+        for name, curve in self.curves.items():
+            before = 0
+            for point in curve:
+                if point.tally.episodes > point.steps - before:
+                    raise ValueError(
+                        f"curve '{name}': {point.tally.episodes} matches ended in "
+                        f"{point.steps - before} steps"
+                    )
+                before = point.steps
+            if before > (self.steps.get(name, 0) if self.cell.budget_steps else 0):
+                raise ValueError(
+                    f"curve '{name}' ends at {before} steps of {self.steps.get(name, 0)}, the "
+                    f"budget being {self.cell.budget_steps}"
+                )
 
     def _complete(self) -> None:
         """The matches that the record is about must be there, against the victim it names."""
@@ -242,6 +267,8 @@ class Record(_Frozen):
                 raise ValueError(
                     f"'{played.role}' matches against '{played.victim.name}', not the victim"
                 )
+            if played.role == "attack" and self._is_stranger(played.adversary):
+                raise ValueError(f"'attack' matches of {played.adversary.name}, not trained here")
             elsewhere = played.game_options not in (None, self.cell.game_options)
             if elsewhere != (played.role == "replay"):
                 raise ValueError(
@@ -252,6 +279,10 @@ class Record(_Frozen):
             total = sum(halves)
             if halves != (total - total // 2, total // 2):
                 raise ValueError(f"halves of {halves[0]} and {halves[1]} episodes")
+
+    def _is_stranger(self, adversary: PlayerRef) -> bool:
+        """Whether it is another than the adversary that this record's attack trained."""
+        return self.cell.track != "none" and adversary.sha256 != self.artifacts.get("attack")
 
     def _check_defended(self) -> None:
         """Judges meet the hardened victim; clean play is known before and after."""
@@ -299,6 +330,25 @@ def to_json(record: Record) -> bytes:
     return (record.model_dump_json(indent=1) + "\n").encode()
 
 
+def load(path: Path) -> bytes:
+    """The bytes of a record's file.
+
+    Raises:
+        BadRecord: a link, no file, larger than any record, or unreadable.
+    """
+    try:
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            raise BadRecord(f"{path}: a link; a record is a file of its own")
+        if not stat.S_ISREG(found.st_mode):  # a pipe would keep us waiting
+            raise BadRecord(f"{path}: cannot be read (not a file)")
+        if found.st_size > MAX_BYTES:
+            raise BadRecord(f"{path}: larger than {MAX_BYTES >> 20} MiB; not a record")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadRecord(f"{path}: cannot be read ({error.strerror})") from error
+
+
 def read(path: Path) -> Record:
     """Read and check a record.
 
@@ -306,11 +356,7 @@ def read(path: Path) -> Record:
         BadRecord: with the path and what is wrong.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadRecord(f"{path}: larger than {MAX_BYTES >> 20} MiB; not a record")
-        payload = json.loads(path.read_bytes())
-    except OSError as error:
-        raise BadRecord(f"{path}: cannot be read ({error.strerror})") from error
+        payload = json.loads(load(path))
     except (ValueError, RecursionError) as error:
         raise BadRecord(f"{path}: not JSON ({error})") from error
     version = payload.get("schema_version") if isinstance(payload, dict) else None
@@ -341,15 +387,19 @@ def method_key(method: MethodRef | None) -> str:
 def one_vote(records: Iterable[Record]) -> list[Record]:
     """One record for each cell, whoever else was at hand when it was made.
 
-    Cells that differ only in who else was at hand hold the same training; the one judged by most
-    held-out adversaries is kept, then the one that met most victims, was diagnosed most, then the
-    smaller id.
+    Cells that differ only in who else was at hand, or in how many matches were played, hold the
+    same training; the longest played is kept, then the one judged by most held-out adversaries,
+    the one that met most victims, was diagnosed most, then the smaller id.
     """
     kept: dict[str, Record] = {}
     company = ("held_out", "others", "foreign", "diagnoses")
-    for record in sorted(
-        records, key=lambda r: (*(-len(getattr(r.cell, part)) for part in company), r.id)
-    ):
-        alone = record.cell.model_dump(mode="json", exclude=set(company))
+    beside = {*company, "episodes", "victim_ranked"}
+
+    def fullest(record: Record) -> tuple[int | str, ...]:
+        lengths = [-len(getattr(record.cell, part)) for part in company]
+        return (-record.cell.episodes, *lengths, record.id)
+
+    for record in sorted(records, key=fullest):
+        alone = record.cell.model_dump(mode="json", exclude=beside)
         kept.setdefault(content_hash(alone), record)
     return list(kept.values())

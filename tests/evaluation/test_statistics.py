@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, trim_mean
 
-from benchmark.evaluation.statistics import iqm, stratified_interval, wilson
+from benchmark.evaluation.statistics import (
+    BOOTSTRAP_DRAWS,
+    bootstrap_mean,
+    iqm,
+    iqm_draws,
+    mean_draws,
+    stratified_interval,
+    wilson,
+)
 
 RATES = st.floats(0, 1, allow_subnormal=False)
 SAMPLES = st.lists(RATES, min_size=1, max_size=40)
@@ -166,3 +174,37 @@ def test_interval_is_that_of_a_plain_bootstrap(level: float) -> None:
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     found = stratified_interval([s.tolist() for s in strata], seed=7, level=level)
     assert found == pytest.approx((low, high), abs=0.015)
+
+
+@settings(max_examples=15, deadline=None)
+@given(STRATA, st.integers(0, 2**32))
+def test_draws_are_those_of_a_loop_over_the_same_generator(
+    strata: list[list[float]], seed: int
+) -> None:
+    """Every redraw written out, then cut and averaged: no shortcut moves a number."""
+    rng = np.random.default_rng(seed)
+    drawn = [np.array(s)[rng.integers(len(s), size=(BOOTSTRAP_DRAWS, len(s)))] for s in strata]
+    rows = np.concatenate(drawn, axis=1)[:50]
+    trimmed = [trim_mean(row, 0.25) for row in rows]
+    assert iqm_draws(strata, seed=seed)[:50] == pytest.approx(trimmed, abs=1e-12)
+    plain = [sum(row) / len(row) for row in rows.tolist()]
+    assert mean_draws(strata, seed=seed)[:50] == pytest.approx(plain, abs=1e-12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(STRATA)
+def test_the_interval_holds_the_point_and_rises_with_a_value(strata: list[list[float]]) -> None:
+    """Of the IQM too; raising the values of one victim lowers neither end."""
+    low, high = stratified_interval(strata, seed=8)
+    assert low - 1e-9 <= iqm([v for s in strata for v in s]) <= high + 1e-9
+    raised = [[v + 0.1 for v in strata[0]], *strata[1:]]
+    more = stratified_interval(raised, seed=8)
+    assert more[0] >= low - 1e-9
+    assert more[1] >= high - 1e-9
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(RATES, min_size=1, max_size=10), st.integers(0, 2**32))
+def test_the_interval_of_a_mean_holds_it(values: list[float], seed: int) -> None:
+    low, high = bootstrap_mean(values, seed=seed)
+    assert low - 1e-9 <= sum(values) / len(values) <= high + 1e-9

@@ -253,3 +253,10 @@ def test_paths_of_links_are_relative_to_the_board(tmp_path: Path) -> None:
     text = tabling.to_markdown(tables([attacked(50)], {attacked(50).id: "results/x/y.json"}))
     assert "[0](results/x/y.json)" in text
     assert str(tmp_path) not in text
+
+
+def test_a_warning_is_one_line_for_each_file_and_holds_no_mark_up() -> None:
+    """Whatever a refused file or its name says."""
+    text = tabling.warning(["a.json: not `JSON\n# Rank 1\n", "b.json: x"])
+    assert text.splitlines()[2:] == ["> - `a.json: not 'JSON # Rank 1`", "> - `b.json: x`"]
+    assert "2 file(s)" in text

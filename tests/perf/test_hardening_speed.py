@@ -20,9 +20,11 @@ from benchmark.arena.mixture import Mixture
 from benchmark.learning.progress import Quiet
 from benchmark.policies.policy import MLPPolicy, NetworkPolicy
 from benchmark.registry import Victims
+from tests.perf import facts
 from tests.perf.test_you_shall_not_pass_speed import PLAYERS
 
-STEPS = {"pong-v1": 16 * 65_536, "you-shall-not-pass-v1": 4 * 16_384}
+STEPS = {"pong-v1": 4 * 65_536, "you-shall-not-pass-v1": 2 * 16_384}
+ASKED = 1.1
 
 
 def _pairing(game: str) -> tuple[NetworkPolicy, NetworkPolicy]:
@@ -47,6 +49,7 @@ def test_hardening_in_turns_with_an_attack(benchmark: Any, game: str) -> None:
     kind = registry.defenses.load("retrain")
     defense = kind(kind.configure(card, {}))
     ratios: list[float] = []
+    told: dict[str, Quiet] = {}
 
     def make_arena(opposite: Mixture, matches: int, *, attacking: bool = False) -> Arena:
         seat = card.adversary_seat if attacking else theirs
@@ -55,14 +58,15 @@ def test_hardening_in_turns_with_an_attack(benchmark: Any, game: str) -> None:
     def pair() -> None:
         assert isinstance(victim, MLPPolicy)
         arena = make_arena(Mixture.of(victim), attack.matches, attacking=True)
+        told["attack"], told["hardening"] = Quiet(), Quiet()
+        rngs = [np.random.default_rng(0) for _ in told]
         begun = time.perf_counter()
-        attack.train(arena, STEPS[game], np.random.default_rng(0), Quiet())
+        attack.train(arena, STEPS[game], rngs[0], told["attack"])
         between = time.perf_counter()
-        defense.harden(
-            victim, make_arena, [adversary], [], STEPS[game], np.random.default_rng(0), Quiet()
-        )
+        defense.harden(victim, make_arena, [adversary], [], STEPS[game], rngs[1], told["hardening"])
         ratios.append((time.perf_counter() - between) / (between - begun))
 
-    benchmark.pedantic(pair, rounds=5, warmup_rounds=1)
-    benchmark.extra_info["hardening_over_attack"] = [round(r, 3) for r in sorted(ratios[1:])]
-    benchmark.extra_info["median"] = round(float(np.median(ratios[1:])), 3)
+    benchmark.pedantic(pair, rounds=3, warmup_rounds=1)
+    facts.ratio(benchmark, "wall time of hardening over attacking", ratios[1:], asked=ASKED)
+    for who, progress in told.items():
+        facts.won(benchmark, who, progress.curve)

@@ -17,15 +17,17 @@ from benchmark import registry
 from benchmark.evaluation.matches import EVALUATION_MATCHES, episode_list, play
 from benchmark.policies import zoo
 from benchmark.policies.policy import ANY
+from tests.perf import facts
 
 ZOO = Path(__file__).parents[3] / "shared/zoo/multiagent-competition"
 GAMES = [name for name in registry.games.names() if name != "pong-v1"]
 EPISODES = 200
+PEER = "you-shall-not-pass-v1"
 
 
 @pytest.mark.skipif(not ZOO.is_dir(), reason="no published victims at hand")
 def test_random_against_the_zoo_in_every_game(benchmark: Any) -> None:
-    """Seconds for each game, its compilation included, and in all."""
+    """Seconds for each game, its compilation included, in all, and of You Shall Not Pass's."""
     victims = zoo.import_path(ZOO)
     seconds: dict[str, float] = {}
 
@@ -38,9 +40,12 @@ def test_random_against_the_zoo_in_every_game(benchmark: Any) -> None:
             victim = next(v for v in victims if v.card.game == name and v.card.seat in (ANY, other))
             random = registry.floors(registry.game(name))["random"]
             seats = (random, victim) if me == 0 else (victim, random)
-            play(game, seats, game.card.adversary_seat, episode_list(name, EPISODES))
-            seconds[name] = round(time.perf_counter() - started, 1)
+            halves = play(game, seats, game.card.adversary_seat, episode_list(name, EPISODES))
+            seconds[name] = round(time.perf_counter() - started, 2)
+            facts.won(benchmark, f"random, {name}", halves.total)
 
     benchmark.pedantic(all_games, rounds=1, warmup_rounds=0)
     benchmark.extra_info["seconds"] = seconds
-    benchmark.extra_info["in_all"] = round(sum(seconds.values()), 1)
+    for name in GAMES:
+        if name != PEER:
+            facts.ratio(benchmark, f"{name} over {PEER}", [seconds[name] / seconds[PEER]])

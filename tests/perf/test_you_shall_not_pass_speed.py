@@ -26,6 +26,7 @@ from benchmark import registry
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.arena.stable_baselines import ArenaVecEnv
+from benchmark.arena.tally import Tally
 from benchmark.games.scene import FRAME_SKIP
 from benchmark.games.you_shall_not_pass import YouShallNotPass
 from benchmark.learning import ppo
@@ -33,14 +34,16 @@ from benchmark.learning.progress import Quiet
 from benchmark.policies import zoo
 from benchmark.policies.policy import NetworkPolicy, RandomPolicy
 from benchmark.seeding import EpisodeSeeds
+from tests.perf import facts
 
 CARD = YouShallNotPass.describe()
 ZOO = Path(__file__).parents[3] / "shared/zoo/multiagent-competition/you-shall-not-pass"
 MATCHES = 64
-ROLLOUTS = 4
+ROLLOUTS = 2
 STEPS = 256
 TRAINED = ROLLOUTS * STEPS * MATCHES
 PEER_MATCHES = 8
+ASKED_OF_OURS = 1.25
 
 
 def _zoo() -> dict[str, NetworkPolicy]:
@@ -56,12 +59,10 @@ def _arena(matches: int) -> Arena:
     return Arena(YouShallNotPass(matches), "blocker", Mixture.of(VICTIM), seed=0)
 
 
-def _note(benchmark: Any, steps: int, **facts: object) -> None:
-    stats = benchmark.stats.stats
-    benchmark.extra_info["steps_per_s"] = round(steps / stats.median)
-    benchmark.extra_info["best_steps_per_s"] = round(steps / stats.min)
+def _note(benchmark: Any, steps: int, **more: object) -> None:
+    facts.speed(benchmark, "in all", steps, [benchmark.stats.stats.median])
     benchmark.extra_info["victim"] = VICTIM.card.name
-    benchmark.extra_info.update(facts)
+    benchmark.extra_info.update(more)
 
 
 class Course:
@@ -113,8 +114,8 @@ def test_physics_share_of_the_environment(benchmark: Any) -> None:
         shares.append(inside / total)
 
     benchmark.pedantic(run, rounds=9)
-    benchmark.extra_info["physics_share"] = [round(share, 3) for share in sorted(shares)]
-    benchmark.extra_info["median"] = round(float(np.median(shares)), 3)
+    what = "physics' share of the environment's time"
+    facts.ratio(benchmark, what, shares, better="higher")
     benchmark.extra_info["substeps"] = FRAME_SKIP
     _note(benchmark, len(course.actions) * MATCHES)
 
@@ -130,19 +131,19 @@ def _play(arena: Arena, steps: int) -> float:
     return time.perf_counter() - started
 
 
-def _train(steps: int, kind: type[Baseline] = Baseline, **settings: object) -> dict[str, float]:
-    """Wall and CPU seconds of a training."""
+def _train(
+    steps: int, progress: Quiet, kind: type[Baseline] = Baseline, **settings: object
+) -> dict[str, float]:
+    """Wall and CPU seconds of a training, which reports to `progress`."""
     attack = kind(kind.configure(CARD, settings))
     arena = _arena(attack.matches)
     wall, cpu = time.perf_counter(), time.process_time()
-    attack.train(arena, steps, np.random.default_rng(0), Quiet())
+    attack.train(arena, steps, np.random.default_rng(0), progress)
     return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
 
 
 COSTS: dict[str, tuple[str, dict[str, object]]] = {
     "ours": ("ours", {}),
-    "ours, all parts": ("ours", {"eta": 1.0, "saliency": "gradient"}),
-    "ours, the loss": ("ours", {"mode": "loss", "eta": 1.0, "saliency": "gradient"}),
     **{name: (name, {}) for name in ("dense", "unfamiliar", "drift", "imap", "curiosity")},
     "value-difference": ("value-difference", {}),
 }
@@ -154,14 +155,19 @@ def test_cost_of_attacks_in_turns_with_the_baseline(benchmark: Any, name: str) -
     attack, settings = COSTS[name]
     kind = registry.attacks.load(attack)
     ratios: list[float] = []
+    told: dict[str, Quiet] = {}
 
     def pair() -> None:
-        plain, shaped = _train(TRAINED), _train(TRAINED, kind, **settings)
+        told["baseline"], told[name] = Quiet(), Quiet()
+        plain = _train(TRAINED, told["baseline"])
+        shaped = _train(TRAINED, told[name], kind, **settings)
         ratios.append(shaped["wall"] / plain["wall"])
 
-    benchmark.pedantic(pair, rounds=3, warmup_rounds=1)
-    benchmark.extra_info["over_baseline"] = [round(ratio, 3) for ratio in sorted(ratios[1:])]
-    benchmark.extra_info["median"] = round(float(np.median(ratios[1:])), 3)
+    benchmark.pedantic(pair, rounds=3 if name == "ours" else 2)
+    asked = ASKED_OF_OURS if name == "ours" else None
+    facts.ratio(benchmark, "wall time over the baseline's", ratios, asked=asked)
+    for who, progress in told.items():
+        facts.won(benchmark, who, progress.curve)
     _note(benchmark, 2 * TRAINED)
 
 
@@ -170,16 +176,20 @@ def test_training_over_environment(benchmark: Any) -> None:
     arena = _arena(MATCHES)
     ratios: list[float] = []
     cpu: list[float] = []
+    told = Quiet()
 
     def pair() -> None:
+        nonlocal told
+        told = Quiet()
         alone = _play(arena, ROLLOUTS * STEPS)
-        trained = _train(TRAINED)
+        trained = _train(TRAINED, told)
         ratios.append(alone / trained["wall"])
         cpu.append(trained["cpu"] / TRAINED * 1e6)
 
-    benchmark.pedantic(pair, rounds=5, warmup_rounds=1)
-    benchmark.extra_info["training_over_environment"] = sorted(round(r, 3) for r in ratios[1:])
-    benchmark.extra_info["median"] = round(float(np.median(ratios[1:])), 3)
+    benchmark.pedantic(pair, rounds=3, warmup_rounds=1)
+    what = "speed of training over the environment's with both acting"
+    facts.ratio(benchmark, what, ratios[1:], better="higher")
+    facts.won(benchmark, "baseline", told.curve)
     benchmark.extra_info["cpu_s_per_million_steps"] = round(float(np.median(cpu[1:])), 1)
 
 
@@ -228,8 +238,12 @@ def test_parts_of_a_training(benchmark: Any) -> None:
     ):
         watch.on(owner, method, part)
 
+    tallies: list[Tally] = []
+
     def rollout() -> None:
-        learner.update(learner._collector.collect(), 1.0)
+        collected = learner._collector.collect()
+        tallies.append(collected.tally)
+        learner.update(collected, 1.0)
 
     rollout()
     for part in watch.spent.values():
@@ -240,6 +254,11 @@ def test_parts_of_a_training(benchmark: Any) -> None:
         part: [round(wall * scale, 1), round(cpu * scale, 1)]
         for part, (wall, cpu) in watch.spent.items()
     }
+    whole = sum(wall for wall, _ in watch.spent.values())
+    for part in ("physics", "update"):
+        what = f"share of {part} in a training's time"
+        facts.ratio(benchmark, what, [watch.spent[part][0] / whole])
+    facts.won(benchmark, "baseline", Tally.sum(tallies))
     benchmark.extra_info["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     _note(benchmark, STEPS * MATCHES)
 
@@ -290,18 +309,21 @@ def test_training_over_stable_baselines(benchmark: Any, kind: str) -> None:
     adapter, which leaves the learner's share of the difference.
     """
     model = _peer(kind)
-    steps = TRAINED // 4
+    steps = TRAINED // ROLLOUTS
     walls: list[tuple[float, float]] = []
+    told = Quiet()
 
     def pair() -> None:
+        nonlocal told
+        told = Quiet()
         started = time.perf_counter()
         model.learn(steps)
-        walls.append((time.perf_counter() - started, _train(steps)["wall"]))
+        walls.append((time.perf_counter() - started, _train(steps, told)["wall"]))
 
-    benchmark.pedantic(pair, rounds=5, warmup_rounds=1)
+    benchmark.pedantic(pair, rounds=3, warmup_rounds=1)
     theirs, ours = np.array(walls[1:]).T
-    benchmark.extra_info["times_stable_baselines"] = sorted(np.round(theirs / ours, 2).tolist())
-    benchmark.extra_info["median"] = round(float(np.median(theirs / ours)), 2)
-    benchmark.extra_info["steps_per_s"] = round(steps / float(np.median(ours)))
-    benchmark.extra_info["their_steps_per_s"] = round(steps / float(np.median(theirs)))
-    benchmark.extra_info["peer"] = kind
+    what = "wall time of stable-baselines3 over ours"
+    facts.ratio(benchmark, what, theirs / ours, better="higher")
+    facts.won(benchmark, "ours, first rollout", told.curve)
+    facts.speed(benchmark, "ours", steps, ours)
+    facts.speed(benchmark, "stable-baselines3", steps, theirs)

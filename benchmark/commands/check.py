@@ -1,0 +1,192 @@
+"""`bench check`: do matches, trainings and the leaderboard still give what they gave?"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.commands.common import (
+    STORE,
+    JsonOption,
+    StoreOption,
+    command_line,
+    console,
+    print_json,
+    stoppable,
+)
+from benchmark.display import Live, Silent
+from benchmark.errors import CheckFailed, Misuse
+from benchmark.leaderboard import board
+from benchmark.leaderboard.table import to_rich
+from benchmark.learning.threads import use_threads
+from benchmark.records.record import Record
+from benchmark.records.store import Store
+from benchmark.regression import baseline, replay, training
+from benchmark.regression.baseline import ReplayBaseline, TrainingBaseline
+from benchmark.regression.findings import Finding, table
+from benchmark.runs.executors.executor import Display
+from benchmark.runs.plan import Plan
+from benchmark.settings import hint
+
+FORMS = ("replay", "training", "table")
+USUAL = ("replay", "table")
+
+
+@dataclass
+class _Asked:
+    """Where things lie, and what is shown while they are done."""
+
+    baselines: Path
+    results: Path
+    board: Path
+    store: Path
+    seeds: int | None
+    first_seed: int
+    quiet: bool
+    notes: list[str] = field(default_factory=list)
+
+
+def check(
+    forms: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FORM]...", help="replay, training, table (replay and table)."),
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Write new baselines and say what changed (replay).")
+    ] = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option("--seeds", help="How many trainings of each cell (24; of a baseline 20)."),
+    ] = None,
+    first_seed: Annotated[
+        int, typer.Option(help="The first of these seeds; a baseline's begin at 0.")
+    ] = training.FIRST_SEED,
+    baselines: Annotated[Path, typer.Option(help="Folder of baselines.")] = baseline.FOLDER,
+    results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="The leaderboard to check.")] = Path("leaderboard.md"),
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Play, train and render again, and fail where winning rates regressed."""
+    use_threads(1)
+    chosen = _chosen(forms or [], update=update)
+    asked = _Asked(baselines, results, out, store, seeds, first_seed, quiet=as_json)
+    findings = [one for form in chosen for one in _DO[form, update](asked)]
+    if as_json:
+        print_json({"notes": asked.notes, "findings": [one.model_dump() for one in findings]})
+    else:
+        if not update:
+            console.print(to_rich(table(findings, "Regression of winning rates")))
+        elif findings:
+            console.print(to_rich(table(findings, "What the new baselines change", "changed")))
+        for note in asked.notes:
+            console.print(note, markup=False)
+    failed = [one.name for one in findings if one.failed]
+    if failed and not update:
+        raise CheckFailed(
+            f"{len(failed)} of {len(findings)} comparisons regressed: {', '.join(failed)}; if this "
+            "was meant, run `bench check --update` with the same form and commit what it writes"
+        )
+
+
+def _chosen(forms: Sequence[str], *, update: bool) -> list[str]:
+    for form in forms:
+        if form not in FORMS:
+            raise Misuse(f"no form '{form}'; {hint(form, FORMS)}")
+    if update and "table" in forms:
+        raise Misuse("the table has no baseline: `bench leaderboard` writes it from the records")
+    return list(dict.fromkeys(forms)) or list(USUAL[:1] if update else USUAL)
+
+
+def _replay(asked: _Asked) -> list[Finding]:
+    before = baseline.read(ReplayBaseline, asked.baselines, "replay")
+    now = _measure(asked)
+    differs = now.platform.differences(before.platform)
+    if differs:
+        asked.notes.append(
+            f"The replay baseline is of another platform ({'; '.join(differs)}): counts are "
+            "compared by two-sided tests, not bit by bit."
+        )
+    return replay.compare(before, now)
+
+
+def _update_replay(asked: _Asked) -> list[Finding]:
+    now = _measure(asked)
+    findings = []
+    with contextlib.suppress(Misuse):  # there may be none, or one of an older form
+        findings = replay.compare(baseline.read(ReplayBaseline, asked.baselines, "replay"), now)
+    asked.notes.append(f"Written: {baseline.write(now, asked.baselines, 'replay')}.")
+    return [one for one in findings if one.failed]
+
+
+def _measure(asked: _Asked) -> ReplayBaseline:
+    with contextlib.ExitStack() as stack:
+        if asked.quiet:
+            return replay.measure(asked.baselines, lambda name: None)
+        status = stack.enter_context(console.status("replay"))
+        return replay.measure(asked.baselines, status.update)
+
+
+def _training(asked: _Asked) -> list[Finding]:
+    before = baseline.read(TrainingBaseline, asked.baselines, "training")
+    count = training.SEEDS if asked.seeds is None else asked.seeds
+    now = training.measured(_train(asked, range(asked.first_seed, asked.first_seed + count)))
+    asked.notes.append(training.power_text(before, count))
+    return training.compare(before, now)
+
+
+def _update_training(asked: _Asked) -> list[Finding]:
+    """The old baseline's cells against the new ones, where the two can be compared."""
+    records = _train(asked, range(training.BASELINE_SEEDS if asked.seeds is None else asked.seeds))
+    trained = training.measured(records)
+    now = training.baseline_of(trained, training.SEEDS)
+    findings = []
+    with contextlib.suppress(Misuse):
+        old = baseline.read(TrainingBaseline, asked.baselines, "training")
+        findings = training.moved(old, trained)
+    kept = training.keep_policies(records, Store(asked.store), asked.baselines)
+    asked.notes.append(f"Written: {baseline.write(now, asked.baselines, 'training')}.")
+    asked.notes += [f"Policies for replay: {', '.join(kept)}."] if kept else []
+    asked.notes.append(training.power_text(now, now.seeds))
+    return findings
+
+
+def _train(asked: _Asked, seeds: Sequence[int]) -> list[Record]:
+    if not seeds:
+        raise Misuse("--seeds: at least 1, got 0")
+    runs = training.specs(seeds, command_line())
+    with stoppable(asked.store), contextlib.ExitStack() as stack:
+
+        def show(plan: Plan) -> Display:
+            return Silent() if asked.quiet else stack.enter_context(Live(console, plan.jobs))
+
+        return training.train(runs, Store(asked.store), show)
+
+
+def _table(asked: _Asked) -> list[Finding]:
+    try:
+        count = board.check(asked.results, asked.board)
+    except CheckFailed as error:
+        now, failed = str(error), True
+    else:
+        now, failed = f"{count} records, current", False
+    return [
+        Finding(
+            form="table", name=str(asked.board), before="what its records render to", now=now,
+            change="differs" if failed else "none", sure="certain: text", failed=failed,
+        )
+    ]  # fmt: skip
+
+
+_DO = {
+    ("replay", False): _replay,
+    ("replay", True): _update_replay,
+    ("training", False): _training,
+    ("training", True): _update_training,
+    ("table", False): _table,
+}

@@ -1,0 +1,86 @@
+"""What stands beside an attack's score and is never mixed into it (protocol)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf, sqrt
+from statistics import fmean, median_high, variance
+from typing import NamedTuple
+
+from benchmark.evaluation.curves import area, steps_to
+from benchmark.leaderboard import scoring
+from benchmark.leaderboard.scoring import EXPLOITED, group
+from benchmark.records.record import Record
+
+
+class Worst(NamedTuple):
+    """The victim that an attack wins least against, and the mean win rate over seeds."""
+
+    victim: str
+    win_rate: float
+
+
+def worst_victim(records: Sequence[Record]) -> Worst:
+    """Of the victims of these cells; the first by name of equals."""
+    means = _by_victim(records, scoring.win_rate)
+    return min((Worst(name, fmean(rates)) for name, rates in means), key=lambda w: w.win_rate)
+
+
+def lift(records: Sequence[Record]) -> float | None:
+    """Mean over cells of what the attack wins more often than the victim's regular opponents.
+
+    In [-1, 1]; None where none of the cells has met one.
+    """
+    regular = [scoring.pooled([record], "regular") for record in records]
+    lifts = [
+        scoring.win_rate(record) - tally.win_rate
+        for record, tally in zip(records, regular, strict=True)
+        if tally.episodes
+    ]
+    return fmean(lifts) if lifts else None
+
+
+def sample_efficiency(records: Sequence[Record]) -> float | None:
+    """Mean area under the attack's learning curves, in [0, 1]; None where nothing was learned."""
+    areas = [
+        area(record.curves["attack"], record.cell.budget_steps)
+        for record in records
+        if record.curves.get("attack")
+    ]
+    return fmean(areas) if areas else None
+
+
+def steps_to_exploit(records: Sequence[Record]) -> float | None:
+    """Steps to half of the training matches won: the upper median over cells, inf for never."""
+    reached = [
+        steps_to(record.curves["attack"], EXPLOITED)
+        for record in records
+        if record.curves.get("attack")
+    ]
+    return median_high(inf if steps is None else steps for steps in reached) if reached else None
+
+
+def seed_deviation(records: Sequence[Record]) -> float | None:
+    """Standard deviation of win rates over training seeds, pooled over victims; None for one seed.
+
+    The square root of the mean of the victims' unbiased variances.
+    """
+    rates = [rates for _, rates in _by_victim(records, scoring.win_rate) if len(rates) > 1]
+    return sqrt(fmean(variance(seeds) for seeds in rates)) if rates else None
+
+
+def wall_s(records: Sequence[Record]) -> float | None:
+    """Mean wall seconds of the attack's training, on whatever machine it ran."""
+    known = [
+        record.timings["attack"]["wall_s"]
+        for record in records
+        if "wall_s" in record.timings.get("attack", {})
+    ]
+    return fmean(known) if known else None
+
+
+def _by_victim(
+    records: Sequence[Record], value: Callable[[Record], float]
+) -> list[tuple[str, list[float]]]:
+    victims = group(records, lambda r: (r.cell.victim.name, r.cell.victim.sha256))
+    return [(name, [value(one) for one in cells]) for (name, _), cells in victims.items()]

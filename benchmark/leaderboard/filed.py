@@ -1,0 +1,49 @@
+"""The list of all records at the end of leaderboard.md: what was read, to the last byte."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmark.leaderboard.table import Table, to_markdown_grid
+from benchmark.records.record import Record, load, one_vote
+
+DIGITS = 12
+"""Of a file's sha256: enough to tell an altered file from the one that was rendered."""
+
+
+def filed_table(found: Mapping[Path, Record], links: Mapping[str, str]) -> Table:
+    """One row a file, by its link; links: record id to where its file is."""
+    table = Table(
+        "Records",
+        ["record", "cell", "seed", "level", "ran in", "sha256"],
+        words=2,
+        note=f"All files that this page is rendered from, with the first {DIGITS} digits of what "
+        "`sha256sum` says of them: no digit of a record changes unseen, also where no table "
+        "shows it. superseded: the same training as another record, which has met more.",
+    )
+    kept = {record.id for record in one_vote(found.values())}
+    for path, record in sorted(found.items(), key=lambda item: links[item[1].id]):
+        link = f"[{record.id}]({links[record.id]})"
+        name = _cell(record) + ("" if record.id in kept else " (superseded)")
+        table.rows.append(
+            [link, name, str(record.cell.seed), str(record.level), record.isolation.kind,
+             hashlib.sha256(load(path)).hexdigest()[:DIGITS]]
+        )  # fmt: skip
+    return table
+
+
+def to_markdown_filed(table: Table) -> str:
+    """The list, folded away until somebody asks."""
+    return (
+        f"## {table.title}\n\n<details>\n<summary>{len(table.rows)} files</summary>\n\n"
+        f"{to_markdown_grid(table)}\n\n</details>\n\n{table.footer}\n"
+    )
+
+
+def _cell(record: Record) -> str:
+    """What a record is about: 'pong-v1 lite: ours on may1, retrain'."""
+    cell = record.cell
+    defense = f", {cell.defense.label}" if cell.defense else ""
+    return f"{cell.game} {cell.tier}: {cell.attack.label} on {cell.victim.name}{defense}"

@@ -1,0 +1,75 @@
+"""The protocol's automatic flags, told again from the counts: a record that is silent hides none.
+
+What a run alone knows stands in the record's own list and is kept: a training that failed, matches
+that are missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from benchmark.arena.tally import Tally
+from benchmark.evaluation.statistics import wilson
+from benchmark.leaderboard import scoring
+from benchmark.records.record import Record, method_key
+
+
+def flags(record: Record) -> list[str]:
+    """Those of one record, sorted, each once."""
+    found = {*record.flags, *_of_matches(record)}
+    if any(steps > record.cell.budget_steps for steps in record.steps.values()):
+        found.add("budget overrun")
+    voids = sum(point.tally.voids for curve in record.curves.values() for point in curve)
+    if voids:
+        found.add(f"void matches in training: {voids}")
+    return sorted(found)
+
+
+def _of_matches(record: Record) -> list[str]:
+    voids = sum(played.even.voids + played.odd.voids for played in record.matches)
+    found = [f"void matches: {voids}"] if voids else []
+    floor = scoring.pooled([record], "floor", "random")
+    for played in record.of_role("attack"):
+        tally = played.tally
+        if tally.ties > 0.5 * tally.episodes:
+            found.append("ties above 50 %")
+        if record.cell.track != "none" and floor.episodes and _no_better(tally, floor):
+            found.append("no better than random")
+    return found
+
+
+def _no_better(tally: Tally, floor: Tally) -> bool:
+    """Whether chance alone may put these wins above the floor's rate."""
+    return wilson(tally.wins, tally.episodes)[0] <= floor.win_rate
+
+
+def seat_asymmetry(records: Sequence[Record]) -> list[str]:
+    """One line for every attack that wins more in one seat than in the other, by more than chance.
+
+    Only of symmetric games: there alone the same weights are the victim in either seat.
+    """
+
+    def alike(record: Record) -> tuple[str, str, str, str, int]:
+        cell = record.cell
+        attack, victim = cell.attack, cell.victim
+        return attack.label, victim.name, victim.sha256, method_key(attack), cell.budget_steps
+
+    found = []
+    for (attack, victim, *_), cells in scoring.group(records, alike).items():
+        seats = scoring.group(cells, lambda r: r.cell.seat)
+        won = [(seat, scoring.pooled(part, "attack")) for seat, part in seats.items()]
+        found += [
+            f"{attack} on {victim}: wins {100 * own.win_rate:.1f} as {seat}, "
+            f"{100 * its.win_rate:.1f} as {other}"
+            for (seat, own), (other, its) in combinations(won, 2)
+            if _apart(own, its)
+        ]
+    return found
+
+
+def _apart(one: Tally, other: Tally) -> bool:
+    """Whether Wilson's intervals of the two do not meet."""
+    low, high = wilson(one.wins, one.episodes)
+    its_low, its_high = wilson(other.wins, other.episodes)
+    return high < its_low or its_high < low

@@ -1,0 +1,124 @@
+"""Tables of entries: an attack over all victims of a game, and over games."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+
+from benchmark.leaderboard import beside, scoring
+from benchmark.leaderboard.attacked import TRACKS, seat_texts
+from benchmark.leaderboard.overall import Overall, overall
+from benchmark.leaderboard.ranking import Entry, entries, ranks
+from benchmark.leaderboard.table import Table, score_text, steps
+from benchmark.records.record import Record
+
+UNRANKED = "-"
+
+
+def entry_table(title: str, records: Sequence[Record]) -> Table | None:
+    """The entries among undefended cells of one game, its options and a tier; None without any."""
+    found = [entry for entry in entries(records) if entry.counted]
+    if not found:
+        return None
+    table = Table(
+        f"Scores on {title}",
+        [
+            "attack", "rank", "score (95 %)", "worst victim", "lift", "AUC", "to 50 %", "seed sd",
+            "wall", "level", "runs",
+        ],
+        words=1,
+        note="One row an attack and budget, over its victims. rank: 1 + the entries of the same "
+        "track and budget that are better by more than their seeds leave open (paired bootstrap); "
+        "'-' is unranked: another tier than full, under 1000 episodes, or under 5 seeds on a "
+        "victim that another one met. score: 100 x interquartile mean of the win rate over victims "
+        "and seeds. worst victim: the one it wins least against. lift: points won above the "
+        "victim's regular opponents. AUC: mean win rate along the training. to 50 %: steps until "
+        "half of the last 200 training matches were won; the upper median. seed sd: in points, "
+        "within victims. wall: a training's time on the machine that it ran on. level: the lowest "
+        "of its records. runs: victims x seeds x steps.",
+    )  # fmt: skip
+    seats = seat_texts(records)
+    placed = list(zip(found, ranks(found), strict=True))
+    scores = [entry.score for entry in found]
+    order = sorted(range(len(found)), key=lambda i: (placed[i][1] or inf, -scores[i].value, i))
+    for i in order:
+        entry, rank = placed[i]
+        name = entry.label + TRACKS[entry.track] + seats[entry.seat]
+        row = [name, UNRANKED if rank is None else str(rank), score_text(scores[i], entry.counted)]
+        table.rows.append([*row, *_beside(entry.counted), runs(entry)])
+    return table
+
+
+def _beside(cells: Sequence[Record]) -> list[str]:
+    worst = beside.worst_victim(cells)
+    return [
+        f"{worst.victim} {100 * worst.win_rate:.1f}",
+        _number(beside.lift(cells), 100, "+.1f"),
+        _number(beside.sample_efficiency(cells), 1, ".3f"),
+        _steps(beside.steps_to_exploit(cells)),
+        _number(beside.seed_deviation(cells), 100, ".1f"),
+        duration(beside.wall_s(cells)),
+        str(min(cell.level for cell in cells)),
+    ]
+
+
+def runs(entry: Entry) -> str:
+    """Victims x training seeds x steps: '2 x 5 x 8 M'; '3-5' where victims differ in seeds."""
+    counts = [len(seeds) for seeds in scoring.strata(entry.counted, scoring.win_rate)]
+    low, high = min(counts), max(counts)
+    seeds = str(low) if low == high else f"{low}-{high}"
+    return f"{len(counts)} x {seeds} x {steps(entry.budget_steps)}"
+
+
+def overall_tables(records: Sequence[Record]) -> list[Table]:
+    """One table a tier in which undefended cells of two games or more are."""
+    tiers = scoring.group(records, lambda r: r.cell.tier)
+    made = [_overall_table(f"Overall, tier {tier}", overall(part)) for tier, part in tiers.items()]
+    return [table for table in made if table is not None]
+
+
+def _overall_table(title: str, found: Overall) -> Table | None:
+    if len(found.games) < 2:
+        return None
+    table = Table(
+        title,
+        ["attack", "rank", "overall (95 %)", *found.games],
+        words=1,
+        note="Attacks that were run on two games or more: the unweighted mean of their scores, '-' "
+        "where a game is missing. Each at the game's largest budget of this tier, over the victims "
+        "that it met there. rank: as on a game, of those that are ranked on every one.",
+    )
+    for line in (line for line in found.lines if len(line.games) > 1):
+        score = line.score
+        table.rows.append(
+            [
+                line.label + TRACKS[line.track],
+                UNRANKED if line.rank is None else str(line.rank),
+                "-" if score is None else f"{score.value:.1f} ({score.low:.1f}-{score.high:.1f})",
+                *(
+                    f"{line.games[game].score.value:.1f}" if game in line.games else "-"
+                    for game in found.games
+                ),
+            ]
+        )
+    return table
+
+
+def duration(seconds: float | None) -> str:
+    """75 as '1.2 min', '-' where nobody knows."""
+    if seconds is None:
+        return "-"
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def _number(value: float | None, scale: float, form: str) -> str:
+    return "-" if value is None else format(scale * value, form)
+
+
+def _steps(count: float | None) -> str:
+    if count is None:
+        return "-"
+    return "never" if count == inf else steps(int(count))

@@ -1,0 +1,153 @@
+"""Who stands above whom: attacks as entries of one game, compared in pairs.
+
+Rank = 1 + the number of entries whose paired bootstrap difference has a lower bound above 0
+(protocol), so entries that seeds cannot tell apart share a rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, floor
+
+import numpy as np
+
+from benchmark.evaluation.statistics import Float, mean_draws, percentiles
+from benchmark.leaderboard import scoring
+from benchmark.leaderboard.scoring import BOOTSTRAP_SEED, group
+from benchmark.records.record import Record, method_key
+
+Rates = Mapping[tuple[str, int], float]
+"""Win rate by (victim, seed), one vote each."""
+RANKED_EPISODES, RANKED_SEEDS = 1000, 5
+"""What a record of tier full and a row of them must have at least to be ranked (protocol)."""
+TINY = 1e-9
+"""Less than any difference of two win rates, more than what rounding leaves of none."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One attack at one budget on one game: everything that is scored together."""
+
+    label: str
+    method: str
+    track: str
+    budget_steps: int
+    seat: str
+    records: list[Record]
+
+    @cached_property
+    def counted(self) -> list[Record]:
+        """Its records but those of replication variants, which are shown and never scored."""
+        return [record for record in self.records if record.cell.victim_ranked]
+
+    @cached_property
+    def rates(self) -> Rates:
+        """Win rates of its cells."""
+        return {
+            (record.cell.victim.sha256, record.cell.seed): scoring.win_rate(record)
+            for record in self.counted
+        }
+
+    @cached_property
+    def score(self) -> scoring.Score:
+        """The protocol's AS of this game."""
+        return scoring.attack_score(self.counted)
+
+    @property
+    def league(self) -> tuple[str, int, str]:
+        """Only entries of one league are compared: track, budget, seat."""
+        return self.track, self.budget_steps, self.seat
+
+
+def entries(records: Sequence[Record]) -> list[Entry]:
+    """The entries among undefended records of one game, its options and a tier."""
+
+    def key(record: Record) -> tuple[str, str, str, int, str]:
+        cell = record.cell
+        method = method_key(cell.attack)
+        return cell.attack.label, method, cell.track, cell.budget_steps, cell.seat
+
+    return [Entry(*which, cells) for which, cells in group(records, key).items()]
+
+
+def rankable(entry: Entry, victims: set[str]) -> bool:
+    """Whether it is of tier full, with enough episodes, and enough seeds on each of these victims.
+
+    victims: the sha256 of all that entries of its league met. Who left one out is not compared.
+    """
+    seeds = dict.fromkeys(victims, 0)
+    for sha256, _ in entry.rates:
+        seeds[sha256] += 1
+    return all(count >= RANKED_SEEDS for count in seeds.values()) and all(
+        record.cell.tier == "full" and record.cell.episodes >= RANKED_EPISODES
+        for record in entry.counted
+    )
+
+
+def ranked(found: Sequence[Entry]) -> list[list[int]]:
+    """The places of those entries that are ranked, league by league."""
+    leagues = []
+    for league in sorted({entry.league for entry in found}):
+        members = [i for i, entry in enumerate(found) if entry.league == league and entry.counted]
+        victims = {sha256 for i in members for sha256, _ in found[i].rates}
+        leagues.append([i for i in members if rankable(found[i], victims)])
+    return leagues
+
+
+def ranks(found: Sequence[Entry]) -> list[int | None]:
+    """The rank of every entry within its league; None for one that is not ranked."""
+    placed: list[int | None] = [None] * len(found)
+    for members in ranked(found):
+        for i, rank in zip(members, order([found[i].rates for i in members]), strict=True):
+            placed[i] = rank
+    return placed
+
+
+def order(rates: Sequence[Rates]) -> list[int]:
+    """Ranks of entries by their win rates: 1 + how many stand above each."""
+    draws = Draws(BOOTSTRAP_SEED)
+
+    def above(one: Rates, other: Rates) -> bool:
+        difference = None if one is other else draws.difference(one, other)
+        return difference is not None and is_positive(difference)
+
+    return [1 + sum(above(other, own) for other in rates) for own in rates]
+
+
+def is_positive(draws: Float) -> bool:
+    """Whether the lower bound of bootstrap draws is above 0, rounding left aside.
+
+    The bound lies between two neighbours in order; counting tells it unless they lie astride 0.
+    """
+    place = 0.025 * (len(draws) - 1)
+    not_above = len(draws) - int(np.count_nonzero(draws > TINY))
+    if floor(place) < not_above <= ceil(place):
+        return percentiles(draws)[0] > TINY
+    return not_above <= floor(place)
+
+
+class Draws:
+    """Bootstrap means of entries, kept from one comparison to the next."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._kept: dict[tuple[int, tuple[tuple[str, int], ...]], Float] = {}
+
+    def difference(self, one: Rates, other: Rates) -> Float | None:
+        """Bootstrap draws of the mean of `one - other` over common victims and seeds.
+
+        None where they have nothing in common. Both are drawn alike: it is their pairs that are.
+        """
+        cells = tuple(sorted(one.keys() & other.keys()))
+        return self._means(one, cells) - self._means(other, cells) if cells else None
+
+    def _means(self, rates: Rates, cells: tuple[tuple[str, int], ...]) -> Float:
+        key = id(rates), cells
+        if key not in self._kept:
+            strata: dict[str, list[float]] = {}
+            for victim, seed in cells:
+                strata.setdefault(victim, []).append(rates[victim, seed])
+            self._kept[key] = mean_draws(list(strata.values()), seed=self._seed)
+        return self._kept[key]

@@ -1,0 +1,1 @@
+"""Guards of winning rates: what `bench check` plays, trains, compares and keeps."""

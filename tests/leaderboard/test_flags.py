@@ -1,0 +1,63 @@
+"""Automatic flags are found in the counts, whatever a record says of itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmark.arena.tally import Tally
+from benchmark.leaderboard.flags import flags
+from benchmark.leaderboard.table import to_markdown
+from benchmark.leaderboard.tables import tables
+from benchmark.learning.progress import CurvePoint
+from benchmark.records.record import Record
+from benchmark.runs.assemble import flags_of
+from tests.factories import attacked, defended, make_record, match, tally
+
+
+def tied(ties: int) -> Record:
+    """Half of 200 matches won or tied."""
+    half = tally(100 - ties // 2, 100, ties // 2)
+    played = match("attack", 0).model_copy(update={"even": half, "odd": half})
+    return make_record([played])
+
+
+def voided(record: Record) -> Record:
+    """Two matches void and a training with one."""
+    half = Tally(wins=60, losses=39, voids=1, breakdown={})
+    played = record.matches[0].model_copy(update={"even": half, "odd": half})
+    curve = [CurvePoint(steps=1000, tally=Tally(voids=1))]
+    return record.model_copy(
+        update={"matches": [played, *record.matches[1:]], "curves": {"attack": curve}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (attacked(50), []),
+        (tied(100), []),
+        (tied(102), ["ties above 50 %"]),
+        (attacked(5), ["no better than random"]),  # the floor wins 4
+        (attacked(5, track="none"), []),
+        (defended(1, 1, 1), []),
+        (voided(attacked(50)), ["void matches in training: 1", "void matches: 2"]),
+        (attacked(50).model_copy(update={"steps": {"attack": 1001}}), ["budget overrun"]),
+        (attacked(5).model_copy(update={"flags": ["NaN seen"]}),
+         ["NaN seen", "no better than random"]),
+    ],
+)  # fmt: skip
+def test_flags(record: Record, expected: list[str]) -> None:
+    assert flags(record) == expected
+
+
+@pytest.mark.parametrize("record", [attacked(5), tied(150), voided(attacked(50))])
+def test_a_run_and_the_board_say_the_same(record: Record) -> None:
+    """In the same words, so that a flag that both find stands once."""
+    trained = [point.tally for curve in record.curves.values() for point in curve]
+    said = flags_of(record.matches, overrun=False, learned=True, trained=trained)
+    assert sorted(said) == flags(record)
+    assert flags(record.model_copy(update={"flags": said})) == flags(record)
+
+
+def test_a_silent_record_is_flagged_on_the_page() -> None:
+    assert "ours on house: no better than random" in to_markdown(tables([attacked(5)]))
