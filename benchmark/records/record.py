@@ -21,6 +21,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import from_json
 
 from benchmark.arena.tally import Tally
 from benchmark.errors import Misuse
@@ -356,8 +357,8 @@ def read(path: Path) -> Record:
         BadRecord: with the path and what is wrong.
     """
     try:
-        payload = json.loads(load(path))
-    except (ValueError, RecursionError) as error:
+        payload = from_json(load(path))  # which refuses half a surrogate pair, as json does not
+    except ValueError as error:
         raise BadRecord(f"{path}: not JSON ({error})") from error
     version = payload.get("schema_version") if isinstance(payload, dict) else None
     if version != SCHEMA:

@@ -54,6 +54,12 @@ def test_a_fall_must_be_sure_and_large() -> None:
     assert found[1].fall == pytest.approx(np.mean(old) / 200 - 0.44)
 
 
+def test_a_large_fall_of_seeds_that_scatter_is_not_sure() -> None:
+    (found,) = falls([[20, 180, 60, 150, 100]], [[30, 100]], episodes=200)
+    assert found.fall > 0.15
+    assert not found.regressed
+
+
 def test_the_order_of_cells_and_of_seeds_says_nothing() -> None:
     cells = [[50, 60, 70, 80, 90, 91], [20, 30, 40, 41, 42, 43]]
     now = [[40, 41, 42], [20, 21, 44]]

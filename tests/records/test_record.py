@@ -165,6 +165,7 @@ DAMAGED: dict[str, bytes] = {
     "zeros": bytes(4096),
     "two values": b"{}{}",
     "deep": b"[" * 200_000,
+    "half a surrogate pair": b'{"schema_version": 1, "command": "\\ud800"}',
 }
 FOREIGN: dict[str, bytes] = {"list": b"[]", "number": b"7", "null": b"null", "object": b"{}"}
 

@@ -6,6 +6,7 @@ the source of a copy, constants of compiled rules among them, and runs the whole
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +18,9 @@ from attacks import ours, saliency
 from benchmark.evaluation import matches
 from benchmark.games import scene
 from benchmark.learning import ppo
+from benchmark.policies.policy import ZeroPolicy
 from benchmark.regression.golden import Golden, Trained, goldens, train
-from benchmark.regression.pairings import Pairing, pairings, play
+from benchmark.regression.pairings import Pairing, Witness, pairings, play
 from benchmark.regression.stock import Stock
 
 GOLDENS = {golden.name: golden._replace(rollouts=2) for golden in goldens()}
@@ -37,7 +39,8 @@ def pairing(start: str) -> Pairing:
 
 
 def moved(golden: Golden, sound: dict[str, Trained], stock: Stock) -> bool:
-    return train(golden, stock) != sound[golden.name]
+    """Whether the hash says so; what a person reads beside it may stay the same."""
+    return train(golden, stock).digest != sound[golden.name].digest
 
 
 def test_without_a_fault_every_bit_is_the_same(sound: dict[str, Trained], stock: Stock) -> None:
@@ -93,6 +96,17 @@ def test_a_floor_that_is_a_little_rougher(stock: Stock, monkeypatch: pytest.Monk
     after = play(meeting, stock)
     assert after.digest != before.digest
     assert after.tally == before.tally
+
+
+@pytest.mark.parametrize("part", ["obs", "actions"])
+def test_a_witness_hashes_what_is_seen_and_what_is_done(part: str) -> None:
+    def digest(seen: float, width: int) -> str:
+        made = hashlib.sha256()
+        Witness(ZeroPolicy(width), made).act(np.full((2, 3), seen, np.float32))
+        return made.hexdigest()
+
+    other = digest(1.0, 2) if part == "obs" else digest(0.0, 1)
+    assert digest(0.0, 2) == digest(0.0, 2) != other
 
 
 def test_one_evaluation_seed(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
