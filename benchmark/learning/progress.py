@@ -21,6 +21,16 @@ class CurvePoint(BaseModel):
     diagnostics: dict[str, float] = {}
 
 
+def impossible(curve: Iterable[CurvePoint], steps: int) -> str | None:
+    """Why a training of `steps` environment steps cannot have had this curve; None: it can."""
+    before = 0
+    for point in curve:
+        if point.tally.episodes > point.steps - before:
+            return f"{point.tally.episodes} matches ended in {point.steps - before} steps"
+        before = point.steps
+    return f"ends at {before} steps of {steps}" if before > steps else None
+
+
 class Progress(Protocol):
     """Handed to every training: where to report and where to keep a checkpoint."""
 

@@ -28,7 +28,7 @@ from benchmark.errors import Misuse
 from benchmark.evaluation.detection import Detection
 from benchmark.evaluation.matches import PROTOCOL
 from benchmark.games.game import Tier
-from benchmark.learning.progress import CurvePoint
+from benchmark.learning.progress import CurvePoint, impossible
 from benchmark.policies.artifact import first_problem
 from benchmark.policies.policy import ActionMode
 
@@ -232,18 +232,11 @@ class Record(_Frozen):
         if self.level > 0 and self.isolation.kind != "container":
             raise ValueError(f"level {self.level} of a run outside containers, which is level 0")
         for name, curve in self.curves.items():
-            before = 0
-            for point in curve:
-                if point.tally.episodes > point.steps - before:
-                    raise ValueError(
-                        f"curve '{name}': {point.tally.episodes} matches ended in "
-                        f"{point.steps - before} steps"
-                    )
-                before = point.steps
-            if before > (self.steps.get(name, 0) if self.cell.budget_steps else 0):
+            steps = self.steps.get(name, 0) if self.cell.budget_steps else 0
+            problem = impossible(curve, steps)
+            if problem is not None:
                 raise ValueError(
-                    f"curve '{name}' ends at {before} steps of {self.steps.get(name, 0)}, the "
-                    f"budget being {self.cell.budget_steps}"
+                    f"curve '{name}': {problem}, the budget being {self.cell.budget_steps}"
                 )
 
     def _complete(self) -> None:

@@ -18,7 +18,7 @@ from benchmark.games.game import GameCard
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.ppo import TrainingDiverged
-from benchmark.learning.progress import CurveLog, CurvePoint, NoLog
+from benchmark.learning.progress import CurveLog, CurvePoint, NoLog, impossible
 from benchmark.learning.stages import STAGE
 from benchmark.policies.blind import Blind
 from benchmark.policies.policy import NetworkPolicy, Policy, check_tensors
@@ -108,8 +108,9 @@ class Worker:
         )
 
         def report() -> dict[str, Any]:
+            curve = [] if impossible(progress.curve, training.steps) else progress.curve
             return {
-                "curve": [point.model_dump(mode="json") for point in condensed(progress.curve)],
+                "curve": [point.model_dump(mode="json") for point in condensed(curve)],
                 "steps": training.steps,
                 "overrun": training.steps > job.budget_steps,
                 "timings": progress.clock.timings(),
@@ -119,8 +120,8 @@ class Worker:
 
         try:
             policy = checked(training.train(), card_of(job), *_wanted(job))
-            Tally.sum(point.tally for point in progress.curve).check_voids()
-        except (TrainingDiverged, TooManyVoids, WrongPolicy, Contained) as error:
+            check_curve(progress.curve, training.steps)
+        except (TrainingDiverged, TooManyVoids, WrongCurve, WrongPolicy, Contained) as error:
             # For good: trying again would end alike. The last checkpoint stays beside it.
             self.store.file_failure(job.key, {**report(), "failure": str(error)})
             raise
@@ -150,6 +151,18 @@ class Worker:
 
 class WrongPolicy(CheckFailed):
     """A method returned a policy that is not what its card says."""
+
+
+class WrongCurve(CheckFailed):
+    """A method reported what its arena did not play."""
+
+
+def check_curve(curve: list[CurvePoint], steps: int) -> None:
+    """Raise WrongCurve unless it can be of `steps` steps, TooManyVoids for too many void ends."""
+    problem = impossible(curve, steps)
+    if problem is not None:
+        raise WrongCurve(f"the method reported a curve that it cannot have played: {problem}")
+    Tally.sum(point.tally for point in curve).check_voids()
 
 
 def _is_floor(job: Job) -> bool:

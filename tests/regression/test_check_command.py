@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.commands.common import console
 from benchmark.leaderboard import board
 from benchmark.records.record import to_json
 from benchmark.regression import baseline, pairings, replay
@@ -28,7 +29,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty folder with one record, its board, and one pairing to replay."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BENCH_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "width", 200)  # it was made when its module was first read
     Path("results").mkdir()
     Path("results/one.json").write_bytes(to_json(attacked(100)))
     found, _ = board.read_results(Path("results"))

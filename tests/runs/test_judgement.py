@@ -24,7 +24,7 @@ from benchmark.runs.run import Outcome, execute
 from defenses.density import Density
 from tests.factories import scribble
 from tests.runs.conftest import Resolve, Shelf, named
-from tests.runs.fakes import FakeAttack, House, NoConfig
+from tests.runs.fakes import FakeAttack, House, NoConfig, play
 
 
 class FakeDefense:
@@ -51,7 +51,7 @@ class FakeDefense:
     def harden(self, victim: Any, make_arena: Any, adversaries: Any, *rest: Any) -> Any:
         """See the class."""
         *_, progress = rest
-        make_arena(Mixture.of(adversaries[0]), 2).reset()
+        play(make_arena(Mixture.of(adversaries[0]), 2))
         progress.report(CurvePoint(steps=10, tally=Tally(wins=1, breakdown={"win:point": 1})))
         if self.error is not None:
             raise self.error

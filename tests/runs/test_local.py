@@ -29,7 +29,7 @@ from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.run import execute, preview
 from tests.factories import scribble
 from tests.runs.conftest import Shelf, named
-from tests.runs.fakes import Act, FakeAttack, House, good, raising, training
+from tests.runs.fakes import Act, FakeAttack, House, good, play, raising, training
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -215,6 +215,7 @@ def test_a_checkpoint_is_handed_to_the_next_try(house: House) -> None:
 
     def finishing(arena: Arena, progress: Progress) -> Policy:
         seen.append(progress.resume())
+        play(arena, 20)
         progress.report(CurvePoint(steps=20, tally=Tally()))
         return RandomPolicy(2, 1.0)
 
@@ -376,6 +377,7 @@ def test_a_training_of_void_matches_is_on_record_too(house: House) -> None:
     """It used its budget and left nothing that could be judged: no seed may silently vanish."""
 
     def void(arena: Arena, progress: Progress) -> Policy:
+        play(arena)
         tally = Tally(wins=1, voids=9, breakdown={"win:point": 1, "void:diverged": 9})
         progress.report(CurvePoint(steps=10, tally=tally))
         return RandomPolicy(2, 1.0)
@@ -384,6 +386,23 @@ def test_a_training_of_void_matches_is_on_record_too(house: House) -> None:
     outcome = house.execute(victim_names=["alpha"], seeds=1)
     (failed,) = [r for r in outcome.records if r.failure]
     assert "9 of 10 matches are void" in str(failed.failure)
+
+
+def test_a_curve_of_matches_never_played_costs_the_cell_and_no_other(house: House) -> None:
+    """A method may report in its own words; the record holds what its arena counted, or nothing."""
+
+    def boasting(arena: Arena, progress: Progress) -> Policy:
+        play(arena)
+        tally = Tally(wins=99, breakdown={"win:point": 99})
+        progress.report(CurvePoint(steps=10, tally=tally))
+        return RandomPolicy(2, 1.0)
+
+    house.acts["first"] = boasting
+    outcome = house.execute(victim_names=["alpha"], seeds=1)
+    (failed,) = [r for r in outcome.records if r.failure]
+    assert "99 matches ended in 10 steps" in str(failed.failure)
+    assert failed.curves == {"attack": []}
+    assert [r.cell.attack.name for r in outcome.records if not r.failure] == ["second"]
 
 
 def test_a_diverged_seed_is_shown_and_wins_nothing(house: House) -> None:

@@ -192,7 +192,8 @@ def test_a_training_of_which_too_many_matches_are_void_fails(
     """An adversary that learned to break the simulation is no result."""
 
     def train(self: Baseline, arena: Any, budget: int, rng: Any, progress: Any) -> Any:
-        progress.report(CurvePoint(steps=1, tally=Tally(wins=95, voids=5)))
+        arena.steps = 100
+        progress.report(CurvePoint(steps=100, tally=Tally(wins=95, voids=5)))
         return walker("made", "blocker", 3)
 
     monkeypatch.setattr(Baseline, "train", train)
