@@ -14,7 +14,8 @@ from benchmark.evaluation.matches import PROTOCOL
 from benchmark.games.game import Array, Game, GameCard, Outcome, SeatCard, Step
 from benchmark.learning.progress import CurvePoint
 from benchmark.policies.policy import MLPPolicy, PolicyCard
-from benchmark.records.record import Cell, Isolation, MatchSet, MethodRef, PlayerRef, Record
+from benchmark.records.cell import Cell, MethodRef, PlayerRef
+from benchmark.records.record import Isolation, MatchSet, Record
 from benchmark.seeding import EpisodeSeeds
 
 EPISODES = 200

@@ -23,7 +23,8 @@ from benchmark.games.pong import ENDINGS
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.policies import artifact
 from benchmark.policies.zoo_pong import PONG_SHAPES
-from benchmark.records.record import Record, read, to_json
+from benchmark.records.files import read, to_json
+from benchmark.records.record import Record
 from benchmark.runs.job import Job
 from benchmark.runs.jobs import JobProgress, Worker
 from benchmark.runs.spec import EPISODES

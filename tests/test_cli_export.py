@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from benchmark.learning.tensorboard import TensorBoardLog
-from benchmark.records.record import to_json
+from benchmark.records.files import to_json
 from benchmark.runs.job import Job, Player
 from benchmark.runs.jobs import Logs
 from benchmark.runs.run import Outcome

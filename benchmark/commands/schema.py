@@ -11,7 +11,8 @@ from benchmark.commands.common import print_json
 from benchmark.errors import Misuse
 from benchmark.policies.policy import PolicyCard
 from benchmark.records import export
-from benchmark.records.record import SCHEMA, Record
+from benchmark.records.files import SCHEMA
+from benchmark.records.record import Record
 from benchmark.records.schema import schema_of
 from benchmark.settings import hint
 from benchmark.submissions.manifest import Manifest

@@ -39,7 +39,8 @@ from benchmark.leaderboard.figure import check_drawable, save_figure
 from benchmark.leaderboard.study import Row, study_table
 from benchmark.leaderboard.table import Table, steps, to_markdown_table, to_rich
 from benchmark.learning.threads import use_threads
-from benchmark.records.record import MethodRef, Record
+from benchmark.records.cell import MethodRef
+from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.registry import game as game_class

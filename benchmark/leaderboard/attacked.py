@@ -17,7 +17,8 @@ from benchmark.leaderboard.table import (
     victim_label,
     with_links,
 )
-from benchmark.records.record import Record, Role, method_key
+from benchmark.records.cell import method_key
+from benchmark.records.record import Record, Role
 
 TRACKS = {"black-box": "", "white-box": " (white-box)", "none": " (floor)"}
 

@@ -11,7 +11,8 @@ from benchmark.leaderboard.filed import filed_table, to_markdown_filed
 from benchmark.leaderboard.table import to_markdown
 from benchmark.leaderboard.tables import tables
 from benchmark.policies.artifact import write_atomically
-from benchmark.records.record import BadRecord, Record, read
+from benchmark.records.files import BadRecord, read
+from benchmark.records.record import Record
 from benchmark.registry import games
 from benchmark.settings import hint
 

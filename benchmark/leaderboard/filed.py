@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmark.leaderboard.table import Table, to_markdown_grid
-from benchmark.records.record import Record, load, one_vote
+from benchmark.records.files import load
+from benchmark.records.record import Record
+from benchmark.records.votes import one_vote
 
 DIGITS = 12
 """Of a file's sha256: enough to tell an altered file from the one that was rendered."""

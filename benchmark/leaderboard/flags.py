@@ -12,7 +12,8 @@ from itertools import combinations
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import wilson
 from benchmark.leaderboard import scoring
-from benchmark.records.record import Record, method_key
+from benchmark.records.cell import method_key
+from benchmark.records.record import Record
 
 
 def flags(record: Record) -> list[str]:

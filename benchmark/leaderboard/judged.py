@@ -21,7 +21,8 @@ from benchmark.leaderboard.table import (
     victim_label,
     with_links,
 )
-from benchmark.records.record import Record, method_key
+from benchmark.records.cell import method_key
+from benchmark.records.record import Record
 
 NONE = "none"
 """What stands where a defense's name would: the undefended victim."""

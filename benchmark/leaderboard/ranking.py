@@ -16,7 +16,8 @@ import numpy as np
 from benchmark.evaluation.statistics import Float, mean_draws, percentiles
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.scoring import BOOTSTRAP_SEED, group
-from benchmark.records.record import Record, method_key
+from benchmark.records.cell import method_key
+from benchmark.records.record import Record
 
 Rates = Mapping[tuple[str, int], float]
 """Win rate by (victim, seed), one vote each."""

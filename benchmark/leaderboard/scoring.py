@@ -10,7 +10,8 @@ from typing import NamedTuple, TypeVar
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.curves import steps_to
 from benchmark.evaluation.statistics import iqm, stratified_interval
-from benchmark.records.record import MatchSet, Record, Role, method_key
+from benchmark.records.cell import method_key
+from benchmark.records.record import MatchSet, Record, Role
 
 EXPLOITED = 0.5
 """The win rate at which a victim counts as exploited (protocol: steps to 50 %)."""

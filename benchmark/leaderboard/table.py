@@ -14,7 +14,8 @@ from benchmark.arena.tally import Tally
 from benchmark.evaluation.matches import PROTOCOL
 from benchmark.evaluation.statistics import wilson
 from benchmark.leaderboard import scoring
-from benchmark.records.record import Cell, Record
+from benchmark.records.cell import Cell
+from benchmark.records.record import Record
 
 HEADER = """# Leaderboard
 

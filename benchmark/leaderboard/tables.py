@@ -11,7 +11,8 @@ from benchmark.leaderboard.judged import defense_tables
 from benchmark.leaderboard.overall import options_text
 from benchmark.leaderboard.ranked import entry_table, overall_tables
 from benchmark.leaderboard.table import Table
-from benchmark.records.record import Record, one_vote
+from benchmark.records.record import Record
+from benchmark.records.votes import one_vote
 
 
 def tables(records: Sequence[Record], links: dict[str, str] | None = None) -> list[Table]:

@@ -14,7 +14,8 @@ from benchmark.leaderboard.defense_study import known
 from benchmark.leaderboard.scoring import DefenseParts
 from benchmark.page.charts import SMALL, Axis, Chart, Series, line_chart, plane_chart
 from benchmark.page.entries import Entry
-from benchmark.records.record import Record, content_hash
+from benchmark.records.cell import content_hash
+from benchmark.records.record import Record
 
 BINS = 60
 MOST_LINES = 8

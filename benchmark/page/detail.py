@@ -15,7 +15,8 @@ from benchmark.leaderboard.study import area
 from benchmark.leaderboard.table import Table, rate_text, steps, victim_label
 from benchmark.page.entries import Entry
 from benchmark.page.views import RECORDS
-from benchmark.records.record import MethodRef, Record
+from benchmark.records.cell import MethodRef
+from benchmark.records.record import Record
 
 HASH = 12
 """Letters of a sha256 that are shown; the record has them all."""

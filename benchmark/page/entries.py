@@ -9,7 +9,9 @@ from benchmark.leaderboard import scoring
 from benchmark.leaderboard.judged import NONE, names
 from benchmark.leaderboard.table import steps
 from benchmark.leaderboard.tables import place
-from benchmark.records.record import Cell, Record, content_hash, one_vote
+from benchmark.records.cell import Cell, content_hash
+from benchmark.records.record import Record
+from benchmark.records.votes import one_vote
 
 NOT_KEY = {"seed", "others", "held_out", "foreign", "diagnoses"}
 """What two cells of an entry may differ in."""

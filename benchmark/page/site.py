@@ -26,7 +26,8 @@ from benchmark.page.charts import Chart
 from benchmark.page.entries import Entry, entries
 from benchmark.page.videos import Video
 from benchmark.page.views import Index, RowView, TableView, table_view
-from benchmark.records.record import Record, one_vote
+from benchmark.records.record import Record
+from benchmark.records.votes import one_vote
 
 STATIC = ("page.css", "page.js")
 MOST_MATRICES = 24

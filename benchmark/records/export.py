@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import wilson
-from benchmark.records.record import Cell, MethodRef, PlayerRef, Record, one_vote
+from benchmark.records.cell import Cell, MethodRef, PlayerRef
+from benchmark.records.record import Record
+from benchmark.records.votes import one_vote
 
 VERSION = 1
 """Of the columns: raised when one goes or means something else."""

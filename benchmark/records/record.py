@@ -6,36 +6,16 @@ cell: the same cell on the same kind of machine gives the same bytes.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import stat
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import from_json
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from benchmark.arena.tally import Tally
-from benchmark.errors import Misuse
 from benchmark.evaluation.detection import Detection
-from benchmark.evaluation.matches import PROTOCOL
-from benchmark.games.game import Tier
 from benchmark.learning.progress import CurvePoint, impossible
-from benchmark.policies.artifact import first_problem
 from benchmark.policies.policy import ActionMode
+from benchmark.records.cell import MOST, Cell, Frozen, PlayerRef
 
-SCHEMA = 1
-MAX_BYTES = 16 * 1024 * 1024
-MOST = 10**15
-"""Of steps or matches: more than anyone can play, and little enough to reckon with."""
 Role = Literal[
     "attack", "floor", "regular", "transfer", "stored", "held-out", "fresh", "foreign", "replay",
     "masked",
@@ -51,22 +31,9 @@ JUDGED: tuple[Role, ...] = ("stored", "held-out", "fresh")
 """The adversaries whose matches a defense is scored by."""
 MAY_BE_LOST: tuple[Role, ...] = ("held-out", "fresh")
 """Of those that a record needs, the ones that are missing where an attack failed in training."""
-Diagnosis = Literal["masked", "split"]
-"""What may be looked into besides. split: how far the visited states lie apart."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class PlayerRef(_Frozen):
-    """Who played: a name for people and the sha256 of the weights ('' for a scripted floor)."""
-
-    name: str
-    sha256: str
-
-
-class MatchSet(_Frozen):
+class MatchSet(Frozen):
     """Matches of one pairing. The tallies are from the adversary's side."""
 
     role: Role
@@ -88,22 +55,7 @@ class MatchSet(_Frozen):
         return Tally.sum((self.even, self.odd))
 
 
-class MethodRef(_Frozen):
-    """An attack or a defense with everything that was set."""
-
-    name: str
-    version: int
-    settings: dict[str, Any] = Field(description="what was set by hand, on top of the defaults")
-    config: dict[str, Any] = Field(description="all of it, resolved")
-
-    @property
-    def label(self) -> str:
-        """The method's name, its version after the first, and what was set by hand."""
-        name = self.name if self.version == 1 else f"{self.name} v{self.version}"
-        return " ".join([name, *(f"{k}={v}" for k, v in sorted(self.settings.items()))])
-
-
-class DetectionSet(_Frozen):
+class DetectionSet(Frozen):
     """How a detector told matches against an adversary from regular ones of the same starts.
 
     Role "regular": against a regular opponent that it did not learn from, which is harmless.
@@ -115,7 +67,7 @@ class DetectionSet(_Frozen):
     counts: Detection
 
 
-class StateSplit(_Frozen):
+class StateSplit(Frozen):
     """How far the states that a victim visits against an adversary and against others lie apart.
 
     Both are estimates of Szekely and Rizzo's coefficient, 0 alike to 1 apart; floor: between two
@@ -128,53 +80,14 @@ class StateSplit(_Frozen):
     floor: float = Field(ge=-1, le=1)
 
 
-class Cell(_Frozen):
-    """What was asked: the key of a record."""
-
-    game: str
-    game_options: dict[str, Any]
-    seat: str = Field(description="the adversary's")
-    victim: PlayerRef
-    others: list[PlayerRef] = Field(
-        description="the game's other victims at hand: regular opponents and transfer targets"
-    )
-    held_out: list[str] = Field(
-        description="adversaries that judge a defense and were not shown to it, with their keys"
-    )
-    foreign: list[str] = Field(
-        default=[],
-        description="adversaries of the run's other victims that a defended one also met",
-        exclude_if=lambda keys: not keys,
-    )
-    diagnoses: list[Diagnosis] = Field(
-        default=[],
-        description="what was looked into besides",
-        exclude_if=lambda names: not names,
-    )
-    victim_ranked: bool = Field(description="false: a replication variant")
-    attack: MethodRef
-    track: Literal["black-box", "white-box", "none"]
-    defense: MethodRef | None
-    seed: int
-    tier: Tier
-    budget_steps: int = Field(ge=0, le=MOST)
-    episodes: int = Field(ge=1, le=MOST)
-    protocol: int
-
-    @property
-    def id(self) -> str:
-        """A content hash that names the record's file."""
-        return content_hash(self.model_dump(mode="json"))[:16]
-
-
-class Isolation(_Frozen):
+class Isolation(Frozen):
     """Where the method's code ran."""
 
     kind: Literal["process", "container"]
     image: str | None = None
 
 
-class Record(_Frozen):
+class Record(Frozen):
     """Everything about one cell."""
 
     schema_version: Literal[1] = 1
@@ -313,87 +226,3 @@ class Record(_Frozen):
     def without_timings(self) -> dict[str, Any]:
         """What must be equal between two runs of the same cell."""
         return self.model_dump(mode="json", exclude={"timings", "provenance", "command"})
-
-
-class BadRecord(Misuse):
-    """A record file that is damaged, foreign or impossible."""
-
-
-def to_json(record: Record) -> bytes:
-    """The record as the bytes of its file."""
-    return (record.model_dump_json(indent=1) + "\n").encode()
-
-
-def load(path: Path) -> bytes:
-    """The bytes of a record's file.
-
-    Raises:
-        BadRecord: a link, no file, larger than any record, or unreadable.
-    """
-    try:
-        found = path.lstat()
-        if stat.S_ISLNK(found.st_mode):
-            raise BadRecord(f"{path}: a link; a record is a file of its own")
-        if not stat.S_ISREG(found.st_mode):  # a pipe would keep us waiting
-            raise BadRecord(f"{path}: cannot be read (not a file)")
-        if found.st_size > MAX_BYTES:
-            raise BadRecord(f"{path}: larger than {MAX_BYTES >> 20} MiB; not a record")
-        return path.read_bytes()
-    except OSError as error:
-        raise BadRecord(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def read(path: Path) -> Record:
-    """Read and check a record.
-
-    Raises:
-        BadRecord: with the path and what is wrong.
-    """
-    try:
-        payload = from_json(load(path))  # which refuses half a surrogate pair, as json does not
-    except ValueError as error:
-        raise BadRecord(f"{path}: not JSON ({error})") from error
-    version = payload.get("schema_version") if isinstance(payload, dict) else None
-    if version != SCHEMA:
-        raise BadRecord(f"{path}: schema version {version!r}, this program reads {SCHEMA}")
-    try:
-        record = Record.model_validate(payload)
-    except ValidationError as error:
-        raise BadRecord(f"{path}: {first_problem(error)}") from error
-    if record.cell.protocol != PROTOCOL:
-        raise BadRecord(f"{path}: protocol {record.cell.protocol}, this program's is {PROTOCOL}")
-    return record
-
-
-def content_hash(value: Any) -> str:
-    """sha256 of a JSON value in its canonical form."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def method_key(method: MethodRef | None) -> str:
-    """What tells two versions or configurations of a method apart, whatever they are called."""
-    if method is None:
-        return ""
-    return content_hash([method.name, method.version, method.config])
-
-
-def one_vote(records: Iterable[Record]) -> list[Record]:
-    """One record for each cell, whoever else was at hand when it was made.
-
-    Cells that differ only in who else was at hand, or in how many matches were played, hold the
-    same training; the longest played is kept, then the one judged by most held-out adversaries,
-    the one that met most victims, was diagnosed most, then the smaller id.
-    """
-    kept: dict[str, Record] = {}
-    company = ("held_out", "others", "foreign", "diagnoses")
-    beside = {*company, "episodes", "victim_ranked"}
-
-    def fullest(record: Record) -> tuple[int | str, ...]:
-        lengths = [-len(getattr(record.cell, part)) for part in company]
-        return (-record.cell.episodes, *lengths, record.id)
-
-    for record in sorted(records, key=fullest):
-        alone = record.cell.model_dump(mode="json", exclude=beside)
-        kept.setdefault(content_hash(alone), record)
-    return list(kept.values())

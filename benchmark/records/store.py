@@ -20,7 +20,8 @@ from typing import Any
 from benchmark.errors import InfrastructureError
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy, PolicyCard
-from benchmark.records.record import Record, read, to_json
+from benchmark.records.files import read, to_json
+from benchmark.records.record import Record
 
 NEEDED_BYTES = 200 * 1024 * 1024
 """Free space asked for before a training starts: many times what one leaves behind."""

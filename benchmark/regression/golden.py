@@ -20,7 +20,7 @@ from benchmark.arena.tally import Tally
 from benchmark.display import Silent
 from benchmark.errors import CheckFailed
 from benchmark.learning.progress import CurvePoint
-from benchmark.records.record import content_hash
+from benchmark.records.cell import content_hash
 from benchmark.records.store import Store
 from benchmark.regression.stock import PONG, Stock
 from benchmark.runs.executors.local import LocalExecutor

@@ -10,15 +10,8 @@ from benchmark.evaluation.detection import Detection
 from benchmark.evaluation.statistics import wilson
 from benchmark.learning.progress import CurvePoint
 from benchmark.policies import artifact
-from benchmark.records.record import (
-    DetectionSet,
-    Isolation,
-    MatchSet,
-    PlayerRef,
-    Record,
-    Role,
-    StateSplit,
-)
+from benchmark.records.cell import PlayerRef
+from benchmark.records.record import DetectionSet, Isolation, MatchSet, Record, Role, StateSplit
 from benchmark.records.store import Store
 from benchmark.runs.executors.executor import Failure
 from benchmark.runs.job import Job, Player

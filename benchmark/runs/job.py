@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchmark.evaluation.matches import EVALUATION_MATCHES, PROTOCOL
 from benchmark.learning import ppo
 from benchmark.policies.policy import ActionMode
-from benchmark.records.record import MethodRef, content_hash
+from benchmark.records.cell import MethodRef, content_hash
 
 LOOK = 1
 """Of what `detect` and `split` do besides their method: raised when it may give other numbers."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from benchmark.errors import Misuse
 from benchmark.policies.policy import ANY, ActionMode, PolicyCard
-from benchmark.records.record import JUDGED, Cell, MethodRef, PlayerRef, Role
+from benchmark.records.cell import Cell, MethodRef, PlayerRef
+from benchmark.records.record import JUDGED, Role
 from benchmark.runs.job import LOOK, Job, Player
 from benchmark.runs.spec import HELD_OUT_SEED, AttackPlan, DefensePlan, MethodPlan, RunSpec
 

@@ -11,7 +11,7 @@ from benchmark.errors import Misuse
 from benchmark.evaluation.matches import PROTOCOL
 from benchmark.games.game import GameCard, Tier
 from benchmark.policies.policy import ANY, PolicyCard
-from benchmark.records.record import Diagnosis, MethodRef
+from benchmark.records.cell import Diagnosis, MethodRef
 from benchmark.registry import Victims, attacks, defenses, detectors, game
 from benchmark.settings import hint, resolve
 

@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import GameCard, Tier
-from benchmark.records.record import Cell, MethodRef, Record, method_key, one_vote
+from benchmark.records.cell import Cell, MethodRef, method_key
+from benchmark.records.record import Record
+from benchmark.records.votes import one_vote
 from benchmark.registry import Registry, attacks, defenses
 from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.spec import RunSpec

@@ -18,7 +18,8 @@ from benchmark.learning import checkpoint
 from benchmark.learning.progress import CurvePoint, Progress
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy
-from benchmark.records.record import Isolation, MethodRef
+from benchmark.records.cell import MethodRef
+from benchmark.records.record import Isolation
 from benchmark.registry import attacks, defenses
 from benchmark.runs.boxes import Boxes, wall_limit
 from benchmark.runs.clock import Clock

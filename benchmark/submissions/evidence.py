@@ -16,7 +16,8 @@ from benchmark import __version__
 from benchmark.errors import Misuse
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy
-from benchmark.records.record import BadRecord, Record, read, to_json
+from benchmark.records.files import BadRecord, read, to_json
+from benchmark.records.record import Record
 from benchmark.records.store import Store, storage_errors
 from benchmark.runs.plan import Plan
 from benchmark.submissions.folder import Submission

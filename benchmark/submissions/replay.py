@@ -12,7 +12,8 @@ from benchmark.games.game import Game
 from benchmark.policies import artifact, zoo
 from benchmark.policies.blind import Blind
 from benchmark.policies.policy import NetworkPolicy, Policy
-from benchmark.records.record import MatchSet, PlayerRef, Record, content_hash
+from benchmark.records.cell import PlayerRef, content_hash
+from benchmark.records.record import MatchSet, Record
 from benchmark.registry import Victims, floors, game
 
 AT_HAND = ("floor", "regular")

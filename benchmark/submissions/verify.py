@@ -19,7 +19,8 @@ from pathlib import Path
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import Tier
 from benchmark.policies.policy import NetworkPolicy
-from benchmark.records.record import Cell, Record, content_hash, method_key
+from benchmark.records.cell import Cell, content_hash, method_key
+from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.runs.run import Outcome

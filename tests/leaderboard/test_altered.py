@@ -14,7 +14,7 @@ import pytest
 
 from benchmark.errors import CheckFailed
 from benchmark.leaderboard import board
-from benchmark.records.record import MAX_BYTES, to_json
+from benchmark.records.files import MAX_BYTES, to_json
 from tests.factories import attacked, defended
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,8 @@ import pytest
 
 from benchmark.errors import BenchError, CheckFailed
 from benchmark.leaderboard import board
-from benchmark.records.record import Record, to_json
+from benchmark.records.files import to_json
+from benchmark.records.record import Record
 from tests.factories import attacked, defended, make_record, match
 
 DIGEST = re.compile(r"\b[0-9a-f]{12}\b")

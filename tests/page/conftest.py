@@ -14,7 +14,8 @@ import pytest
 
 from benchmark.page.folder import replace_folder
 from benchmark.page.site import site
-from benchmark.records.record import Record, to_json
+from benchmark.records.files import to_json
+from benchmark.records.record import Record
 from tests.factories import attacked, defended, method
 
 Write = Callable[..., Path]

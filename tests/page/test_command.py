@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.commands.board import leaderboard
 from benchmark.errors import CheckFailed, Misuse
-from benchmark.records.record import to_json
+from benchmark.records.files import to_json
 from tests.factories import attacked
 
 

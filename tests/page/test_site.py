@@ -12,7 +12,8 @@ import pytest
 
 from benchmark.page.site import MOST_MATRICES, site
 from benchmark.page.videos import Video
-from benchmark.records.record import Isolation, MatchSet, Record, to_json
+from benchmark.records.files import to_json
+from benchmark.records.record import Isolation, MatchSet, Record
 from tests.factories import attacked, match, player, tally
 from tests.page.conftest import Write, some_records
 

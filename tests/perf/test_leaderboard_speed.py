@@ -15,7 +15,8 @@ from benchmark.leaderboard import board
 from benchmark.leaderboard.table import to_markdown
 from benchmark.leaderboard.tables import tables
 from benchmark.learning.progress import CurvePoint
-from benchmark.records.record import Record, read, to_json
+from benchmark.records.files import read, to_json
+from benchmark.records.record import Record
 from tests.factories import attacked, defended, tally
 
 GAMES = ("pong-v1", "sumo-ants-v1", "kick-and-defend-v1", "you-shall-not-pass-v1")

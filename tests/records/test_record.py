@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +16,10 @@ from benchmark.errors import Misuse
 from benchmark.leaderboard import board
 from benchmark.leaderboard.table import to_markdown
 from benchmark.leaderboard.tables import tables
-from benchmark.records.record import BadRecord, Cell, Record, content_hash, read, to_json
-from tests.factories import attacked, defended, make_record, match, method
+from benchmark.records.cell import content_hash
+from benchmark.records.files import BadRecord, read, to_json
+from benchmark.records.record import Record
+from tests.factories import attacked, defended, make_record, match
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -39,16 +40,6 @@ def payload_of(record: Record) -> dict[str, Any]:
 def rehash(payload: dict[str, Any]) -> None:
     """Give a changed cell the id that belongs to it, as a forger would."""
     payload["id"] = content_hash(payload["cell"])[:16]
-
-
-@pytest.mark.parametrize("record", [attacked(50, others=["b"]), defended(20, 10, 30)])
-def test_round_trip(tmp_path: Path, record: Record) -> None:
-    """Reading gives an equal record, and writing that gives the same bytes."""
-    path = tmp_path / "record.json"
-    path.write_bytes(to_json(record))
-    again = read(path)
-    assert again == record
-    assert to_json(again) == to_json(record)
 
 
 def _set(*where: Any, to: Any, forge: bool = False) -> Change:
@@ -156,54 +147,6 @@ def test_a_record_without_the_matches_that_it_is_about_is_refused(
         read(path)
 
 
-DAMAGED: dict[str, bytes] = {
-    "empty": b"",
-    "truncated": to_json(attacked(50))[:-40],
-    "half": to_json(attacked(50))[:700],
-    "not JSON": b"wins: 50\n",
-    "not text": bytes(range(256)),
-    "zeros": bytes(4096),
-    "two values": b"{}{}",
-    "deep": b"[" * 200_000,
-    "half a surrogate pair": b'{"schema_version": 1, "command": "\\ud800"}',
-}
-FOREIGN: dict[str, bytes] = {"list": b"[]", "number": b"7", "null": b"null", "object": b"{}"}
-
-
-@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
-def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    """Truncation, garbage, bombs: the path and 'not JSON'."""
-    path = tmp_path / "record.json"
-    path.write_bytes(content)
-    with pytest.raises(BadRecord, match=re.escape(f"{path}: not JSON")):
-        read(path)
-
-
-@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN.keys())
-def test_foreign_json_is_refused(tmp_path: Path, content: bytes) -> None:
-    """JSON, but of something else."""
-    path = tmp_path / "record.json"
-    path.write_bytes(content)
-    with pytest.raises(BadRecord, match=re.escape(f"{path}: schema version None")):
-        read(path)
-
-
-def test_a_missing_file_a_folder_and_a_huge_file_are_refused(tmp_path: Path) -> None:
-    """Whatever lies at the path, the answer is a BadRecord that names it."""
-    huge = tmp_path / "huge.json"
-    huge.touch()
-    os.truncate(huge, 64 * 1024 * 1024)
-    folder = tmp_path / "folder.json"
-    folder.mkdir()
-    for path, reason in (
-        (tmp_path / "missing.json", "cannot be read"),
-        (folder, "cannot be read"),
-        (huge, "larger than"),
-    ):
-        with pytest.raises(BadRecord, match=f"{re.escape(str(path))}: .*{reason}"):
-            read(path)
-
-
 def test_the_same_cell_twice_is_refused(tmp_path: Path) -> None:
     """Both files are named; the first one is kept."""
     first = write(tmp_path, payload_of(attacked(50)), "a.json")
@@ -258,46 +201,6 @@ def test_a_forged_win_that_adds_up_changes_the_board(wins: int, more: int) -> No
     assert boards[0] != boards[1]
 
 
-CELL = attacked(50).cell
-CHANGES: dict[str, Any] = {
-    "game": "pong-v2",
-    "game_options": {"slow_ball": "tie"},
-    "seat": "right",
-    "victim": {"name": "house", "sha256": "another"},
-    "others": [{"name": "b", "sha256": "b"}],
-    "held_out": ["ours (seed 1000) key"],
-    "foreign": ["ours (seed 0) key"],
-    "diagnoses": ["split"],
-    "victim_ranked": False,
-    "attack": method("ours", norm="l2").model_dump(),
-    "track": "white-box",
-    "defense": method("retrain").model_dump(),
-    "seed": 1,
-    "tier": "lite",
-    "budget_steps": 1001,
-    "episodes": 201,
-    "protocol": 2,
-}
-
-
-def test_the_id_depends_on_every_field_of_the_cell() -> None:
-    """Each changes it, none is forgotten, and all the ids differ."""
-    assert set(CHANGES) == set(Cell.model_fields)
-    base = CELL.model_dump()
-    ids = [Cell.model_validate({**base, name: value}).id for name, value in CHANGES.items()]
-    assert len({CELL.id, *ids}) == 1 + len(CHANGES)
-
-
-def test_content_hash_is_of_the_value_and_not_of_its_order() -> None:
-    """Canonical JSON; NaN has none. Pinned, since stores outlive programs."""
-    assert content_hash({"a": 1, "b": [1, 2]}) == content_hash({"b": [1, 2], "a": 1})
-    assert content_hash({"a": 1}) != content_hash({"a": "1"})
-    assert content_hash([1, 2]) != content_hash([2, 1])
-    assert content_hash({"a": 1}).startswith("015abd7f5cc57a2d")
-    with pytest.raises(ValueError, match="JSON"):
-        content_hash(float("nan"))
-
-
 def test_without_timings_leaves_out_what_differs_between_machines() -> None:
     """And nothing else."""
     record = attacked(50)
@@ -312,9 +215,3 @@ def test_of_role_gives_the_ranked_mode_only() -> None:
     """Matches in the other action mode are kept apart."""
     both = [match("attack", 50), match("attack", 90, ranked=False), match("floor", 3)]
     assert make_record(both).of_role("attack") == [both[0]]
-
-
-def test_a_label_tells_what_was_set_by_hand() -> None:
-    """Sorted, so that the order on the command line does not matter."""
-    assert method("ours").label == "ours"
-    assert method("ours", weight=1, norm="l2").label == "ours norm=l2 weight=1"

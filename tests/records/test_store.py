@@ -18,7 +18,7 @@ from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.policies import artifact
 from benchmark.policies.policy import ZeroPolicy
-from benchmark.records.record import BadRecord
+from benchmark.records.files import BadRecord
 from benchmark.records.store import NEEDED_BYTES, Store, storage_errors
 from tests.factories import attacked, scribble
 

@@ -11,7 +11,7 @@ import pytest
 
 from benchmark.commands.common import console
 from benchmark.leaderboard import board
-from benchmark.records.record import to_json
+from benchmark.records.files import to_json
 from benchmark.regression import baseline, pairings, replay
 from benchmark.regression.baseline import ReplayBaseline
 from benchmark.regression.golden import Golden

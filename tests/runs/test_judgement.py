@@ -17,7 +17,8 @@ from benchmark.leaderboard.tables import tables
 from benchmark.learning.ppo import TrainingDiverged
 from benchmark.learning.progress import CurvePoint
 from benchmark.policies.policy import MLPPolicy, ZeroPolicy
-from benchmark.records.record import Cell, Record
+from benchmark.records.cell import Cell
+from benchmark.records.record import Record
 from benchmark.runs.jobs import Worker, WrongPolicy, checked
 from benchmark.runs.plan import make_plan
 from benchmark.runs.run import Outcome, execute

@@ -22,7 +22,8 @@ from benchmark.learning.ppo import TrainingDiverged
 from benchmark.learning.progress import CurvePoint, Progress
 from benchmark.policies.artifact import CARD, BadArtifact
 from benchmark.policies.policy import Policy, RandomPolicy, ZeroPolicy
-from benchmark.records.record import Record, read
+from benchmark.records.files import read
+from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.runs.jobs import JobProgress
 from benchmark.runs.plan import Plan, make_plan

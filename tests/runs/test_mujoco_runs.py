@@ -17,7 +17,8 @@ from benchmark.evaluation.matches import Halves
 from benchmark.learning.progress import CurvePoint
 from benchmark.policies.lstm import LSTMPolicy
 from benchmark.policies.policy import PolicyCard, expected_shapes
-from benchmark.records.record import Record, to_json
+from benchmark.records.files import to_json
+from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.runs import jobs
 from benchmark.runs.job import Job

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmark.errors import Misuse
 from benchmark.policies.policy import ANY
-from benchmark.records.record import MethodRef
+from benchmark.records.cell import MethodRef
 from benchmark.runs.job import Job, Player
 from benchmark.runs.plan import Plan, PlannedCell, check_unseen, make_plan
 from tests.runs.conftest import Resolve, Shelf, named

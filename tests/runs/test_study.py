@@ -6,7 +6,8 @@ import pytest
 
 from benchmark import registry
 from benchmark.errors import CheckFailed, Misuse
-from benchmark.records.record import MethodRef, PlayerRef, Record
+from benchmark.records.cell import MethodRef, PlayerRef
+from benchmark.records.record import Record
 from benchmark.runs.study import Scope, plan_study, rows_of, studies, study_of
 from tests.factories import attacked, defended
 from tests.runs.conftest import Resolve

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.policies import artifact
-from benchmark.records.record import Record, read
+from benchmark.records.files import read
+from benchmark.records.record import Record
 from benchmark.submissions import folder
 from tests.submissions.conftest import Make
 from tests.test_cli import Done, bench, refused

@@ -11,7 +11,8 @@ import pytest
 
 from benchmark.display import Silent
 from benchmark.policies import artifact
-from benchmark.records.record import Isolation, read, to_json
+from benchmark.records.files import read, to_json
+from benchmark.records.record import Isolation
 from benchmark.records.store import Store
 from benchmark.submissions import folder, prediction, verify
 from benchmark.submissions.runners import InProcess

@@ -1,0 +1,37 @@
+"""One vote a cell, given to the record that says most."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.records.record import Record
+from benchmark.records.votes import one_vote
+from tests.factories import attacked
+
+
+def ids(records: list[Record]) -> list[str]:
+    return [record.id for record in records]
+
+
+def test_the_longest_played_has_the_vote_then_the_one_in_most_company() -> None:
+    short, long = attacked(50, others=["b", "c"]), attacked(500, episodes=1000)
+    assert ids(one_vote([short, long])) == [long.id]
+    alone, accompanied = attacked(50), attacked(50, others=["b"])
+    assert ids(one_vote([alone, accompanied])) == [accompanied.id]
+
+
+def test_another_seed_or_victim_has_a_vote_of_its_own() -> None:
+    records = [attacked(50), attacked(50, seed=1), attacked(50, victim="b")]
+    assert set(ids(one_vote(records))) == set(ids(records))
+
+
+CELLS = [
+    attacked(50), attacked(60, others=["b"]), attacked(70, others=["c"]),
+    attacked(80, others=["b", "c"]), attacked(300, episodes=1000), attacked(50, seed=1),
+]  # fmt: skip
+
+
+@given(st.permutations(CELLS))
+def test_the_order_of_records_decides_nothing(records: list[Record]) -> None:
+    assert ids(one_vote(records)) == ids(one_vote(CELLS))
