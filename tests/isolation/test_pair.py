@@ -185,7 +185,8 @@ def test_nothing_is_left_when_the_start_fails(engine: Engine, image: str) -> Non
 
 
 SCRIPT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell has it ignored
 from benchmark.isolation import engine as engines
 from benchmark.isolation.pair import Pair
 from tests.isolation.conftest import contestant
