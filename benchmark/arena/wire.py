@@ -13,6 +13,8 @@ side were hostile, and `Violation` says what was wrong with it.
 
 from __future__ import annotations
 
+import os
+import select
 import socket
 import struct
 import time
@@ -21,6 +23,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from benchmark.cores import available_cores
 from benchmark.errors import CheckFailed
 from benchmark.games.game import GameCard
 from benchmark.policies.artifact import first_problem
@@ -33,6 +36,9 @@ MAX_CONTROL = 256 * 1024
 """Bytes of JSON in a frame."""
 FRAME_S = 20.0
 """Seconds in which a frame that has begun must be complete."""
+SPIN_S = 5e-4
+"""Seconds in which a frame is looked out for before sleeping until it comes. To be woken takes as
+long as a good part of a cheap game's step; on a single core the other side needs it for itself."""
 _LENGTH = struct.Struct(">I")
 
 
@@ -183,7 +189,10 @@ class Channel:
 
     def __init__(self, connection: socket.socket, patience_s: float):
         self._socket, self._patience_s = connection, patience_s
+        self._spin_s = SPIN_S if available_cores() > 1 else 0.0
         connection.settimeout(patience_s)
+        self._arrivals = select.poll()
+        self._arrivals.register(connection, select.POLLIN)
 
     def receive(self) -> int | bytes:
         """The next frame: an arena's number for a step, or the payload of a request or answer."""
@@ -218,7 +227,14 @@ class Channel:
         self._socket.close()
 
     def _begin(self) -> int:
+        self._look_out()
         return self._some(1)[0]
+
+    def _look_out(self) -> None:
+        """Stay awake for a while, since a frame may be about to come; others may have the core."""
+        awake_until = time.perf_counter() + self._spin_s
+        while time.perf_counter() < awake_until and not self._arrivals.poll(0):
+            os.sched_yield()
 
     def _payload(self, limit: int) -> bytes:
         """The rest of a frame; its length is judged before anything is kept for it."""

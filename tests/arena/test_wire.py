@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -233,6 +234,36 @@ def test_hanging_up_at_any_point_is_a_disconnection(
     assert caught.value.status is Status.DISCONNECTED
 
 
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("silence_s", [0.0, wire.SPIN_S / 2, 0.2])
+def test_a_frame_is_taken_whenever_it_comes_and_little_is_spent_on_waiting(
+    monkeypatch: pytest.MonkeyPatch, cores: int, silence_s: float
+) -> None:
+    monkeypatch.setattr(wire, "available_cores", lambda: cores)
+    theirs, ours = socket.socketpair()
+    with theirs, ours:
+        channel = Channel(ours, patience_s=2.0)
+        sender = threading.Timer(silence_s, theirs.sendall, [b"\7"])
+        sender.start()
+        spent = time.thread_time()
+        assert channel.receive() == 7
+        assert time.thread_time() - spent < 0.1
+        sender.join()
+
+
+@pytest.mark.parametrize(("cores", "looks"), [(1, False), (2, True)])
+def test_a_single_core_is_left_to_the_other_side(
+    monkeypatch: pytest.MonkeyPatch, cores: int, looks: bool
+) -> None:
+    monkeypatch.setattr(wire, "available_cores", lambda: cores)
+    yielded: list[None] = []
+    monkeypatch.setattr(wire.os, "sched_yield", lambda: yielded.append(None))
+    theirs, ours = socket.socketpair()
+    with theirs, ours, pytest.raises(Violation):
+        Channel(ours, patience_s=0.05).receive()
+    assert bool(yielded) is looks
+
+
 def test_silence_is_a_stall() -> None:
     theirs, ours = socket.socketpair()
     with theirs, ours, pytest.raises(Violation) as caught:
@@ -245,6 +276,16 @@ class Dripping:
 
     def __init__(self) -> None:
         self._header = iter(b"\0" + MAX_CONTROL.to_bytes(4, "big"))
+        self._readable, self._end = socket.socketpair()
+        self._end.close()
+
+    def fileno(self) -> int:
+        """Of something that is always readable."""
+        return self._readable.fileno()
+
+    def close(self) -> None:
+        """Let go of that."""
+        self._readable.close()
 
     def settimeout(self, seconds: float) -> None:
         """Whatever it is, a byte comes sooner."""
@@ -259,7 +300,7 @@ def test_a_frame_that_trickles_in_is_a_stall(monkeypatch: pytest.MonkeyPatch) ->
     """Each byte comes well within the patience that is had between frames."""
     monkeypatch.setattr(wire, "FRAME_S", 0.1)
     dripping: Any = Dripping()
-    with pytest.raises(Violation) as caught:
+    with closing(dripping), pytest.raises(Violation) as caught:
         Channel(dripping, patience_s=2.0).receive()
     assert caught.value.status is Status.STALLED
 

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 COMMITTED = HERE / "summary.json"
 PAGE = HERE.parents[1] / "docs/speed.md"
 BEGIN, END = "<!-- perf: begin -->", "<!-- perf: end -->"
-NOTED = ("wall_s", "ratios", "win_rates", "steps_per_s", "seconds", "peak_mb")
+NOTED = ("wall_s", "stolen", "ratios", "win_rates", "steps_per_s", "seconds", "peak_mb")
 Summary = dict[str, Any]
 
 
@@ -96,10 +96,12 @@ def _machine_text(summary: Summary) -> str:
     total = sum(test.get("wall_s", 0.0) for test in summary["tests"].values())
     busy = machine["load"]
     idle = "" if busy < 0.5 else f" **Not idle: {busy} processes were busy before.**"
+    stolen = 100 * max(test.get("stolen", 0.0) for test in summary["tests"].values())
     return (
         f"{summary['date']}, {machine['cores']} cores of {machine['cpu']}, Python "
         f"{machine['python']}, torch {machine['packages']['torch']}, one thread a process; all "
-        f"tests took {total / 60:.1f} min.{idle}"
+        f"tests took {total / 60:.1f} min, in the worst of them the machine's host kept "
+        f"{stolen:.0f} % of its time for others.{idle}"
     )
 
 

@@ -34,6 +34,7 @@ from tests.perf.test_you_shall_not_pass_speed import VICTIM
 
 STEPS = {"pong-v1": 4 * 65_536, "you-shall-not-pass-v1": 2 * 16_384}
 ASKED = {"pong-v1": 1.25, "you-shall-not-pass-v1": 1.10}
+ROUNDS = {"pong-v1": 9, "you-shall-not-pass-v1": 5}
 VECTOR_STEPS = {"pong-v1": 256, "you-shall-not-pass-v1": 64}
 SEED_BASE = 1
 
@@ -98,7 +99,7 @@ def test_training_before_a_referee_in_turns_with_training_alone(
             alone = _seconds(local, game, told["alone"])
             ratios.append(_seconds(remote, game, told["before a referee"]) / alone)
 
-        benchmark.pedantic(pair, rounds=3, warmup_rounds=1)
+        benchmark.pedantic(pair, rounds=ROUNDS[game], warmup_rounds=1)
     what = "wall time before a referee over alone"
     facts.ratio(benchmark, what, ratios[1:], asked=ASKED[game])
     for who, progress in told.items():
