@@ -77,7 +77,8 @@ leaderboard: $(STAMP) ## Render leaderboard.md from the records under results/
 
 # STUDY:GAME:VICTIM:TIER:REFERENCE, each a page and a figure under docs/studies.
 STUDIES := attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \
-  attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:dense
+  attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:dense \
+  attacks:pong-v1:may1:full:baseline attacks:pong-v1:may1:full:dense
 
 # STUDY:GAME:VICTIM:TIER:ATTACK
 DEFENSE_STUDIES := mixture:pong-v1:house-relu:lite:ours
