@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from benchmark.arena.tally import Tally
-from benchmark.evaluation.matches import PROTOCOL
+from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.games.game import Array, Game, GameCard, Outcome, SeatCard, Step
 from benchmark.learning.progress import CurvePoint
 from benchmark.policies.policy import MLPPolicy, PolicyCard

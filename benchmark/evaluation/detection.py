@@ -10,7 +10,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
-from scipy.stats import rankdata
 
 DETECTED_PERCENT = 95
 """The share of adversarial episodes at which false alarms are counted."""
@@ -84,8 +83,9 @@ class Detection(BaseModel):
 
 def twice_u(high: NDArray[np.float64], low: NDArray[np.float64]) -> int:
     """Twice Mann and Whitney's U: 2 for every pair with high > low, 1 for every tie."""
-    ranks = rankdata(np.concatenate([high, low]))[: len(high)]
-    return round(2 * float(ranks.sum())) - len(high) * (len(high) + 1)
+    ordered = np.sort(low)
+    below, not_above = (np.searchsorted(ordered, high, side) for side in ("left", "right"))
+    return int(below.sum() + not_above.sum())
 
 
 def threshold(adversarial: NDArray[np.float64]) -> float:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from benchmark.arena.mixture import Mixture, Players
 from benchmark.arena.tally import Tally
+from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.games.game import Array, Game, Step, result_for
 from benchmark.policies.policy import Policy
 from benchmark.seeding import EpisodeSeeds, derive
 
-PROTOCOL = 1
 EVALUATION_MATCHES = 100
 """Matches in parallel in every evaluation: fixed, so that inference rounds alike everywhere."""
 

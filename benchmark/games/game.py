@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark.errors import CheckFailed, Misuse
-from benchmark.seeding import EpisodeSeeds
 from benchmark.settings import hint
 
 if TYPE_CHECKING:
     from benchmark.games.render import Painter
+    from benchmark.seeding import EpisodeSeeds
 
 Array = NDArray[np.float32]
 SeatName = str

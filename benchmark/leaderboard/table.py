@@ -11,7 +11,7 @@ from rich.text import Text
 from tabulate import tabulate
 
 from benchmark.arena.tally import Tally
-from benchmark.evaluation.matches import PROTOCOL
+from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.evaluation.statistics import wilson
 from benchmark.leaderboard import scoring
 from benchmark.records.cell import Cell

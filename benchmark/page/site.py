@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from benchmark.evaluation.matches import PROTOCOL
+from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.leaderboard.table import Table
 from benchmark.leaderboard.tables import tables
 from benchmark.page import detail

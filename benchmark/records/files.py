@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from benchmark.errors import Misuse
-from benchmark.evaluation.matches import PROTOCOL
+from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.policies.artifact import first_problem
 from benchmark.records.record import Record
 

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchmark.evaluation.matches import EVALUATION_MATCHES, PROTOCOL
+from benchmark.evaluation.matches import EVALUATION_MATCHES
+from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.learning import ppo
 from benchmark.policies.policy import ActionMode
 from benchmark.records.cell import MethodRef, content_hash

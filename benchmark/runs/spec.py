@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark.errors import Misuse
-from benchmark.evaluation.matches import PROTOCOL
+from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.games.game import GameCard, Tier
 from benchmark.policies.policy import ANY, PolicyCard
 from benchmark.records.cell import Diagnosis, MethodRef

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from benchmark.arena.tally import Tally
 from benchmark.errors import Misuse
-from benchmark.evaluation.matches import PROTOCOL, Halves, episode_list, play
+from benchmark.evaluation.matches import Halves, episode_list, play
+from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.games.game import Outcome
 from benchmark.games.pong import Pong
 from benchmark.policies.policy import Policy, RandomPolicy, ZeroPolicy
