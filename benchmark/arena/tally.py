@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
+from pydantic import ConfigDict, Field, NonNegativeInt, TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
 
 from benchmark.errors import CheckFailed
 from benchmark.games.game import LOSS, TIE, VOID, VOID_ENDING, WIN
@@ -21,19 +22,19 @@ class TooManyVoids(CheckFailed):
     """So many simulations failed that the counts mean little."""
 
 
-class Tally(BaseModel):
+# Not a model: a board holds a million of them, and a model takes more than twice the room.
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Tally:
     """Wins, ties and losses from one side's view; `breakdown` counts 'win:slow_ball' and so on.
 
     Void matches, whose simulation failed, count among the episodes and are nobody's success.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     wins: NonNegativeInt = 0
     ties: NonNegativeInt = 0
     losses: NonNegativeInt = 0
     voids: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)
-    breakdown: dict[str, NonNegativeInt] = {}
+    breakdown: dict[str, NonNegativeInt] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _adds_up(self) -> Tally:
@@ -98,19 +99,22 @@ class Tally(BaseModel):
     @classmethod
     def sum(cls, tallies: Iterable[Tally]) -> Tally:
         """All of several tallies together; without a breakdown where one of them has none."""
-        parts = [tally for tally in tallies if tally.episodes]
+        wins = ties = losses = voids = 0
         breakdown: dict[str, int] = {}
-        for part in parts if all(part.breakdown for part in parts) else ():
+        told = True
+        for part in tallies:
+            wins, ties = wins + part.wins, ties + part.ties
+            losses, voids = losses + part.losses, voids + part.voids
+            told = told and (bool(part.breakdown) or not part.episodes)
             for how, count in part.breakdown.items():
                 breakdown[how] = breakdown.get(how, 0) + count
         # What adds up in every part adds up in all: not checked again, boards sum a great many.
-        return cls.model_construct(
-            wins=sum(p.wins for p in parts),
-            ties=sum(p.ties for p in parts),
-            losses=sum(p.losses for p in parts),
-            voids=sum(p.voids for p in parts),
-            breakdown=dict(sorted(breakdown.items())),
-        )
+        whole = object.__new__(cls)
+        named = {"wins": wins, "ties": ties, "losses": losses, "voids": voids}
+        for name, value in named.items():
+            object.__setattr__(whole, name, value)
+        object.__setattr__(whole, "breakdown", dict(sorted(breakdown.items())) if told else {})
+        return whole
 
     def check_voids(self) -> None:
         """Raise TooManyVoids where too many simulations failed for the counts to mean much."""
@@ -119,3 +123,7 @@ class Tally(BaseModel):
                 f"{self.voids} of {self.episodes} matches are void (the simulation diverged); at "
                 f"most {VOID_LIMIT:.0%} may be: a player drives the physics to where it breaks"
             )
+
+
+TALLY = TypeAdapter(Tally)
+"""Reads and writes a tally as a JSON object."""

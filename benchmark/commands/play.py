@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from benchmark import registry
-from benchmark.arena.tally import Tally
+from benchmark.arena.tally import TALLY, Tally
 from benchmark.commands.common import (
     INTERRUPTED,
     STORE,
@@ -97,7 +97,7 @@ def _tell(pairing: str, tally: Tally) -> None:
 
 
 def _start_facts(found: Dependence) -> dict[str, Any]:
-    bins = [tally.model_dump() for tally in found.bins]
+    bins = [TALLY.dump_python(tally) for tally in found.bins]
     return {"auroc": found.auroc, "p": found.p, "bins": bins}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmark.evaluation.statistics import Float, iqm_draws, percentiles
 from benchmark.leaderboard import scoring
-from benchmark.leaderboard.ranking import Draws, Entry, entries, is_positive, ranked
+from benchmark.leaderboard.ranking import Draws, Entry, entries, placed, ranked
 from benchmark.leaderboard.scoring import BOOTSTRAP_SEED, Score
 from benchmark.records.record import Record
 
@@ -91,19 +91,19 @@ def _score(games: Sequence[Entry]) -> Score:
 
 def _ranks(found: Mapping[tuple[str, str], Sequence[Entry]]) -> dict[tuple[str, str], int]:
     """1 + the number of attacks of the track whose mean paired difference over games is above 0."""
-    rates = {key: [entry.rates for entry in its] for key, its in found.items()}
-    games = max((len(its) for its in rates.values()), default=0)
-    draws = [Draws(BOOTSTRAP_SEED + k) for k in range(games)]
+    keys = list(found)
+    rates = [[entry.rates for entry in found[key]] for key in keys]
+    draws = [Draws(BOOTSTRAP_SEED + k) for k in range(max(map(len, rates), default=0))]
 
-    def above(one: tuple[str, str], other: tuple[str, str]) -> bool:
-        if one == other or one[1] != other[1]:
-            return False
+    def difference(one: int, other: int) -> Float | None:
+        if keys[one][1] != keys[other][1]:
+            return None
         differences: list[Float] = []
         for game, own, its in zip(draws, rates[one], rates[other], strict=True):
-            difference = game.difference(own, its)
-            if difference is None:
-                return False
-            differences.append(difference)
-        return is_positive(np.mean(differences, axis=0))
+            drawn = game.difference(own, its)
+            if drawn is None:
+                return None
+            differences.append(drawn)
+        return np.asarray(np.mean(differences, axis=0))
 
-    return {key: 1 + sum(above(other, key) for other in rates) for key in rates}
+    return dict(zip(keys, placed(len(keys), difference), strict=True))

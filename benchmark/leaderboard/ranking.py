@@ -6,9 +6,10 @@ Rank = 1 + the number of entries whose paired bootstrap difference has a lower b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from math import ceil, floor
 
 import numpy as np
@@ -99,22 +100,31 @@ def ranked(found: Sequence[Entry]) -> list[list[int]]:
 
 def ranks(found: Sequence[Entry]) -> list[int | None]:
     """The rank of every entry within its league; None for one that is not ranked."""
-    placed: list[int | None] = [None] * len(found)
+    places: list[int | None] = [None] * len(found)
     for members in ranked(found):
         for i, rank in zip(members, order([found[i].rates for i in members]), strict=True):
-            placed[i] = rank
-    return placed
+            places[i] = rank
+    return places
 
 
 def order(rates: Sequence[Rates]) -> list[int]:
     """Ranks of entries by their win rates: 1 + how many stand above each."""
     draws = Draws(BOOTSTRAP_SEED)
+    return placed(len(rates), lambda i, j: draws.difference(rates[i], rates[j]))
 
-    def above(one: Rates, other: Rates) -> bool:
-        difference = None if one is other else draws.difference(one, other)
-        return difference is not None and is_positive(difference)
 
-    return [1 + sum(above(other, own) for other in rates) for own in rates]
+def placed(count: int, difference: Callable[[int, int], Float | None]) -> list[int]:
+    """1 + how many of `count` entries stand above each, every pair compared once.
+
+    difference(i, j): bootstrap draws of how much entry i is better than j; None: not comparable.
+    """
+    ranks = [1] * count
+    for i, j in combinations(range(count), 2):
+        draws = difference(i, j)
+        if draws is not None:
+            ranks[j] += is_positive(draws)
+            ranks[i] += is_positive(-draws)
+    return ranks
 
 
 def is_positive(draws: Float) -> bool:

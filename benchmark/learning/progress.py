@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from benchmark.arena.tally import Tally
 from benchmark.learning.checkpoint import Checkpoint
 
 
-class CurvePoint(BaseModel):
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+class CurvePoint:
     """Training matches that ended since the point before, and the method's diagnostics."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     steps: int
     tally: Tally
-    diagnostics: dict[str, float] = {}
+    diagnostics: dict[str, float] = Field(default_factory=dict)
+
+
+CURVE = TypeAdapter(list[CurvePoint])
+"""Reads and writes a curve as JSON's lists and objects."""
 
 
 def impossible(curve: Iterable[CurvePoint], steps: int) -> str | None:

@@ -131,10 +131,11 @@ class Record(Frozen):
         if self.id != self.cell.id:
             raise ValueError(f"id is {self.id}, its cell hashes to {self.cell.id}")
         for played in self.matches:
-            if played.tally.episodes != self.cell.episodes:
+            counted = played.even.episodes + played.odd.episodes
+            if counted != self.cell.episodes:
                 raise ValueError(
                     f"'{played.role}' of {played.adversary.name} against {played.victim.name} "
-                    f"counts {played.tally.episodes} episodes, the cell says {self.cell.episodes}"
+                    f"counts {counted} episodes, the cell says {self.cell.episodes}"
                 )
         self._check_trainings()
         self._complete()

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from benchmark.arena.tally import Tally
 from benchmark.display import Silent
 from benchmark.errors import CheckFailed
-from benchmark.learning.progress import CurvePoint
+from benchmark.learning.progress import CURVE
 from benchmark.records.cell import content_hash
 from benchmark.records.store import Store
 from benchmark.regression.stock import PONG, Stock
@@ -138,7 +138,7 @@ def _trainings(golden: Golden, stock: Stock) -> list[Job]:
 def _trained(store: Store, job: Job) -> Trained:
     """The weights and the whole curve, hashed; of the curve also what a person can read."""
     result, policy = store.result(job.key), store.policy(job.key)
-    curve = [CurvePoint.model_validate(point) for point in result["curve"]]
+    curve = CURVE.validate_python(result["curve"])
     weights = {
         name: hashlib.sha256(tensor.tobytes()).hexdigest()
         for name, tensor in policy.tensors().items()

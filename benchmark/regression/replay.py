@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmark.arena.tally import Tally
+from benchmark.arena.tally import TALLY, Tally
 from benchmark.leaderboard.regression import ALPHA, holm, two_sided_p
 from benchmark.regression import golden, pairings
 from benchmark.regression.baseline import POLICIES, ReplayBaseline
@@ -115,7 +115,7 @@ def _distances(before: Mapping[str, float], now: Mapping[str, float]) -> dict[st
 
 
 def _finding(name: str, before: Tally, now: Tally, change: str, sure: str, failed: bool) -> Finding:
-    facts = {"before": before.model_dump(), "now": now.model_dump()}
+    facts = {"before": TALLY.dump_python(before), "now": TALLY.dump_python(now)}
     return Finding(
         form="replay", name=name, before=counts(before), now=counts(now), change=change,
         sure=sure, failed=failed, facts=facts,

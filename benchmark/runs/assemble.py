@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmark.arena.tally import Tally
+from benchmark.arena.tally import TALLY, Tally
 from benchmark.evaluation.detection import Detection
 from benchmark.evaluation.statistics import wilson
-from benchmark.learning.progress import CurvePoint
+from benchmark.learning.progress import CURVE
 from benchmark.policies import artifact
 from benchmark.records.cell import PlayerRef
 from benchmark.records.record import DetectionSet, Isolation, MatchSet, Record, Role, StateSplit
@@ -92,7 +92,7 @@ def _failed_record(cell: PlannedCell, about: str, cause: Job, store: Store, comm
         id=cell.cell.id,
         cell=cell.cell,
         matches=[],
-        curves={about: [CurvePoint.model_validate(point) for point in known["curve"]]},
+        curves={about: CURVE.validate_python(known["curve"])},
         steps={about: known["steps"]},
         artifacts={},
         isolation=_isolation([known]),
@@ -115,10 +115,7 @@ def _record(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str)
         id=cell.cell.id,
         cell=cell.cell,
         matches=matches,
-        curves={
-            name: [CurvePoint.model_validate(point) for point in result["curve"]]
-            for name, result in results.items()
-        },
+        curves={name: CURVE.validate_python(result["curve"]) for name, result in results.items()},
         steps={name: result["steps"] for name, result in results.items()},
         artifacts={
             name: artifact.load_card(store.folder(job.key)).sha256
@@ -128,9 +125,9 @@ def _record(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str)
         flags=flags_of(
             matches,
             trained=[
-                CurvePoint.model_validate(point).tally
+                point.tally
                 for result in results.values()
-                for point in result["curve"]
+                for point in CURVE.validate_python(result["curve"])
             ],
             overrun=any(result["overrun"] for result in results.values()),
             learned=cell.cell.track != "none",
@@ -163,8 +160,8 @@ def _match_set(match: PlannedMatch, store: Store) -> MatchSet:
         victim=_reference(job.victim, store),
         victim_mode=job.victim_mode,
         ranked_mode=match.ranked_mode,
-        even=Tally.model_validate(result["even"]),
-        odd=Tally.model_validate(result["odd"]),
+        even=TALLY.validate_python(result["even"]),
+        odd=TALLY.validate_python(result["odd"]),
         game_options=job.game_options if match.role == "replay" else None,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable
 from itertools import groupby
@@ -11,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.arena.mixture import check_fits
-from benchmark.arena.tally import Tally, TooManyVoids
+from benchmark.arena.tally import TALLY, Tally, TooManyVoids
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.evaluation.matches import episode_list, play
 from benchmark.games.game import GameCard
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.ppo import TrainingDiverged
-from benchmark.learning.progress import CurveLog, CurvePoint, NoLog, impossible
+from benchmark.learning.progress import CURVE, CurveLog, CurvePoint, NoLog, impossible
 from benchmark.learning.stages import STAGE
 from benchmark.policies.blind import Blind
 from benchmark.policies.policy import NetworkPolicy, Policy, check_tensors
@@ -110,7 +109,7 @@ class Worker:
         def report() -> dict[str, Any]:
             curve = [] if impossible(progress.curve, training.steps) else progress.curve
             return {
-                "curve": [point.model_dump(mode="json") for point in condensed(curve)],
+                "curve": CURVE.dump_python(condensed(curve), mode="json"),
                 "steps": training.steps,
                 "overrun": training.steps > job.budget_steps,
                 "timings": progress.clock.timings(),
@@ -141,7 +140,7 @@ class Worker:
         except TooManyVoids as error:  # for good: the same matches would end alike
             self.store.file_failure(job.key, {"failure": f"{job.label}: {error}"})
             raise
-        return {"even": halves.even.model_dump(), "odd": halves.odd.model_dump()}
+        return {"even": TALLY.dump_python(halves.even), "odd": TALLY.dump_python(halves.odd)}
 
     def victim(self, job: Job) -> Policy:
         """The victim in the mode that the job asks for."""
@@ -225,8 +224,7 @@ class JobProgress:
         with storage_errors(self._store.root):
             found = checkpoints.read(self._store.checkpoint(self._key))
         if found is not None:
-            points = json.loads(found.facts["curve"])
-            self.curve = [CurvePoint.model_validate(point) for point in points]
+            self.curve = CURVE.validate_json(found.facts["curve"])
             self.clock.go_on(found.facts)
             self._watch(self.curve[-1].steps, Tally())
             self._log.restart(self.curve)
@@ -238,7 +236,7 @@ class JobProgress:
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Store it with the curve so far."""
-        checkpoint.facts["curve"] = json.dumps([p.model_dump(mode="json") for p in self.curve])
+        checkpoint.facts["curve"] = CURVE.dump_json(self.curve).decode()
         checkpoint.facts |= self.clock.facts()
         with storage_errors(self._store.root):
             try:

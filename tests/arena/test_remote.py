@@ -23,7 +23,7 @@ from benchmark.errors import InfrastructureError, Misuse
 from benchmark.games.game import BadAction
 from benchmark.games.pong import Pong
 from benchmark.learning.checkpoint import Checkpoint, packed, unpacked
-from benchmark.learning.progress import CurvePoint, Quiet
+from benchmark.learning.progress import CURVE, CurvePoint, Quiet
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy, RandomPolicy
 from benchmark.submissions.toys import Killed, Mortal
@@ -133,9 +133,9 @@ def test_a_training_is_the_same_and_so_is_its_ledger(
     assert account.status is Status.DONE
     assert account.steps == ledger.steps == BUDGET
     assert list(account.intervals) == ledger.intervals
-    assert [interval.model_dump() for interval in account.intervals] == [
-        point.model_dump() for point in quiet.curve
-    ]
+    assert [interval.model_dump() for interval in account.intervals] == CURVE.dump_python(
+        quiet.curve
+    )
     assert sum(interval.tally.episodes for interval in account.intervals)
 
 
@@ -168,9 +168,9 @@ def test_a_training_that_was_killed_goes_on_as_if_it_never_had_been(
     policy, account = killed_and_resumed(host, tmp_path / "checkpoint", torn=torn)
     assert_same_policy(policy, expected)
     assert account.steps == BUDGET
-    assert [interval.model_dump() for interval in account.intervals] == [
-        point.model_dump() for point in quiet.curve
-    ]
+    assert [interval.model_dump() for interval in account.intervals] == CURVE.dump_python(
+        quiet.curve
+    )
 
 
 def test_a_checkpoint_holds_a_handle_and_nothing_of_the_matches(host: Host) -> None:
@@ -313,9 +313,9 @@ def test_a_hardening_is_the_same(host: Host, tmp_path: Path, defense: str) -> No
     referee.close()
     account = hosted.end()
     assert account.steps == ledger.steps
-    assert [interval.model_dump() for interval in account.intervals] == [
-        point.model_dump() for point in quiet.curve
-    ]
+    assert [interval.model_dump() for interval in account.intervals] == CURVE.dump_python(
+        quiet.curve
+    )
 
 
 @pytest.mark.parametrize("dies_at", [1, 2, 3])
@@ -340,9 +340,9 @@ def test_a_hardening_that_was_killed_in_any_of_its_stages_goes_on(
     referee = again.client()
     assert_same_policy(hardened(referee, *known, "iterated", Told(path, referee)), expected)
     referee.close()
-    assert [interval.model_dump() for interval in again.end().intervals] == [
-        point.model_dump() for point in quiet.curve
-    ]
+    assert [interval.model_dump() for interval in again.end().intervals] == CURVE.dump_python(
+        quiet.curve
+    )
 
 
 def test_members_are_known_by_name_and_cannot_be_asked_to_act(host: Host, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmark.arena.tally import Tally
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.scoring import (
     attack_score,
@@ -224,10 +225,4 @@ def test_transfer_ignores_the_order_of_records(order: list[int]) -> None:
 
 
 def _ties(count: int) -> object:
-    return (
-        defended(0, 0, 0)
-        .matches[0]
-        .even.model_copy(
-            update={"wins": 0, "losses": 0, "ties": count, "breakdown": {"tie:slow_ball": count}}
-        )
-    )
+    return Tally(ties=count, breakdown={"tie:slow_ball": count})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -96,7 +97,7 @@ def hostile_record() -> Record:
     """Every text of it that a stranger may choose is markup, and a template's, and a quote."""
     name = HOSTILE
     breakdown: dict[str, Any] = {f"win:{name}": 5, "loss:point": 95}
-    counted = tally(5, 100).model_copy(update={"breakdown": breakdown})
+    counted = replace(tally(5, 100), breakdown=breakdown)
     ours = match("attack", 10, adversary=name, victim=name)
     own: MatchSet = ours.model_copy(update={"even": counted, "odd": counted})
     record = attacked(10, victim=name, attack=name, game="pong-v1", others=[name + "2"])
@@ -116,7 +117,7 @@ def hostile_record() -> Record:
             "lost": {"held-out": name},
             "curves": {
                 "attack": [
-                    point.model_copy(update={"diagnostics": {name: 1.0}})
+                    replace(point, diagnostics={name: 1.0})
                     for point in record.curves["attack"]
                 ]
             },

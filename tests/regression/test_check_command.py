@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.arena.tally import Tally
 from benchmark.commands.common import console
 from benchmark.leaderboard import board
 from benchmark.records.files import to_json
@@ -45,8 +46,8 @@ def damage(change: Callable[[ReplayBaseline], ReplayBaseline]) -> None:
 
 def fewer_wins(before: ReplayBaseline) -> ReplayBaseline:
     course = before.courses["tiny"]
-    tally = course.tally.model_copy(
-        update={"wins": course.tally.wins + 1, "losses": course.tally.losses - 1, "breakdown": {}}
+    tally = Tally(
+        wins=course.tally.wins + 1, ties=course.tally.ties, losses=course.tally.losses - 1
     )
     return before.model_copy(
         update={"courses": {"tiny": course.model_copy(update={"tally": tally})}}
