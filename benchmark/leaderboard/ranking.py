@@ -144,6 +144,7 @@ class Draws:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
+        self._sorted: dict[int, tuple[tuple[str, int], ...]] = {}
         self._kept: dict[tuple[int, tuple[tuple[str, int], ...]], Float] = {}
 
     def difference(self, one: Rates, other: Rates) -> Float | None:
@@ -151,8 +152,16 @@ class Draws:
 
         None where they have nothing in common. Both are drawn alike: it is their pairs that are.
         """
-        cells = tuple(sorted(one.keys() & other.keys()))
+        cells = self._common(one, other)
         return self._means(one, cells) - self._means(other, cells) if cells else None
+
+    def _common(self, one: Rates, other: Rates) -> tuple[tuple[str, int], ...]:
+        """The cells that both have, in order: most entries of a board have the same ones."""
+        if one.keys() != other.keys():
+            return tuple(sorted(one.keys() & other.keys()))
+        if id(one) not in self._sorted:
+            self._sorted[id(one)] = tuple(sorted(one))
+        return self._sorted[id(one)]
 
     def _means(self, rates: Rates, cells: tuple[tuple[str, int], ...]) -> Float:
         key = id(rates), cells
