@@ -31,6 +31,10 @@ PhysicsOption = Annotated[
 SeedsOption = Annotated[
     int | None, typer.Option("--seeds", help="How many training seeds; by tier 1, 3 or 5.")
 ]
+FirstSeedOption = Annotated[
+    int,
+    typer.Option("--first-seed", help="The first of the seeds: those before it are not trained."),
+]
 TierOption = Annotated[str, typer.Option("--tier", help="smoke, lite or full.")]
 BudgetOption = Annotated[
     int | None,

@@ -12,6 +12,7 @@ from benchmark.commands.common import (
     STORE,
     BudgetOption,
     DiagnoseOption,
+    FirstSeedOption,
     IsolationOption,
     JsonOption,
     PhysicsOption,
@@ -56,6 +57,7 @@ def run(
         list[str] | None, typer.Option(help="Defense's name (none). Repeatable.")
     ] = None,
     seeds: SeedsOption = None,
+    first_seed: FirstSeedOption = 0,
     tier: TierOption = "smoke",
     budget: BudgetOption = None,
     track: TrackOption = BLACK_BOX,
@@ -85,6 +87,7 @@ def run(
         command=command_line(),
         track=track,
         diagnoses=diagnose or [],
+        first_seed=first_seed,
     )
     place = choose(isolation, allow_unpinned=allow_unpinned, threads=threads)
     logs = beside(store) if tensorboard else None

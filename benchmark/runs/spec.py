@@ -86,6 +86,7 @@ def resolve_run(
     command: str,
     track: str = BLACK_BOX,
     diagnoses: Sequence[str] = (),
+    first_seed: int = 0,
 ) -> RunSpec:
     """Resolve names and settings to a specification.
 
@@ -106,6 +107,11 @@ def resolve_run(
     count = seeds if seeds is not None else SEEDS[tier]
     if count < 1:
         raise Misuse(f"--seeds: at least 1, got {count}")
+    if not 0 <= first_seed <= HELD_OUT_SEED - count:
+        raise Misuse(
+            f"--first-seed: 0 to {HELD_OUT_SEED - count} with --seeds {count}, got {first_seed}; "
+            f"seeds from {HELD_OUT_SEED} on are held out"
+        )
     steps = budget if budget is not None else card.budgets[tier]
     if steps < 1:
         raise Misuse(f"--budget: at least 1 environment step, got {steps}")
@@ -127,7 +133,7 @@ def resolve_run(
         defenses=hardenings,
         detectors=watchers,
         diagnoses=tuple(_diagnosis(name) for name in sorted(set(diagnoses))),
-        seeds=tuple(range(count)),
+        seeds=tuple(range(first_seed, first_seed + count)),
         tier=tier,
         budget_steps=steps,
         episodes=EPISODES[tier],

@@ -45,6 +45,19 @@ def test_what_is_said_wins(resolve: Resolve) -> None:
     assert list(spec.victims) == ["beta", "alpha"]
 
 
+def test_a_run_may_begin_at_a_later_seed(resolve: Resolve) -> None:
+    """As many as are asked for; those that others may have trained are left out."""
+    assert resolve(seeds=2, first_seed=3).seeds == (3, 4)
+    assert resolve(seeds=1, first_seed=HELD_OUT_SEED - 1).seeds == (HELD_OUT_SEED - 1,)
+
+
+@pytest.mark.parametrize(("first", "count"), [(-1, 1), (HELD_OUT_SEED, 1), (HELD_OUT_SEED - 1, 2)])
+def test_no_seed_is_below_zero_or_held_out(resolve: Resolve, first: int, count: int) -> None:
+    """Refused with the option's name, the value and what is allowed."""
+    with pytest.raises(Misuse, match=rf"--first-seed: 0 to {HELD_OUT_SEED - count} .*got {first};"):
+        resolve(seeds=count, first_seed=first)
+
+
 def test_a_method_named_twice_runs_once(resolve: Resolve) -> None:
     """Attacks and defenses alike."""
     spec = resolve(attack_names=["ours", "ours"], defense_names=["mixed", "retrain", "mixed"])
