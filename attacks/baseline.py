@@ -52,6 +52,7 @@ MUJOCO_PUBLISHED: dict[str, Any] = {
     "anneal": False,
     "gamma": 0.99,
     "clip_value": True,
+    "value_weight": 0.25,  # vf_coef .5 of a loss that PPO2 has halved already
     "log_std": 0.0,
     "obs_clip": 10.0,
     "scale_reward": True,

@@ -34,6 +34,24 @@ def wilson(wins: int, episodes: int, level: float = 0.95) -> tuple[float, float]
     return low, high
 
 
+def rate_ratio(
+    successes: int, trials: int, of_successes: int, of_trials: int, level: float = 0.95
+) -> tuple[float, float, float]:
+    """The ratio of two rates with its interval: Katz's, by logarithms (1978), each count raised by
+    .5 (Walter 1975) so that it is finite at 0 and at all.
+
+    Raises:
+        ValueError: no trials on a side, or impossible counts.
+    """
+    for wins, episodes in ((successes, trials), (of_successes, of_trials)):
+        if not 0 <= wins <= episodes or not episodes:
+            raise ValueError(f"successes must lie in 0..trials, trials > 0, got {wins}/{episodes}")
+    a, n, b, m = (count + 0.5 for count in (successes, trials, of_successes, of_trials))
+    ratio = (a / n) / (b / m)
+    half = NormalDist().inv_cdf(0.5 + level / 2) * math.sqrt(1 / a - 1 / n + 1 / b - 1 / m)
+    return ratio, ratio * math.exp(-half), ratio * math.exp(half)
+
+
 def iqm(values: Sequence[float] | NDArray[np.float64]) -> float:
     """Interquartile mean (Agarwal et al. 2021): the mean of the middle half.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark.arena.tally import Tally
-from benchmark.leaderboard import scoring
-from benchmark.leaderboard.flags import flags, seat_asymmetry
+from benchmark.leaderboard import beside, scoring
+from benchmark.leaderboard.flags import fewer_met, flags, seat_asymmetry
 from benchmark.leaderboard.table import (
     Table,
     linked,
@@ -27,7 +27,11 @@ def attack_tables(
     title: str, records: Sequence[Record], links: dict[str, str] | None
 ) -> list[Table]:
     """The tables of undefended cells of one game, its options and a tier."""
-    return [_attacks(title, records, links), _victims(title, records), *_transfers(title, records)]
+    return [
+        _attacks(title, records, links),
+        _victims(title, records, links),
+        *_transfers(title, records, links),
+    ]
 
 
 def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
@@ -37,6 +41,7 @@ def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None
             "attack",
             "victim",
             "score (95 %)",
+            "wins (95 %)",
             "2nd mode",
             "no loss",
             "wins by",
@@ -46,11 +51,11 @@ def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None
         ],
         words=2,
         note="runs: training seeds x steps. score: 100 x interquartile mean of the adversary's "
-        "win rate over seeds. 2nd mode: win rate against the same victim acting the other way "
-        "(sampled, where its card ranks the mean action). wins by: the commonest way in which its "
-        "matches were won, with its share of them. replay: win rate of the same adversaries under "
-        "the game's other physics. transfer: mean win rate against the other victims over "
-        "the one against its own.",
+        "win rate over seeds. wins: of all matches, seeds pooled. 2nd mode: win rate against the "
+        "same victim acting the other way (sampled, where its card ranks the mean). wins by: the "
+        "commonest way in which its matches were won, with its share of them. replay: win rate of "
+        "the same adversaries under the game's other physics. transfer: mean win rate against the "
+        "other victims over the one against its own.",
     )
     rows = []
     seats = seat_texts(records)
@@ -63,14 +68,14 @@ def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None
         ratio = scoring.transfer(cells).ratio
         row = [
             attack + TRACKS[track] + seats[cell.seat], victim, score_text(score, cells),
-            _other_mode(cells), percent(tally.non_loss_rate),
+            rate_text(tally), _other_mode(cells), percent(tally.non_loss_rate),
             _commonest_win(tally), _played(cells, "replay"),
             "-" if ratio is None else f"{ratio:.2f}", runs_text(cells, budget),
         ]  # fmt: skip
         rows.append((victim, -score.value, linked(row, cells, links)))
         for flag in sorted({flag for cell in cells for flag in flags(cell)}):
             table.flags.append(f"{attack} on {victim}: {flag}")
-    table.flags += seat_asymmetry(records)
+    table.flags += [*seat_asymmetry(records), *fewer_met(records)]
     table.rows = [row for *_, row in sorted(rows, key=lambda item: item[:2])]
     return with_links(table, links)
 
@@ -81,7 +86,7 @@ def seat_texts(records: Sequence[Record]) -> dict[str, str]:
     return {seat: "" if len(seats) == 1 else f" as {seat}" for seat in seats}
 
 
-def _victims(title: str, records: Sequence[Record]) -> Table:
+def _victims(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
     table = Table(
         f"Victims of {title}: the scale",
         ["victim", "random wins", "zero wins", "regular opponents win"],
@@ -89,30 +94,28 @@ def _victims(title: str, records: Sequence[Record]) -> Table:
         note="win rate of scripted floors and of regular opponents in the adversary's seat.",
     )
     for player, cells in scoring.group(records, lambda r: r.cell.victim).items():
-        played = [cell for cell in cells if cell.failure is None] or cells
-        one = [min(played, key=lambda r: (-len(r.cell.others), r.id))]  # met most opponents
-        table.rows.append(
-            [
-                player.name,
-                rate_text(scoring.pooled(one, "floor", "random")),
-                rate_text(scoring.pooled(one, "floor", "zero")),
-                rate_text(scoring.pooled(one, "regular")),
-            ]
-        )
-    return table
+        floors, regular = beside.fullest(cells, "floor"), beside.fullest(cells, "regular")
+        row = [
+            player.name,
+            rate_text(scoring.pooled(floors, "floor", "random")),
+            rate_text(scoring.pooled(floors, "floor", "zero")),
+            rate_text(scoring.pooled(regular, "regular")),
+        ]
+        table.rows.append(linked(row, list({r.id: r for r in (*floors, *regular)}.values()), links))
+    return with_links(table, links)
 
 
-def _transfers(title: str, records: Sequence[Record]) -> list[Table]:
+def _transfers(title: str, records: Sequence[Record], links: dict[str, str] | None) -> list[Table]:
     made = []
     learned = [r for r in records if r.cell.track != "none"]
     for attack, cells in scoring.group(learned, _entry).items():
-        table = matrix_table(f"Transfer of {attack[0]} on {title}", cells)
+        table = matrix_table(f"Transfer of {attack[0]} on {title}", cells, links)
         if table is not None:
             made.append(table)
     return made
 
 
-def matrix_table(title: str, cells: Sequence[Record]) -> Table | None:
+def matrix_table(title: str, cells: Sequence[Record], links: dict[str, str] | None) -> Table | None:
     """Adversaries by the victim they were trained on, against every victim; None for just one."""
     matrix = scoring.transfer(cells)
     if len(matrix.targets) < 2:
@@ -125,8 +128,10 @@ def matrix_table(title: str, cells: Sequence[Record]) -> Table | None:
     )
     for source in matrix.sources:
         row = [matrix.tallies.get((source, target)) for target in matrix.targets]
-        table.rows.append([source, *("-" if t is None else rate_text(t, 0) for t in row)])
-    return table
+        own = [one for one in cells if one.cell.victim.name == source]
+        texts = [source, *("-" if t is None else rate_text(t, 0) for t in row)]
+        table.rows.append(linked(texts, own, links))
+    return with_links(table, links)
 
 
 def _entry(record: Record) -> tuple[str, str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf, sqrt
 from statistics import fmean, median_high, variance
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from benchmark.evaluation.curves import area, steps_to
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.scoring import EXPLOITED, group
-from benchmark.records.record import Record
+from benchmark.records.record import Record, Role
 
 
 class Worst(NamedTuple):
@@ -26,16 +26,34 @@ def worst_victim(records: Sequence[Record]) -> Worst:
     return min((Worst(name, fmean(rates)) for name, rates in means), key=lambda w: w.win_rate)
 
 
-def lift(records: Sequence[Record]) -> float | None:
+def fullest(records: Sequence[Record], role: Role) -> list[Record]:
+    """Of one victim's records the one with matches of a role that met most others; or none.
+
+    A victim's floors and regular opponents are its own, whichever attack's record they stand in.
+    """
+    played = [record for record in records if record.of_role(role)]
+    return sorted(played, key=lambda r: (-len(r.cell.others), r.id))[:1]
+
+
+def regular_rates(records: Sequence[Record]) -> dict[str, float]:
+    """What regular opponents win against each victim (by sha256) that met some."""
+    victims = group(records, lambda r: r.cell.victim.sha256)
+    tallies = {
+        sha256: scoring.pooled(fullest(cells, "regular"), "regular")
+        for sha256, cells in victims.items()
+    }
+    return {sha256: tally.win_rate for sha256, tally in tallies.items() if tally.episodes}
+
+
+def lift(records: Sequence[Record], regular: Mapping[str, float]) -> float | None:
     """Mean over cells of what the attack wins more often than the victim's regular opponents.
 
-    In [-1, 1]; None where none of the cells has met one.
+    regular: `regular_rates`, the same for every attack. In [-1, 1]; None where no victim has any.
     """
-    regular = [scoring.pooled([record], "regular") for record in records]
     lifts = [
-        scoring.win_rate(record) - tally.win_rate
-        for record, tally in zip(records, regular, strict=True)
-        if tally.episodes
+        scoring.win_rate(record) - regular[record.cell.victim.sha256]
+        for record in records
+        if record.cell.victim.sha256 in regular
     ]
     return fmean(lifts) if lifts else None
 

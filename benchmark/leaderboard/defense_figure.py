@@ -21,7 +21,7 @@ LINES: tuple[tuple[str, Part], ...] = (
     ("against the stored adversary", lambda part: part.stored),
     ("against held-out ones", lambda part: part.held_out),
     ("against a fresh one", lambda part: part.fresh),
-    ("clean play kept", lambda part: part.clean),
+    ("clean play kept (at most 1)", lambda part: part.clean),
 )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.diagnosed import split_texts
+from benchmark.leaderboard.flags import fresh_fell_short
 from benchmark.leaderboard.judged import exploit_text
 from benchmark.leaderboard.scoring import DefenseParts
 from benchmark.leaderboard.study import Row, interval
-from benchmark.leaderboard.table import Table, mean_text
+from benchmark.leaderboard.table import Table, clean_text, mean_text
 from benchmark.records.record import Record
 
 NOTE = (
@@ -31,7 +32,8 @@ def defense_study_table(title: str, rows: Sequence[Row], asked: int) -> Table:
     table = Table(
         title,
         [
-            "variant", "score (95 %)", "stored", "held", "fresh (95 %)", "clean", "share",
+            "variant", "score (95 %)", "stored", "held", "fresh (95 %)", "clean",
+            "after / before (95 %)", "share",
             "exploit", "apart", "in",
         ],
         words=1,
@@ -47,13 +49,15 @@ def defense_study_table(title: str, rows: Sequence[Row], asked: int) -> Table:
                 mean_text([part.held_out for part in parts]),
                 _text(known(parts, lambda part: part.fresh), 2),
                 mean_text([part.clean for part in parts]),
+                clean_text(row.records) if row.records else "-",
                 _share(row.records),
                 exploit_text(row.records),
                 _apart(row.records),
                 _seeds(row.records, asked),
             ]
         )
-        for flag in sorted({flag for record in row.records for flag in record.flags}):
+        short = fresh_fell_short(row.records)
+        for flag in (*short, *sorted({flag for record in row.records for flag in record.flags})):
             table.flags.append(f"{row.label}: {flag}")
     return table
 

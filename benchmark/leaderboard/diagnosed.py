@@ -7,23 +7,25 @@ from collections.abc import Sequence
 from benchmark.arena.tally import Tally
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.judged import names
-from benchmark.leaderboard.table import Table, rate_text
+from benchmark.leaderboard.table import Table, linked, rate_text, with_links
 from benchmark.records.record import Record, Role
 
 
-def diagnosis_tables(title: str, records: Sequence[Record]) -> list[Table]:
+def diagnosis_tables(
+    title: str, records: Sequence[Record], links: dict[str, str] | None
+) -> list[Table]:
     """The tables of those cells that were diagnosed."""
     masked = [r for r in records if r.of_role("masked")]
     split = [r for r in records if r.splits]
     made = []
     if masked:
-        made.append(_masked(title, masked))
+        made.append(_masked(title, masked, links))
     if split:
-        made.append(_splits(title, split))
+        made.append(_splits(title, split, links))
     return made
 
 
-def _masked(title: str, records: Sequence[Record]) -> Table:
+def _masked(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
     table = Table(
         f"Diagnosis 'masked' on {title}",
         [
@@ -38,10 +40,9 @@ def _masked(title: str, records: Sequence[Record]) -> Table:
     for cells in scoring.rows(records):
         role: Role = "attack" if cells[0].cell.defense is None else "fresh"
         sides = [_pairs(one, role) + _pairs(one, "regular") for one in cells]
-        table.rows.append(
-            [*names(cells), *(rate_text(Tally.sum(part)) for part in zip(*sides, strict=True))]
-        )
-    return table
+        row = [*names(cells), *(rate_text(Tally.sum(part)) for part in zip(*sides, strict=True))]
+        table.rows.append(linked(row, cells, links))
+    return with_links(table, links)
 
 
 def _pairs(record: Record, role: Role) -> list[Tally]:
@@ -56,7 +57,7 @@ def _pairs(record: Record, role: Role) -> list[Tally]:
     ]
 
 
-def _splits(title: str, records: Sequence[Record]) -> Table:
+def _splits(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
     table = Table(
         f"Diagnosis 'split' on {title}",
         ["defense", "attack", "victim", "before", "floor", "after", "floor "],
@@ -70,8 +71,8 @@ def _splits(title: str, records: Sequence[Record]) -> Table:
         row = names(cells)
         for when in (0, 1):
             row += split_texts(cells, when)
-        table.rows.append(row)
-    return table
+        table.rows.append(linked(row, cells, links))
+    return with_links(table, links)
 
 
 def split_texts(cells: Sequence[Record], when: int) -> list[str]:

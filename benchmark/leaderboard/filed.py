@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark.leaderboard.table import Table, to_markdown_grid
 from benchmark.records.files import load
 from benchmark.records.record import Record
-from benchmark.records.votes import one_vote
+from benchmark.records.votes import latest, one_vote
 
 DIGITS = 12
 """Of a file's sha256: enough to tell an altered file from the one that was rendered."""
@@ -23,12 +23,17 @@ def filed_table(found: Mapping[Path, Record], links: Mapping[str, str]) -> Table
         words=2,
         note=f"All files that this page is rendered from, with the first {DIGITS} digits of what "
         "`sha256sum` says of them: no digit of a record changes unseen, also where no table "
-        "shows it. superseded: the same training as another record, which has met more.",
+        "shows it. superseded: the same training as another record, which has met more. earlier "
+        "version: of a method that has since been changed; to make it again, check out the commit "
+        "that the record names. Neither is in the tables above.",
     )
-    kept = {record.id for record in one_vote(found.values())}
+    kept = one_vote(found.values())
+    marks = {record.id: " (superseded)" for record in found.values()}
+    marks |= {record.id: " (earlier version)" for record in kept}
+    marks |= {record.id: "" for record in latest(kept)}
     for path, record in sorted(found.items(), key=lambda item: links[item[1].id]):
         link = f"[{record.id}]({links[record.id]})"
-        name = _cell(record) + ("" if record.id in kept else " (superseded)")
+        name = _cell(record) + marks[record.id]
         table.rows.append(
             [link, name, str(record.cell.seed), str(record.level), record.isolation.kind,
              hashlib.sha256(load(path)).hexdigest()[:DIGITS]]

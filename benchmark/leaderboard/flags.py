@@ -69,6 +69,37 @@ def seat_asymmetry(records: Sequence[Record]) -> list[str]:
     return found
 
 
+def fresh_fell_short(records: Sequence[Record]) -> list[str]:
+    """One line where fresh adversaries of a defended row win less than the stored ones at hand.
+
+    Their attack has not found what is there, so that what is held against them says more about its
+    search than about the victim.
+    """
+    fresh, stored = (scoring.pooled(records, role) for role in ("fresh", "stored"))
+    if not fresh.episodes or fresh.win_rate >= stored.win_rate or not _apart(fresh, stored):
+        return []
+    return [
+        f"fresh adversaries win {100 * fresh.win_rate:.1f}, the stored ones at hand "
+        f"{100 * stored.win_rate:.1f}: the fresh attack fell short"
+    ]
+
+
+def fewer_met(records: Sequence[Record]) -> list[str]:
+    """One line for every attack that met fewer of the other victims than another did.
+
+    Its transfer is a mean over others than theirs, and not to be compared.
+    """
+    found = []
+    for victim, cells in scoring.group(records, lambda r: r.cell.victim).items():
+        most = max(len(record.cell.others) for record in cells)
+        for part in scoring.rows(cells):
+            least = min(len(record.cell.others) for record in part)
+            if least < most and part[0].cell.track != "none":
+                label = part[0].cell.attack.label
+                found.append(f"{label} on {victim.name}: met {least} of {most} other victims")
+    return found
+
+
 def _apart(one: Tally, other: Tally) -> bool:
     """Whether Wilson's intervals of the two do not meet."""
     low, high = wilson(one.wins, one.episodes)

@@ -10,9 +10,10 @@ from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import bootstrap_mean
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.attacked import matrix_table
-from benchmark.leaderboard.flags import flags
+from benchmark.leaderboard.flags import flags, fresh_fell_short
 from benchmark.leaderboard.table import (
     Table,
+    clean_text,
     linked,
     mean_text,
     rate_text,
@@ -43,8 +44,8 @@ def defense_tables(
     made = []
     if hardened:
         before = [r for r in undefended if _pairing(r) in {_pairing(one) for one in hardened}]
-        made += [_defenses(title, [*before, *hardened], links), _company(title, hardened)]
-        made += _transfers(title, hardened)
+        made += [_defenses(title, [*before, *hardened], links), _company(title, hardened, links)]
+        made += _transfers(title, hardened, links)
     if detected:
         made.append(_detections(title, detected, links))
     return made
@@ -60,18 +61,22 @@ def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | Non
         f"Defenses on {title}",
         [
             "defense", "attack", "victim", "score (95 %)", "stored", "held", "fresh", "clean",
-            "exploit", "runs",
+            "after / before (95 %)", "exploit", "level", "runs",
         ],
         words=3,
         note="Robustness, 1 - the adversary's win rate, against stored adversaries (trained on "
         "the undefended victim), held-out ones (other seeds and attacks) and fresh ones (the "
-        "attack run again on the defended victim). clean: play kept against regular opponents. "
-        "score: 100 x clean x robustness to the worst attack, which is chosen on one half of the "
-        "episodes and reported on the other; that of no defense is against the stored one. "
-        "exploit: steps that the fresh attack took to win half of its matches, over those of the "
-        "first; the upper median over seeds, 'never' where at least half of them never did. A "
-        "score with <= lacks fresh adversaries, whose training failed on some seed, and would be "
-        "lower with them. Parts are means over the seeds that were not lost.",
+        "attack run again on the defended victim). held: against the worst of its adversaries. "
+        "clean: play kept against regular opponents, at most 1. after / before: the same without "
+        "that cap, matches pooled, with Katz's interval over matches. score: 100 x clean x "
+        "robustness to the worst attack, which is chosen on one half of the episodes and reported "
+        "on the other; that of no defense is against the stored adversary alone, so that defended "
+        "rows, which are judged by the worst of several, lose some points against it by that "
+        "choice. exploit: steps that the fresh attack took to win half of its matches, over those "
+        "of the first; the upper median over seeds, 'never' where at least half of them never did. "
+        "A score with <= lacks fresh adversaries, whose training failed on some seed, and would be "
+        "lower with them. Parts are means over the seeds that were not lost. level: the lowest of "
+        "its records.",
     )  # fmt: skip
     for cells in scoring.rows(records):
         cell = cells[0].cell
@@ -80,12 +85,14 @@ def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | Non
             *names(cells), _bound(cells) + score_text(scoring.defense_score(cells), cells),
             mean_text([p.stored for p in parts]),
             mean_text([p.held_out for p in parts]), mean_text([p.fresh for p in parts]),
-            mean_text([p.clean for p in parts]), exploit_text(cells),
+            mean_text([p.clean for p in parts]), clean_text(cells), exploit_text(cells),
+            str(min(one.level for one in cells)),
             runs_text(cells, cell.budget_steps),
         ]  # fmt: skip
         table.rows.append(linked(row, cells, links))
         for flag in sorted({flag for one in cells if cell.defense for flag in flags(one)}):
             table.flags.append(f"{' '.join(row[:3])}: {flag}")
+        table.flags += [f"{' '.join(row[:3])}: {line}" for line in fresh_fell_short(cells)]
     table.rows.sort(key=lambda row: (row[2], row[1], row[0] != NONE, row[0]))
     return with_links(table, links)
 
@@ -95,7 +102,7 @@ def _bound(cells: Sequence[Record]) -> str:
     return "<= " if any("fresh" in one.lost for one in cells) else ""
 
 
-def _company(title: str, records: Sequence[Record]) -> Table:
+def _company(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
     table = Table(
         f"Who else met the defended victims of {title}",
         [
@@ -107,19 +114,18 @@ def _company(title: str, records: Sequence[Record]) -> Table:
     )  # fmt: skip
     for cells in scoring.rows(records):
         after = [scoring.regular_play(one)[1] for one in cells]
-        table.rows.append(
-            [
-                *names(cells),
-                rate_text(scoring.pooled(cells, "floor", "random")),
-                rate_text(scoring.pooled(cells, "floor", "zero")),
-                rate_text(Tally.sum(after)),
-                rate_text(scoring.pooled(cells, "foreign")),
-            ]
-        )
-    return table
+        row = [
+            *names(cells),
+            rate_text(scoring.pooled(cells, "floor", "random")),
+            rate_text(scoring.pooled(cells, "floor", "zero")),
+            rate_text(Tally.sum(after)),
+            rate_text(scoring.pooled(cells, "foreign")),
+        ]
+        table.rows.append(linked(row, cells, links))
+    return with_links(table, links)
 
 
-def _transfers(title: str, records: Sequence[Record]) -> list[Table]:
+def _transfers(title: str, records: Sequence[Record], links: dict[str, str] | None) -> list[Table]:
     """One matrix a defense and attack, where there are several victims."""
 
     def entry(record: Record) -> tuple[str, ...]:
@@ -132,7 +138,7 @@ def _transfers(title: str, records: Sequence[Record]) -> list[Table]:
 
     made = []
     for (defense, attack, *_), cells in scoring.group(records, entry).items():
-        table = matrix_table(f"Transfer of {attack} over {defense} on {title}", cells)
+        table = matrix_table(f"Transfer of {attack} over {defense} on {title}", cells, links)
         if table is not None:
             made.append(table)
     return made

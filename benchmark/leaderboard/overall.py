@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmark.evaluation.protocol import is_whole
 from benchmark.evaluation.statistics import Float, iqm_draws, percentiles
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.ranking import Draws, Entry, entries, placed, ranked
@@ -45,15 +46,15 @@ def options_text(record: Record) -> str:
 def overall(records: Sequence[Record]) -> Overall:
     """All attacks over the games of these undefended cells of one tier, under usual options.
 
-    A method goes by its label here: what it resolves to may differ by game.
+    Of trainings with the tier's whole budget only. A method goes by its label here: what it
+    resolves to may differ by game.
     """
-    usual = [r for r in records if r.cell.victim_ranked and not options_text(r)]
+    usual = [r for r in records if r.cell.victim_ranked and not options_text(r) and _whole(r)]
     games = scoring.group(usual, lambda r: r.cell.game)
     found: dict[tuple[str, str], dict[str, Entry]] = {}
     full: set[tuple[str, str, str]] = set()
     for game, part in games.items():
-        largest = max(record.cell.budget_steps for record in part)
-        chosen = [e for e in entries(part) if e.budget_steps == largest or e.track == "none"]
+        chosen = entries(part)
         for entry in chosen:
             found.setdefault((entry.label, entry.track), {})[game] = entry
         placed = [chosen[i] for league in ranked(chosen) for i in league]
@@ -72,6 +73,12 @@ def overall(records: Sequence[Record]) -> Overall:
         for key, its in found.items()
     ]
     return Overall(names, sorted(lines, key=_place))
+
+
+def _whole(record: Record) -> bool:
+    """Whether it had all of its tier's steps; a scripted floor takes none."""
+    cell = record.cell
+    return cell.track == "none" or is_whole(cell.game, cell.tier, cell.budget_steps)
 
 
 def _place(line: Line) -> tuple[float, float, str]:

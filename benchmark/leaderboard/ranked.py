@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 
 from benchmark.leaderboard import beside, scoring
 from benchmark.leaderboard.attacked import TRACKS, seat_texts
-from benchmark.leaderboard.overall import Overall, overall
+from benchmark.leaderboard.overall import Line, Overall, overall
 from benchmark.leaderboard.ranking import Entry, entries, ranks
-from benchmark.leaderboard.table import Table, score_text, steps
+from benchmark.leaderboard.table import (
+    Table,
+    is_single,
+    linked,
+    score_text,
+    steps,
+    with_links,
+)
 from benchmark.records.record import Record
 
 UNRANKED = "-"
 
 
-def entry_table(title: str, records: Sequence[Record]) -> Table | None:
+def entry_table(
+    title: str, records: Sequence[Record], links: dict[str, str] | None
+) -> Table | None:
     """The entries among undefended cells of one game, its options and a tier; None without any."""
     found = [entry for entry in entries(records) if entry.counted]
     if not found:
@@ -29,15 +38,16 @@ def entry_table(title: str, records: Sequence[Record]) -> Table | None:
         words=1,
         note="One row an attack and budget, over its victims. rank: 1 + the entries of the same "
         "track and budget that are better by more than their seeds leave open (paired bootstrap); "
-        "'-' is unranked: another tier than full, under 1000 episodes, or under 5 seeds on a "
-        "victim that another one met. score: 100 x interquartile mean of the win rate over victims "
-        "and seeds. worst victim: the one it wins least against. lift: points won above the "
-        "victim's regular opponents. AUC: mean win rate along the training. to 50 %: steps until "
-        "half of the last 200 training matches were won; the upper median. seed sd: in points, "
-        "within victims. wall: a training's time on the machine that it ran on. level: the lowest "
-        "of its records. runs: victims x seeds x steps.",
+        "'-' is unranked: less than tier full with all its steps and 1000 episodes, or under 5 "
+        "seeds on a victim that another one met with 5. score: 100 x interquartile mean of the win "
+        "rate over victims and seeds. worst victim: the one it wins least against. lift: points "
+        "won above the victim's regular opponents. AUC: mean win rate along the training. to 50 %: "
+        "steps until half of the last 200 training matches were won; the upper median. seed sd: in "
+        "points, within victims. wall: a training's time on the machine that it ran on. level: the "
+        "lowest of its records. runs: victims x seeds x steps.",
     )  # fmt: skip
     seats = seat_texts(records)
+    regular = beside.regular_rates(records)
     placed = list(zip(found, ranks(found), strict=True))
     scores = [entry.score for entry in found]
     order = sorted(range(len(found)), key=lambda i: (placed[i][1] or inf, -scores[i].value, i))
@@ -45,15 +55,16 @@ def entry_table(title: str, records: Sequence[Record]) -> Table | None:
         entry, rank = placed[i]
         name = entry.label + TRACKS[entry.track] + seats[entry.seat]
         row = [name, UNRANKED if rank is None else str(rank), score_text(scores[i], entry.counted)]
-        table.rows.append([*row, *_beside(entry.counted), runs(entry)])
-    return table
+        row += [*_beside(entry.counted, regular), runs(entry)]
+        table.rows.append(linked(row, entry.counted, links))
+    return with_links(table, links)
 
 
-def _beside(cells: Sequence[Record]) -> list[str]:
+def _beside(cells: Sequence[Record], regular: Mapping[str, float]) -> list[str]:
     worst = beside.worst_victim(cells)
     return [
         f"{worst.victim} {100 * worst.win_rate:.1f}",
-        _number(beside.lift(cells), 100, "+.1f"),
+        _number(beside.lift(cells, regular), 100, "+.1f"),
         _number(beside.sample_efficiency(cells), 1, ".3f"),
         _steps(beside.steps_to_exploit(cells)),
         _number(beside.seed_deviation(cells), 100, ".1f"),
@@ -85,16 +96,16 @@ def _overall_table(title: str, found: Overall) -> Table | None:
         ["attack", "rank", "overall (95 %)", *found.games],
         words=1,
         note="Attacks that were run on two games or more: the unweighted mean of their scores, '-' "
-        "where a game is missing. Each at the game's largest budget of this tier, over the victims "
-        "that it met there. rank: as on a game, of those that are ranked on every one.",
+        "where a game is missing. Each at the tier's budget, over the victims that it met there; a "
+        "single seed on some game leaves the mean without an interval. rank: as on a game, of "
+        "those that are ranked on every one.",
     )
     for line in (line for line in found.lines if len(line.games) > 1):
-        score = line.score
         table.rows.append(
             [
                 line.label + TRACKS[line.track],
                 UNRANKED if line.rank is None else str(line.rank),
-                "-" if score is None else f"{score.value:.1f} ({score.low:.1f}-{score.high:.1f})",
+                _mean_text(line),
                 *(
                     f"{line.games[game].score.value:.1f}" if game in line.games else "-"
                     for game in found.games
@@ -102,6 +113,16 @@ def _overall_table(title: str, found: Overall) -> Table | None:
             ]
         )
     return table
+
+
+def _mean_text(line: Line) -> str:
+    """The mean over games with its interval, or with the games that have a single seed."""
+    if line.score is None:
+        return "-"
+    single = [game for game, entry in line.games.items() if is_single(entry.counted)]
+    if single:
+        return f"{line.score.value:.1f} (1 seed: {', '.join(single)})"
+    return f"{line.score.value:.1f} ({line.score.low:.1f}-{line.score.high:.1f})"
 
 
 def duration(seconds: float | None) -> str:

@@ -6,6 +6,7 @@ Rank = 1 + the number of entries whose paired bootstrap difference has a lower b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from math import ceil, floor
 
 import numpy as np
 
+from benchmark.evaluation.protocol import is_whole
 from benchmark.evaluation.statistics import Float, mean_draws, percentiles
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.scoring import BOOTSTRAP_SEED, group
@@ -57,6 +59,12 @@ class Entry:
         """The protocol's AS of this game."""
         return scoring.attack_score(self.counted)
 
+    @cached_property
+    def settled(self) -> set[str]:
+        """The sha256 of the victims that it met with as many seeds as a rank takes."""
+        seeds = Counter(sha256 for sha256, _ in self.rates)
+        return {sha256 for sha256, count in seeds.items() if count >= RANKED_SEEDS}
+
     @property
     def league(self) -> tuple[str, int, str]:
         """Only entries of one league are compared: track, budget, seat."""
@@ -75,15 +83,15 @@ def entries(records: Sequence[Record]) -> list[Entry]:
 
 
 def rankable(entry: Entry, victims: set[str]) -> bool:
-    """Whether it is of tier full, with enough episodes, and enough seeds on each of these victims.
+    """Whether it had the full tier's budget and episodes, and met each of these victims enough.
 
-    victims: the sha256 of all that entries of its league met. Who left one out is not compared.
+    victims: sha256 of those that some entry of its league met with enough seeds to be ranked.
+    Who left one out is not compared.
     """
-    seeds = dict.fromkeys(victims, 0)
-    for sha256, _ in entry.rates:
-        seeds[sha256] += 1
-    return all(count >= RANKED_SEEDS for count in seeds.values()) and all(
-        record.cell.tier == "full" and record.cell.episodes >= RANKED_EPISODES
+    return victims <= entry.settled and all(
+        record.cell.tier == "full"
+        and is_whole(record.cell.game, "full", record.cell.budget_steps)
+        and record.cell.episodes >= RANKED_EPISODES
         for record in entry.counted
     )
 
@@ -93,8 +101,9 @@ def ranked(found: Sequence[Entry]) -> list[list[int]]:
     leagues = []
     for league in sorted({entry.league for entry in found}):
         members = [i for i, entry in enumerate(found) if entry.league == league and entry.counted]
-        victims = {sha256 for i in members for sha256, _ in found[i].rates}
-        leagues.append([i for i in members if rankable(found[i], victims)])
+        # Not all that somebody met: one seed on a victim of one's own would unrank all others.
+        victims = {sha256 for i in members for sha256 in found[i].settled}
+        leagues.append([i for i in members if victims and rankable(found[i], victims)])
     return leagues
 
 

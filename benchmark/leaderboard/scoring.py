@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.curves import steps_to
-from benchmark.evaluation.statistics import iqm, stratified_interval
+from benchmark.evaluation.statistics import iqm, rate_ratio, stratified_interval
 from benchmark.records.cell import method_key
 from benchmark.records.record import MatchSet, Record, Role
 
@@ -179,6 +179,21 @@ def clean_play(record: Record) -> float:
         raise ValueError(f"record {record.id} lacks regular matches before or after hardening")
     old, new = before.held_rate, after.held_rate
     return min(1.0, new / old) if old > 0 else 1.0
+
+
+def clean_change(records: Sequence[Record]) -> tuple[float, float, float] | None:
+    """Matches held against regular opponents after over before, seeds pooled, with an interval.
+
+    C without its cap of 1: a victim that was still learning may gain by any training. None where
+    one side was not played.
+    """
+    sides = [regular_play(record) for record in records]
+    before, after = (Tally.sum(side) for side in zip(*sides, strict=True))
+    if not before.episodes or not after.episodes:
+        return None
+    return rate_ratio(
+        after.ties + after.losses, after.episodes, before.ties + before.losses, before.episodes
+    )
 
 
 class Transfer(NamedTuple):

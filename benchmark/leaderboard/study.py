@@ -13,6 +13,8 @@ from benchmark.leaderboard import scoring
 from benchmark.leaderboard.table import Table, steps
 from benchmark.records.record import Record
 
+ADDED = "added_gradient"
+"""The diagnostic of an attack's curve that says how large its part of the gradient is."""
 MARKS = (0.5, 0.8)
 """Win rates whose first time is told."""
 NOTE = (
@@ -20,7 +22,9 @@ NOTE = (
     "standard deviation over seeds, in points. AUC: 100 x the mean over the budget of the win rate "
     "while training. Differences are paired by seed, to '{reference}'. to 50 / 80 %: steps after "
     "which so many of at least the last 200 training matches were won, the median over all seeds "
-    "('never' where most did not get there). replay: under the game's other physics. Intervals: "
+    "('never' where most did not get there). replay: under the game's other physics. added: norm "
+    "of the gradient that the method adds to the loss over that of PPO's own, the mean over the "
+    "training; '-' where it adds none. Intervals: "
     "percentile bootstrap over seeds, which covers .76 instead of .95 with 3 seeds (it is then "
     "their range) and .84 with 5; the rows are many and their intervals each for itself. in: seeds "
     "that are done, of those asked for."
@@ -49,7 +53,7 @@ def study_table(title: str, rows: Sequence[Row], reference: Row, asked: int) -> 
         title,
         [
             "variant", "win rate (95 %)", "difference", "sd", "AUC (95 %)", "difference ",
-            "to 50 / 80 %", "replay", "in",
+            "to 50 / 80 %", "replay", "added", "in",
         ],
         words=1,
         note=NOTE.format(reference=reference.label),
@@ -65,6 +69,7 @@ def study_table(title: str, rows: Sequence[Row], reference: Row, asked: int) -> 
                 _difference(row, reference, area),
                 _times(row),
                 _replayed(row),
+                _added(row),
                 f"{len(row.records)} of {max(asked, len(row.records))}",
             ]
         )
@@ -123,6 +128,17 @@ def _time_to(row: Row, mark: float) -> str:
     times = [curves.steps_to(record.curves["attack"], mark) for record in row.records]
     middle = median(inf if time is None else float(time) for time in times)
     return "never" if middle == inf else steps(int(middle))
+
+
+def _added(row: Row) -> str:
+    """How much of the gradient is the method's own, by the curves' diagnostic."""
+    found = [
+        point.diagnostics[ADDED]
+        for record in row.records
+        for point in record.curves["attack"]
+        if ADDED in point.diagnostics
+    ]
+    return f"{sum(found) / len(found):.3g}" if found else "-"
 
 
 def _replayed(row: Row) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +32,10 @@ and *lite* are never ranked. *process* records are self-reported (level 0).
 """
 
 
+LINKS = ("records", "record")
+"""Columns whose texts are links and nothing that a record says of itself."""
+
+
 @dataclass
 class Table:
     """Rows of text under columns; the first `words` columns are words, the rest are numbers."""
@@ -47,8 +52,7 @@ class Table:
     @property
     def footer(self) -> str:
         """What stands below: the note, and the automatic flags of its records."""
-        flagged = f"Flagged: {'; '.join(self.flags)}." if self.flags else ""
-        return " ".join(part for part in (self.note, flagged) if part)
+        return _footer(self.note, self.flags)
 
 
 def to_markdown(made: Sequence[Table], problems: Sequence[str] = ()) -> str:
@@ -74,7 +78,13 @@ def warning(problems: Sequence[str]) -> str:
 def to_markdown_table(table: Table) -> str:
     """A table with its title and footer."""
     grid = to_markdown_grid(table)
-    return f"## {table.title}\n\n{grid}\n" + (f"\n{table.footer}\n" if table.footer else "")
+    footer = _footer(table.note, [plain(flag) for flag in table.flags])
+    return f"## {plain(table.title)}\n\n{grid}\n" + (f"\n{footer}\n" if footer else "")
+
+
+def _footer(note: str, flags: Sequence[str]) -> str:
+    flagged = f"Flagged: {'; '.join(flags)}." if flags else ""
+    return " ".join(part for part in (note, flagged) if part)
 
 
 def to_markdown_grid(table: Table) -> str:
@@ -82,9 +92,17 @@ def to_markdown_grid(table: Table) -> str:
     align = ["left"] * table.words + ["right"] * (len(table.columns) - table.words)
     if table.columns[-1] == "records":
         align[-1] = "left"
-    return tabulate(
-        table.rows, table.columns, tablefmt="github", colalign=align, disable_numparse=True
-    )
+    links = {at for at, column in enumerate(table.columns) if column in LINKS}
+    rows = [
+        [text if at in links else plain(text) for at, text in enumerate(row)] for row in table.rows
+    ]
+    return tabulate(rows, table.columns, tablefmt="github", colalign=align, disable_numparse=True)
+
+
+def plain(text: str) -> str:
+    """Text as Markdown shows it, whatever a record calls its players: no mark-up, no new cell."""
+    escaped = re.sub(r"[\\|\[\]`]|<(?=[A-Za-z/!?])", lambda found: "\\" + found[0], text)
+    return " ".join(escaped.split())
 
 
 def to_rich(table: Table) -> rich.table.Table:
@@ -131,9 +149,14 @@ def runs_text(cells: Sequence[Record], budget: int) -> str:
 
 def score_text(score: scoring.Score, cells: Sequence[Record]) -> str:
     """A score with its interval, or with the note that one seed has none."""
-    if len(cells) == len({cell.cell.victim.name for cell in cells}):
+    if is_single(cells):
         return f"{score.value:.1f} (1 seed)"
     return f"{score.value:.1f} ({score.low:.1f}-{score.high:.1f})"
+
+
+def is_single(cells: Sequence[Record]) -> bool:
+    """Whether every victim was met with one seed alone, so that no seeds tell an interval."""
+    return len(cells) == len({cell.cell.victim.sha256 for cell in cells})
 
 
 def victim_label(cell: Cell) -> str:
@@ -161,12 +184,27 @@ def mean_text(values: Sequence[float | None]) -> str:
     return f"{sum(known) / len(known):.2f}" if known else "-"
 
 
+def clean_text(cells: Sequence[Record]) -> str:
+    """How clean play changed, with its interval; '-' where it was not played on both sides."""
+    change = scoring.clean_change(cells)
+    return "-" if change is None else "{:.2f} ({:.2f}-{:.2f})".format(*change)
+
+
 def linked(row: list[str], cells: Sequence[Record], links: dict[str, str] | None) -> list[str]:
-    """A row with links to its records by seed, where there are links."""
+    """A row with links to its records, where there are any: by seed, of several victims by name."""
     if links is None:
         return row
-    seeds = sorted(cells, key=lambda c: (c.cell.seed, c.id))
-    return [*row, " ".join(f"[{c.cell.seed}]({links[c.id]})" for c in seeds)]
+    victims = scoring.group(cells, lambda c: victim_label(c.cell))
+    texts = [
+        ("" if len(victims) == 1 else f"{plain(name)} ") + _seeds(part, links)
+        for name, part in victims.items()
+    ]
+    return [*row, ", ".join(texts)]
+
+
+def _seeds(cells: Sequence[Record], links: dict[str, str]) -> str:
+    by_seed = sorted(cells, key=lambda c: (c.cell.seed, c.id))
+    return " ".join(f"[{c.cell.seed}]({links[c.id]})" for c in by_seed)
 
 
 def with_links(table: Table, links: dict[str, str] | None) -> Table:

@@ -11,7 +11,7 @@ from benchmark.leaderboard.table import steps
 from benchmark.leaderboard.tables import place
 from benchmark.records.cell import Cell, content_hash
 from benchmark.records.record import Record
-from benchmark.records.votes import one_vote
+from benchmark.records.votes import latest, one_vote
 
 NOT_KEY = {"seed", "others", "held_out", "foreign", "diagnoses"}
 """What two cells of an entry may differ in."""
@@ -67,7 +67,7 @@ class Entry:
 def entries(records: Iterable[Record]) -> list[Entry]:
     """The entries of these records, in the tables' order of places; the records by seed."""
     made = []
-    for where, part in scoring.group(one_vote(records), place).items():
+    for where, part in scoring.group(latest(one_vote(records)), place).items():
         for cells in scoring.rows(part):
             by_seed = sorted(cells, key=lambda r: (r.cell.seed, r.id))
             made.append(Entry(_key(by_seed[0]), where, by_seed))

@@ -15,7 +15,8 @@ RECORDS = "records"
 MATRIX = "trained on"
 """The first column of a transfer matrix."""
 VARIANT = " (variant)"
-_LINK = re.compile(r"\[([^\]\[]*)\]\(([0-9a-f]{16})\)")
+_LINK = re.compile(r"(?:(\S+) )?\[([^\]\[]*)\]\(([0-9a-f]{16})\)")
+"""A link to a record, the first of a victim's after the victim's name where a row is of several."""
 COLUMN_FACETS = {
     "attack": "attack", "victim": "victim", MATRIX: "victim", "defense": "defense",
     "detector": "defense",
@@ -97,8 +98,9 @@ class Index:
     def entry(self, table: Table, row: Sequence[str]) -> Entry | None:
         """By the records that it links, else by its words where only one entry has them."""
         if table.columns[-1] == RECORDS:
-            ids = [record for _, record in _LINK.findall(row[-1])]
-            return self._by_record.get(ids[0]) if ids else None
+            of = [self._by_record.get(record) for *_, record in _LINK.findall(row[-1])]
+            keys = {entry.key if entry else None for entry in of}
+            return of[0] if len(keys) == 1 else None
         alike = self._by_words.get((*table.place, *row[: table.words]), [])
         if table.columns[0] == "attack" and table.words == 1:
             alike = self._by_attack.get((*table.place, self.attack(table, row[0])), [])
@@ -138,7 +140,7 @@ def table_view(table: Table, index: Index) -> TableView:
     for row in table.rows:
         entry = index.trained(table, about, row[0]) if matrix else index.entry(table, row)
         cells = [
-            _matrix_cell(row[at], row[0], column) if matrix and at
+            _matrix_cell(row[at], row[0], column) if matrix and column.numeric
             else _cell(row[at], column, span, None if at else entry)
             for at, column, span in zip(telling, columns, spans, strict=True)
         ]  # fmt: skip
@@ -150,7 +152,10 @@ def table_view(table: Table, index: Index) -> TableView:
 
 def _cell(text: str, column: Column, span: tuple[float, float], entry: Entry | None) -> CellView:
     if column.label == RECORDS:
-        return CellView(text, records=_LINK.findall(text))
+        found = _LINK.findall(text)
+        return CellView(
+            text, records=[(f"{of} {seed}".strip(), record) for of, seed, record in found]
+        )
     if not column.numeric:
         return CellView(text, entry=entry.key if entry else None)
     return CellView(text, _value(text), whisker(text, span))

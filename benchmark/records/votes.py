@@ -1,10 +1,10 @@
-"""One vote a cell."""
+"""Which records a board counts: one vote a cell, and of every method its latest version."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmark.records.cell import content_hash
+from benchmark.records.cell import MethodRef, content_hash
 from benchmark.records.record import Record
 
 
@@ -27,3 +27,22 @@ def one_vote(records: Iterable[Record]) -> list[Record]:
         alone = record.cell.model_dump(mode="json", exclude=beside)
         kept.setdefault(content_hash(alone), record)
     return list(kept.values())
+
+
+def latest(records: Iterable[Record]) -> list[Record]:
+    """The records without those of a method that has a later version among them.
+
+    A version is raised where the same settings give something else (CONTRIBUTING), so the code of
+    today makes none of the earlier ones again. They stay on file.
+    """
+    found = list(records)
+    newest: dict[str, int] = {}
+    for record in found:
+        for method in _methods(record):
+            newest[method.name] = max(method.version, newest.get(method.name, method.version))
+    return [r for r in found if all(m.version == newest[m.name] for m in _methods(r))]
+
+
+def _methods(record: Record) -> list[MethodRef]:
+    cell = record.cell
+    return [cell.attack] if cell.defense is None else [cell.attack, cell.defense]

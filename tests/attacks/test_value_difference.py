@@ -173,7 +173,7 @@ def test_published_is_the_released_code_s_learner(game: str) -> None:
     card = registry.game(game).describe()
     config = ValueDifference.configure(card, {"preset": "published"})
     plain = Baseline.configure(card, {"preset": "published"})
-    assert (config.value_weight, config.anneal, config.weight) == (0.2, True, 1.0)
+    assert (config.value_weight, config.anneal, config.weight) == (0.1, True, 1.0)
     assert config.value_hidden == (128, 128)
     assert config.value_rate == config.learning_rate == plain.learning_rate
     assert config.value_minibatch == config.minibatch == plain.minibatch

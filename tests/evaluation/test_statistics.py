@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, trim_mean
+from scipy.stats.contingency import relative_risk
 
 from benchmark.evaluation.statistics import (
     BOOTSTRAP_DRAWS,
@@ -14,6 +15,7 @@ from benchmark.evaluation.statistics import (
     iqm,
     iqm_draws,
     mean_draws,
+    rate_ratio,
     stratified_interval,
     wilson,
 )
@@ -208,3 +210,29 @@ def test_the_interval_holds_the_point_and_rises_with_a_value(strata: list[list[f
 def test_the_interval_of_a_mean_holds_it(values: list[float], seed: int) -> None:
     low, high = bootstrap_mean(values, seed=seed)
     assert low - 1e-9 <= sum(values) / len(values) <= high + 1e-9
+
+
+@given(counts(), counts())
+def test_a_ratio_of_rates_lies_in_its_interval(
+    one: tuple[int, int], other: tuple[int, int]
+) -> None:
+    """Turned over, so is the interval; of equal counts it is 1."""
+    ratio, low, high = rate_ratio(*one, *other)
+    assert 0 < low <= ratio <= high
+    turned = rate_ratio(*other, *one)
+    np.testing.assert_allclose(turned, (1 / ratio, 1 / high, 1 / low), rtol=1e-9)
+    assert rate_ratio(*one, *one)[0] == pytest.approx(1)
+
+
+def test_a_ratio_of_rates_is_that_of_scipy_s_relative_risk() -> None:
+    """Katz's interval, but for the half that is added to each count: little among thousands."""
+    expected = relative_risk(30_000, 100_000, 20_000, 100_000)
+    interval = expected.confidence_interval()
+    found = rate_ratio(30_000, 100_000, 20_000, 100_000)
+    np.testing.assert_allclose(found, (expected.relative_risk, *interval), rtol=1e-4)
+
+
+@pytest.mark.parametrize("counts", [(3, 2, 1, 2), (1, 2, 0, 0), (-1, 2, 1, 2)])
+def test_impossible_counts_have_no_ratio(counts: tuple[int, int, int, int]) -> None:
+    with pytest.raises(ValueError, match=r"0\.\.trials"):
+        rate_ratio(*counts)

@@ -49,7 +49,7 @@ def test_a_row_is_the_mean_of_its_seeds() -> None:
 
 
 def test_a_variant_to_come_is_a_row_of_nothing() -> None:
-    assert defense_study_table("Study", ROWS, 3).rows[1] == ["p = 1", *["-"] * 8, "0 of 3"]
+    assert defense_study_table("Study", ROWS, 3).rows[1] == ["p = 1", *["-"] * 9, "0 of 3"]
 
 
 def test_the_share_is_by_steps_and_of_the_victim_s_own() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmark.arena.tally import Tally
-from benchmark.leaderboard.flags import flags
+from benchmark.leaderboard.flags import fewer_met, flags, fresh_fell_short
 from benchmark.leaderboard.table import to_markdown
 from benchmark.leaderboard.tables import tables
 from benchmark.learning.progress import CurvePoint
@@ -61,3 +61,19 @@ def test_a_run_and_the_board_say_the_same(record: Record) -> None:
 
 def test_a_silent_record_is_flagged_on_the_page() -> None:
     assert "ours on house: no better than random" in to_markdown(tables([attacked(5)]))
+
+
+def test_who_met_fewer_victims_than_others_did_is_flagged() -> None:
+    """Transfer is a mean over those that were at hand."""
+    few, many = attacked(50, others=["b"]), attacked(50, attack="x", others=["b", "c"])
+    assert fewer_met([few, many]) == ["ours on house: met 1 of 2 other victims"]
+    assert fewer_met([few]) == []
+
+
+def test_a_fresh_attack_that_falls_short_of_the_stored_one_is_flagged() -> None:
+    """Where chance does not explain it, and the other way round never."""
+    assert fresh_fell_short([defended(60, 0, 10)]) == [
+        "fresh adversaries win 5.0, the stored ones at hand 30.0: the fresh attack fell short"
+    ]
+    assert fresh_fell_short([defended(12, 0, 10)]) == []
+    assert fresh_fell_short([defended(10, 0, 60)]) == []

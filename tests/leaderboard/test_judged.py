@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -216,3 +217,18 @@ def test_the_split_before_and_after() -> None:
     record = record.model_copy(update={"splits": splits})
     row = cells(titled(tables([record]), "Diagnosis 'split'"), "retrain")
     assert list(row.values())[3:] == ["0.250", "0.001", "0.125", "0.001"]
+
+
+def test_clean_play_is_also_told_without_its_cap() -> None:
+    """A victim that gained by more training: C is 1, the ratio is not."""
+    row = cells(titled(tables([defended(40, 20, 60, clean=(150, 100))]), "Defenses"), "retrain")
+    assert row["clean"] == "1.00"
+    ratio, low, high = (float(x) for x in re.findall(r"[\d.]+", row["after / before (95 %)"]))
+    assert ratio == pytest.approx(2.0, abs=0.02)  # 100 of 200 held after 50
+    assert 1.4 < low < 1.6 < 2.5 < high < 2.8
+
+
+def test_a_row_has_the_lowest_level_of_its_records() -> None:
+    records = [defended(40, 20, 60), defended(40, 20, 60, seed=1)]
+    records[1] = records[1].model_copy(update={"level": 2})
+    assert cells(titled(tables(records), "Defenses"), "retrain")["level"] == "0"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.evaluation.protocol import TIER_STEPS
 from benchmark.leaderboard import beside
 from benchmark.leaderboard.ranked import duration
 from benchmark.leaderboard.table import Table
@@ -29,7 +30,8 @@ def lines(table: Table) -> list[dict[str, str]]:
 
 def full(wins: list[int], **changes: Any) -> list[Record]:
     """Records of tier full, one a seed."""
-    changes = {"tier": "full", "episodes": 1000, **changes}
+    budget = TIER_STEPS[changes.get("game", "pong-v1")]["full"]
+    changes = {"tier": "full", "episodes": 1000, "budget_steps": budget, **changes}
     return [attacked(w, seed=seed, **changes) for seed, w in enumerate(wins)]
 
 
@@ -48,7 +50,7 @@ def test_an_entry_is_told_over_its_victims() -> None:
     assert row["lift"] == "+5.0"  # 55 over a rival's 50
     assert row["seed sd"] == "15.8"
     assert (row["rank"], row["level"], row["wall"]) == ("1", "0", "1.5 s")
-    assert row["runs"] == "2 x 5 x 1 k"
+    assert row["runs"] == "2 x 5 x 8 M"
 
 
 def test_ranks_are_shown_where_the_tier_is_full() -> None:
@@ -139,9 +141,10 @@ def test_a_missing_game_leaves_no_mean_and_no_rank() -> None:
     assert rows[1]["sumo-humans-v1"] == "-"
 
 
-def test_of_several_budgets_the_largest_counts_overall() -> None:
-    """And games under other options stay out."""
+def test_only_the_tier_s_budget_counts_overall() -> None:
+    """Not the largest that somebody ran; and games under other options stay out."""
     records = full([400] * 5) + full([900] * 5, budget_steps=500)
+    records += full([900] * 5, budget_steps=10**9)
     records += full([600] * 5, game="sumo-ants-v1", game_options={})
     records += full([999] * 5, game="sumo-ants-v1", game_options={"physics": "original"})
     (row,) = lines(titled(tables(records), "Overall"))
@@ -178,3 +181,24 @@ def test_settings_are_entries_of_their_own() -> None:
 )
 def test_duration(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_lift_is_over_the_same_opponents_for_every_attack() -> None:
+    """The victim's, as the record that met most others counted them."""
+    alone = attacked(100)
+    weak = [match("regular", 20, adversary="rival") if m.role == "regular" else m
+            for m in alone.matches]  # fmt: skip
+    alone = alone.model_copy(update={"matches": weak})
+    rows = lines(titled(tables([alone, attacked(100, attack="x", others=["b"])]), "Scores"))
+    assert [row["lift"] for row in rows] == ["+0.0", "+0.0"]
+
+
+def test_over_games_a_single_seed_leaves_no_interval() -> None:
+    games = {"pong-v1": 2, "sumo-ants-v1": 1}
+    records = [
+        attacked(100, game=game, game_options={}, tier="lite", seed=seed,
+                 budget_steps=TIER_STEPS[game]["lite"])
+        for game, seeds in games.items() for seed in range(seeds)
+    ]  # fmt: skip
+    (row,) = lines(titled(tables(records), "Overall"))
+    assert row["overall (95 %)"] == "50.0 (1 seed: sumo-ants-v1)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from benchmark.arena.tally import Tally
+from benchmark.evaluation.protocol import TIER_STEPS
 from benchmark.leaderboard import table as tabling
 from benchmark.leaderboard.table import Table, to_markdown, to_rich
 from benchmark.leaderboard.tables import tables
@@ -171,13 +173,12 @@ def test_a_victim_and_seed_has_one_vote() -> None:
     assert all(line[table.columns.index("runs")].startswith("1 x") for line in table.rows)
 
 
-@pytest.mark.parametrize("part", ["victim", "version", "config"])
+@pytest.mark.parametrize("part", ["victim", "config"])
 def test_what_differs_inside_is_not_pooled(part: str) -> None:
-    """A victim made again under its old name, a method's next version, a changed preset."""
+    """A victim made again under its old name, a changed preset."""
     one, other = attacked(50), attacked(150, seed=1)
     updates: dict[str, dict[str, Any]] = {
         "victim": {"victim": player("house", "made again")},
-        "version": {"attack": other.cell.attack.model_copy(update={"version": 2})},
         "config": {"attack": other.cell.attack.model_copy(update={"config": {"rate": 0.1}})},
     }
     cell = other.cell.model_copy(update=updates[part])
@@ -260,3 +261,68 @@ def test_a_warning_is_one_line_for_each_file_and_holds_no_mark_up() -> None:
     text = tabling.warning(["a.json: not `JSON\n# Rank 1\n", "b.json: x"])
     assert text.splitlines()[2:] == ["> - `a.json: not 'JSON # Rank 1`", "> - `b.json: x`"]
     assert "2 file(s)" in text
+
+
+def test_names_from_records_are_no_mark_up() -> None:
+    """A name may hold anything; the row keeps its cells, links are only the program's own."""
+    evil = "a|b<img src=x>[c](http://d)`e`\n# f"
+    record = attacked(50, victim=evil)
+    text = to_markdown(tables([record], {record.id: "results/x/y.json"}))
+    assert r"a\|b\<img src=x>\[c\](http://d)\`e\` # f" in text
+    assert "[0](results/x/y.json)" in text
+    (line,) = [line for line in text.splitlines() if "| point 100 %" in line]
+    attacks = titled(tables([record], {record.id: "x"}), "Attacks on")
+    assert line.replace(r"\|", "").count("|") == len(attacks.columns) + 1
+
+
+def test_all_wins_stand_beside_the_interquartile_mean() -> None:
+    """Of seeds at 10, 50, 50 and 60 %: the middle half is 50, all of them 42.5."""
+    records = [attacked(wins, seed=k) for k, wins in enumerate((20, 100, 100, 120))]
+    cells = row(titled(tables(records), "Attacks on"), victim="house")
+    assert cells[SCORE].startswith("50.0")
+    assert cells["wins (95 %)"].startswith("42.5 (")
+
+
+def test_a_victim_s_scale_is_told_by_whoever_played_it() -> None:
+    """Also where the record that met most others has neither floors nor regular matches."""
+    bare = make_record([match("attack", 9)], others=[player("b"), player("c")], attack="x")
+    (line,) = titled(tables([bare, attacked(50)]), "Victims").rows
+    assert line[1:] != ["-", "-", "-"]
+    assert line[3].startswith("50.0 (")
+
+
+def test_what_is_ranked_comes_first() -> None:
+    """Tiers in their order, over games before game by game."""
+    both = [
+        attacked(50, tier=tier, game=game, game_options={}, budget_steps=TIER_STEPS[game][tier])
+        for tier in ("smoke", "full", "lite")
+        for game in ("sumo-ants-v1", "pong-v1")
+    ]
+    titles = [table.title for table in tables(both) if table.title.startswith(("Ov", "Attacks"))]
+    assert titles == [
+        title
+        for tier in ("full", "lite", "smoke")
+        for title in (
+            f"Overall, tier {tier}",
+            f"Attacks on pong-v1, tier {tier}",
+            f"Attacks on sumo-ants-v1, tier {tier}",
+        )
+    ]
+
+
+def test_rows_over_victims_link_the_records_of_each() -> None:
+    records = [attacked(50, victim=victim, seed=seed) for victim in "ba" for seed in (1, 0)]
+    links = {r.id: f"{r.cell.victim.name}{r.cell.seed}" for r in records}
+    (line,) = titled(tables(records, links), "Scores").rows
+    assert line[-1] == "a [0](a0) [1](a1), b [0](b0) [1](b1)"
+
+
+@pytest.mark.parametrize("start", ["Victims", "Transfer", "Who else", "Diagnosis"])
+def test_every_table_of_a_game_links_its_records(start: str) -> None:
+    """Each number leads to the counts behind it."""
+    blind = match("masked", 20, adversary="ours (seed 0)")
+    record = attacked(150, others=["b"])
+    record = record.model_copy(update={"matches": [*record.matches, blind]})
+    records = [record, defended(40, 20, 60)]
+    table = titled(tables(records, {r.id: r.id for r in records}), start)
+    assert all(re.fullmatch(r"\[0\]\([0-9a-f]{16}\)", line[-1]) for line in table.rows)

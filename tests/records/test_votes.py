@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.records.record import Record
-from benchmark.records.votes import one_vote
-from tests.factories import attacked
+from benchmark.records.votes import latest, one_vote
+from tests.factories import attacked, defended
 
 
 def ids(records: list[Record]) -> list[str]:
@@ -35,3 +35,23 @@ CELLS = [
 @given(st.permutations(CELLS))
 def test_the_order_of_records_decides_nothing(records: list[Record]) -> None:
     assert ids(one_vote(records)) == ids(one_vote(CELLS))
+
+
+def versioned(record: Record, version: int, part: str = "attack") -> Record:
+    """The same of another version of its attack or defense."""
+    changed = getattr(record.cell, part).model_copy(update={"version": version})
+    cell = record.cell.model_copy(update={part: changed})
+    return record.model_copy(update={"cell": cell, "id": cell.id})
+
+
+def test_of_a_method_only_the_latest_version_counts() -> None:
+    """An attack's, wherever it was at work; one that has no other stays, whatever its number."""
+    old, new = attacked(50), versioned(attacked(60, seed=1), 3)
+    others = [versioned(attacked(70, attack="baseline"), 2)]
+    assert ids(latest([old, new, *others])) == ids([new, *others])
+    assert latest([defended(1, 2, 3), new]) == [new]
+
+
+def test_a_defense_of_an_earlier_version_does_not_count() -> None:
+    old, new = defended(1, 2, 3), versioned(defended(4, 5, 6, seed=1), 2, "defense")
+    assert ids(latest([old, new])) == [new.id]
