@@ -108,12 +108,29 @@ class Tally:
             told = told and (bool(part.breakdown) or not part.episodes)
             for how, count in part.breakdown.items():
                 breakdown[how] = breakdown.get(how, 0) + count
-        # What adds up in every part adds up in all: not checked again, boards sum a great many.
-        whole = object.__new__(cls)
-        named = {"wins": wins, "ties": ties, "losses": losses, "voids": voids}
-        for name, value in named.items():
-            object.__setattr__(whole, name, value)
-        object.__setattr__(whole, "breakdown", dict(sorted(breakdown.items())) if told else {})
+        ends = dict(sorted(breakdown.items())) if told else {}
+        return cls._unchecked(wins, ties, losses, voids, ends)
+
+    @classmethod
+    def totals(cls, tallies: Iterable[Tally]) -> Tally:
+        """All of several tallies together, without saying how they ended, which takes longest."""
+        wins = ties = losses = voids = 0
+        for part in tallies:
+            wins, ties = wins + part.wins, ties + part.ties
+            losses, voids = losses + part.losses, voids + part.voids
+        return cls._unchecked(wins, ties, losses, voids, {})
+
+    @classmethod
+    def _unchecked(
+        cls, wins: int, ties: int, losses: int, voids: int, breakdown: dict[str, int]
+    ) -> Tally:
+        """What adds up in every part adds up in all: not checked again, boards sum a great many."""
+        whole, put = object.__new__(cls), object.__setattr__
+        put(whole, "wins", wins)
+        put(whole, "ties", ties)
+        put(whole, "losses", losses)
+        put(whole, "voids", voids)
+        put(whole, "breakdown", breakdown)
         return whole
 
     def check_voids(self) -> None:

@@ -98,18 +98,17 @@ def iqm_draws(strata: Sequence[Sequence[float]], *, seed: int) -> Float:
     """IQMs (BOOTSTRAP_DRAWS,) of all values, each stratum resampled for itself.
 
     Nothing is sorted but the values: what a draw keeps of each is told by how many drawn ones lie
-    at or under it, less the quarter that is cut off at either end.
+    at or under it, less the quarter that is cut off at either end. Each stratum's are put in order
+    first, so that of a single stratum this is the same for all values.
     """
-    values, counts = _flat(strata), _counts(tuple(len(stratum) for stratum in strata), seed)
-    order, size = np.argsort(values, kind="stable"), len(values)
-    cut = size // 4
-    at_most = counts[order]
-    for k in range(1, size):  # several times as fast as cumsum along this axis
-        at_most[k] += at_most[k - 1]
-    kept = np.clip(at_most, cut, size - cut)
-    kept[1:] -= kept[:-1].copy()
-    kept[0] -= cut
-    means: Float = values[order] @ kept / (size - 2 * cut)
+    values = _flat([sorted(stratum) for stratum in strata])
+    sizes = tuple(len(stratum) for stratum in strata)
+    if len(sizes) == 1:
+        kept = _kept_alone(sizes, seed)
+    else:
+        order = np.argsort(values, kind="stable")
+        values, kept = values[order], _kept(_counts(sizes, seed)[order]).astype(np.float64)
+    means: Float = values @ kept / (len(values) - 2 * (len(values) // 4))
     return means
 
 
@@ -133,6 +132,29 @@ def percentiles(draws: Float, level: float = 0.95) -> tuple[float, float]:
 
 def _flat(strata: Sequence[Sequence[float]]) -> Float:
     return np.concatenate([np.asarray(stratum, dtype=np.float64) for stratum in strata])
+
+
+def _kept(at_most: NDArray[np.int16]) -> NDArray[np.int16]:
+    """How often the middle half of each draw has every value; at_most: the draws', in order.
+
+    Both (values, BOOTSTRAP_DRAWS). The argument's memory is used.
+    """
+    size = len(at_most)
+    cut = size // 4
+    for k in range(1, size):  # several times as fast as cumsum along this axis
+        at_most[k] += at_most[k - 1]
+    kept = np.clip(at_most, cut, size - cut)
+    kept[1:] -= kept[:-1].copy()
+    kept[0] -= cut
+    return kept
+
+
+@functools.lru_cache(maxsize=32)
+def _kept_alone(sizes: tuple[int, ...], seed: int) -> Float:
+    """`_kept` of a single stratum whose values are in order: most rows of a table have one."""
+    kept = _kept(_counts(sizes, seed).copy()).astype(np.float64)
+    kept.flags.writeable = False
+    return kept
 
 
 @functools.lru_cache(maxsize=32)

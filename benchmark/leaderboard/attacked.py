@@ -69,7 +69,7 @@ def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None
         row = [
             attack + TRACKS[track] + seats[cell.seat], victim, score_text(score, cells),
             rate_text(tally), _other_mode(cells), percent(tally.non_loss_rate),
-            _commonest_win(tally), _played(cells, "replay"),
+            _commonest_win(cells), _played(cells, "replay"),
             "-" if ratio is None else f"{ratio:.2f}", runs_text(cells, budget),
         ]  # fmt: skip
         rows.append((victim, -score.value, linked(row, cells, links)))
@@ -140,8 +140,9 @@ def _entry(record: Record) -> tuple[str, str, int]:
     return cell.attack.label, method_key(cell.attack), cell.budget_steps
 
 
-def _commonest_win(tally: Tally) -> str:
+def _commonest_win(cells: Sequence[Record]) -> str:
     """How matches were won most often: 'slow ball 83 %' of the wins."""
+    tally = Tally.sum(half for c in cells for m in c.of_role("attack") for half in (m.even, m.odd))
     wins = {k.split(":", 1)[1]: n for k, n in tally.breakdown.items() if k.startswith("win:")}
     if not wins:
         return "-"

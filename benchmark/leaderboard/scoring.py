@@ -69,9 +69,7 @@ def rows(records: Iterable[Record]) -> list[list[Record]]:
 
 def win_rate(record: Record) -> float:
     """The adversary's win rate against its victim in the ranked mode."""
-    halves = [half for m in record.of_role("attack") for half in (m.even, m.odd)]
-    episodes = sum(half.episodes for half in halves)
-    return sum(half.wins for half in halves) / episodes if episodes else 0.0
+    return pooled([record], "attack").win_rate
 
 
 def aggregate(records: Sequence[Record], value: Callable[[Record], float]) -> Score:
@@ -98,12 +96,12 @@ def defense_score(records: Sequence[Record]) -> Score:
 
 
 def pooled(records: Iterable[Record], role: Role, name: str | None = None) -> Tally:
-    """All matches of a role (of the adversary `name`) in the ranked mode, pooled."""
-    return Tally.sum(
+    """All matches of a role (of the adversary `name`) in the ranked mode, pooled; no breakdown."""
+    return Tally.totals(
         half
         for record in records
-        for m in record.of_role(role)
-        if name is None or m.adversary.name == name
+        for m in record.matches
+        if m.role == role and m.ranked_mode and (name is None or m.adversary.name == name)
         for half in (m.even, m.odd)
     )
 
@@ -135,7 +133,7 @@ def defense_parts(record: Record) -> DefenseParts:
 
 def _undefended_parts(record: Record) -> DefenseParts:
     attacks = record.of_role("attack")
-    held = Tally.sum(m.odd for m in attacks).held_rate if attacks else 1.0
+    held = Tally.totals(m.odd for m in attacks).held_rate if attacks else 1.0
     return DefenseParts(100 * held, stored=_robustness(record, "attack"), clean=1.0)
 
 
@@ -152,7 +150,7 @@ def exploit_ratio(record: Record) -> float | None:
 
 
 def _robustness(record: Record, role: Role) -> float | None:
-    rates = [m.tally.held_rate for m in record.of_role(role)]
+    rates = [Tally.totals((m.even, m.odd)).held_rate for m in record.of_role(role)]
     return min(rates) if rates else None
 
 
@@ -162,8 +160,8 @@ def regular_play(record: Record) -> tuple[Tally, Tally]:
     after: list[Tally] = []
     for m in record.of_role("regular"):
         # By name too: a defense may give the victim back as it was.
-        (before if m.victim == record.cell.victim else after).append(m.tally)
-    return Tally.sum(before), Tally.sum(after)
+        (before if m.victim == record.cell.victim else after).extend((m.even, m.odd))
+    return Tally.totals(before), Tally.totals(after)
 
 
 def clean_play(record: Record) -> float:
@@ -188,7 +186,7 @@ def clean_change(records: Sequence[Record]) -> tuple[float, float, float] | None
     one side was not played.
     """
     sides = [regular_play(record) for record in records]
-    before, after = (Tally.sum(side) for side in zip(*sides, strict=True))
+    before, after = (Tally.totals(side) for side in zip(*sides, strict=True))
     if not before.episodes or not after.episodes:
         return None
     return rate_ratio(
@@ -225,4 +223,4 @@ def transfer(records: Sequence[Record]) -> Transfer:
             tallies[own[0].victim.name, m.victim.name] += (m.even, m.odd)
     sources = sorted({i for i, _ in tallies})
     targets = sorted({j for _, j in tallies}, key=lambda name: (name not in sources, name))
-    return Transfer(sources, targets, {k: Tally.sum(v) for k, v in sorted(tallies.items())})
+    return Transfer(sources, targets, {k: Tally.totals(v) for k, v in sorted(tallies.items())})

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmark.evaluation.protocol import TIER_STEPS
 from benchmark.leaderboard import board
 from benchmark.leaderboard.table import to_markdown
 from benchmark.leaderboard.tables import tables
@@ -37,8 +38,9 @@ def many() -> Iterator[Record]:
                     won = int(rng.binomial(1000, rng.beta(2 + k / 10, 4)))
                     others = [f"v{v}" for v in range(VICTIMS) if v != victim]
                     yield attacked(
-                        won, attack=f"a{k}", tier="full", episodes=1000, others=others, **cell
-                    )
+                        won, attack=f"a{k}", tier="full", episodes=1000, others=others,
+                        budget_steps=TIER_STEPS[game]["full"], **cell,
+                    )  # fmt: skip
                 for k in range(DEFENSES):
                     wins = rng.integers(0, 200, 3).tolist()
                     yield defended(*wins, tier="lite", defense=f"d{k}", **cell)
