@@ -57,6 +57,20 @@ STUDIES: dict[str, tuple[Variant, ...]] = {
         variant("ours tuned", "ours"),
         _PLAIN,
     ),
+    # The same of the published loss: one thing at a time taken from the preset `paper`.
+    "parts-paper": (
+        variant("ours paper", "ours", preset="paper"),
+        variant("no action term", "ours", preset="paper", action_weight=0.0),
+        variant("no observation term", "ours", preset="paper", eta=0.0),
+        variant("no weight", "ours", preset="paper", saliency="none"),
+        variant("H's released inputs", "ours", preset="paper", transition_inputs="released"),
+        variant("raw observations", "ours", preset="paper", standardise=False),
+        _PUBLISHED,
+    ),
+    "anneal": (
+        _PLAIN,
+        *(variant(f"ours to {share}", "ours", anneal_until=share) for share in (0.3, 0.6, 1.0)),
+    ),
     "attacks": (
         _PLAIN,
         _PUBLISHED,

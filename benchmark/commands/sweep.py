@@ -33,6 +33,7 @@ from benchmark.display import Live, show_failures, show_plan
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import GameCard, Tier
 from benchmark.leaderboard import board
+from benchmark.leaderboard.curve_table import curve_table
 from benchmark.leaderboard.defense_figure import save_defense_figure
 from benchmark.leaderboard.defense_study import defense_study_table
 from benchmark.leaderboard.figure import check_drawable, save_figure
@@ -126,11 +127,13 @@ def sweep(
     budget_text = f"{steps(scope.budget_steps)} steps, tier {scope.tier}"
     title = f"Study '{study}'{against} on {scope.game}, {scope.victim}, {budget_text}"
     table = kind.table(title, rows)
+    curves = curve_table(title, rows, kind.training, scope.budget_steps)
     console.print(to_rich(table))
+    console.print(to_rich(curves))
     if figure is not None:
         kind.draw(figure, title, rows)
     if out is not None:
-        board.write(_page(table, figure, out), out)
+        board.write(_page((table, curves), figure, out), out)
     for path in (out, figure):
         if path is not None:
             console.print(f"wrote {path}", markup=False)
@@ -200,6 +203,7 @@ class _OfAttacks:
     """A study of attacks on an undefended victim."""
 
     attack: MethodRef | None = None
+    training = "attack"
 
     def __init__(self, asked: _Asked, variants: Sequence[Variant], reference: str):
         self._asked, self._reference, self.variants = asked, reference, variants
@@ -226,6 +230,8 @@ class _OfAttacks:
 
 class _OfDefenses:
     """A study of defenses against one attack, their states looked at before and after."""
+
+    training = "hardening"
 
     def __init__(self, asked: _Asked, variants: Sequence[Variant], reference: str | None):
         if reference is not None:
@@ -290,11 +296,11 @@ def _records(store: Path, results: Path | None) -> list[Record]:
     return list(found.values())
 
 
-def _page(table: Table, figure: Path | None, out: Path) -> str:
-    """The table, its figure and the command that made both, as Markdown."""
-    parts = [to_markdown_table(table)]
+def _page(shown: Sequence[Table], figure: Path | None, out: Path) -> str:
+    """The tables, their figure and the command that made all, as Markdown."""
+    parts = [to_markdown_table(table) for table in shown]
     if figure is not None:
         link = os.path.relpath(figure, out.parent).replace(os.sep, "/")
-        parts.append(f"![{table.title}]({link})\n")
+        parts.append(f"![{shown[0].title}]({link})\n")
     parts.append(f"Made by `{command_line()}`.\n")
     return "\n".join(parts)
