@@ -105,6 +105,10 @@ def _judge(contestant: Ended, referee: Ended | None, violation: str) -> tuple[St
          Status.VIOLATED, printable(violation)),
         (by_itself and both[1].exit_code == BUS_ERROR,
          Status.VIOLATED, "took the shared arrays from under the referee"),
+        # Everything that a referee holds is bounded by its spec, and grows by what a contestant asks
+        # of it alone, as a training asks it again in every try.
+        (by_itself and both[1].out_of_memory and both[1].exit_code != 0,
+         Status.OUT_OF_MEMORY, "asked for what the referee has no memory for"),
         (by_itself and both[1].exit_code != 0,
          Status.REFEREE_LOST, f"the referee ended with {told(both[1].exit_code)}"),
         (contestant.killed is Status.TIMED_OUT,
