@@ -95,7 +95,8 @@ class RefereeSpec(BaseModel):
     matches: PositiveInt = Field(default=1024, description="at most, of one arena")
     arenas: int = Field(default=64, ge=1, le=MAX_ARENAS, description="at most, in all")
     open_matches: PositiveInt = Field(
-        default=1 << 15, description="at most, of all arenas together: none is ever closed, and "
+        default=1 << 15,
+        description="at most, of all arenas together: none is ever closed, and "
         "each match of MuJoCo takes 20 KB of the referee's memory",
     )
     reports: PositiveInt = Field(default=20_000, description="at most, in all")

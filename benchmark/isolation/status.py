@@ -105,8 +105,8 @@ def _judge(contestant: Ended, referee: Ended | None, violation: str) -> tuple[St
          Status.VIOLATED, printable(violation)),
         (by_itself and both[1].exit_code == BUS_ERROR,
          Status.VIOLATED, "took the shared arrays from under the referee"),
-        # Everything that a referee holds is bounded by its spec, and grows by what a contestant asks
-        # of it alone, as a training asks it again in every try.
+        # A referee's memory is bounded by its spec and grows by what its contestant asks alone,
+        # which it would ask again in the next try.
         (by_itself and both[1].out_of_memory and both[1].exit_code != 0,
          Status.OUT_OF_MEMORY, "asked for what the referee has no memory for"),
         (by_itself and both[1].exit_code != 0,

@@ -6,6 +6,7 @@ cell: the same cell on the same kind of machine gives the same bytes.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, model_validator
@@ -84,7 +85,18 @@ class Isolation(Frozen):
     """Where the method's code ran."""
 
     kind: Literal["process", "container"]
-    image: str | None = None
+    image: str | None = Field(default=None, description="the digest of the containers' image")
+    pinned: bool = Field(
+        default=False,
+        description="the image was the pinned one, of the very code that started the run",
+        exclude_if=lambda pinned: not pinned,  # records are older than this field
+    )
+
+    @property
+    def enforced(self) -> bool:
+        """Whether the threat model was: in a container, of an image that is known and pinned."""
+        known = re.fullmatch("sha256:[0-9a-f]{64}", self.image or "") is not None
+        return self.kind == "container" and known and self.pinned
 
 
 class Record(Frozen):
@@ -142,9 +154,12 @@ class Record(Frozen):
         return self
 
     def _check_trainings(self) -> None:
-        """Curves count what can have been trained; only what ran in a container has a level."""
-        if self.level > 0 and self.isolation.kind != "container":
-            raise ValueError(f"level {self.level} of a run outside containers, which is level 0")
+        """Curves count what can have been trained; only an enforced isolation has a level."""
+        if self.level > 0 and not self.isolation.enforced:
+            raise ValueError(
+                f"level {self.level} of a run outside containers of the pinned image, which is "
+                "level 0"
+            )
         for name, curve in self.curves.items():
             steps = self.steps.get(name, 0) if self.cell.budget_steps else 0
             problem = impossible(curve, steps)

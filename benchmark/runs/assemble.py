@@ -149,6 +149,8 @@ def _isolation(results: Iterable[dict[str, Any]]) -> Isolation:
     """Where a cell's trainings ran: in containers of one image, or else in a process."""
     process = Isolation(kind="process")
     found = [Isolation.model_validate(one.get("isolation", process)) for one in results]
+    if not all(one.pinned for one in found):
+        found = [one.model_copy(update={"pinned": False}) for one in found]
     return found[0] if found and all(one == found[0] for one in found) else process
 
 

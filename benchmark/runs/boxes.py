@@ -74,11 +74,17 @@ class Contained(CheckFailed):
 class Boxes:
     """Runs trainings in pairs of containers of one image."""
 
-    def __init__(self, engine: Engine, image: str, *, memory_mib: int = 4096, threads: int = 1):
-        """threads: of torch and BLAS on either side; they move the last bits of a result."""
+    def __init__(
+        self, engine: Engine, image: str, *, pinned: bool = False, memory_mib: int = 4096,
+        threads: int = 1,
+    ):  # fmt: skip
+        """image: its digest, since a tag may move between two containers; pinned: as on record.
+
+        threads: of torch and BLAS on either side; they move the last bits of a result.
+        """
         self._engine, self._image = engine, image
         self._memory_mib, self._threads = memory_mib, {"threads": threads}
-        self.isolation = Isolation(kind="container", image=engine.image_id(image))
+        self.isolation = Isolation(kind="container", image=engine.image_id(image), pinned=pinned)
 
     def train(
         self, referee: RefereeSpec, orders: Orders, wall_s: float, told: Told, kept: Path

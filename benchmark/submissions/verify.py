@@ -5,8 +5,9 @@
    interval of the submitted ones (`prediction.py`), two-sided, at 95 % for all measures together.
 3. held-out: the method also ran on victims that its authors did not have.
 
-Only container runs can rise above level 0: in a process the method's code runs beside the victim
-and the counting, so what is found there is told, and the level stays.
+Only runs in containers of the pinned image can rise above level 0: in a process the method's code
+runs beside the victim and the counting, and an image of other code may do anything. What is found
+there is told, and the level stays.
 """
 
 from __future__ import annotations
@@ -100,8 +101,12 @@ def _level(shown: int, runner: Runner, records: Sequence[Record]) -> tuple[int, 
         why = "runs in a process stay at level 0, since nothing is enforced there"
         told = f"{why}; in containers these findings would make it {shown}"
         return 0, f"{told}: {missing}" if missing else told
+    if not runner.isolation.enforced:
+        return 0, f"runs in an image that is not the pinned one stay at level 0; shown: {shown}"
     if any(record.isolation.kind != "container" for record in records):
         return 0, "the submitted records are of runs in a process; submit in containers"
+    if not all(record.isolation.enforced for record in records):
+        return 0, "the submitted records are of an image that was not the pinned one; submit again"
     return shown, missing
 
 

@@ -45,7 +45,7 @@ HUNG = Ended(exit_code=137, killed=Status.REFEREE_LOST)
         (DIED, WELL, "NaN actions", Status.VIOLATED, "NaN"),
         (FULL, WELL, "hung up", Status.OUT_OF_MEMORY, "memory"),
         (LATE, BUS, "", Status.VIOLATED, "shared arrays"),
-        # A referee needs what its contestant asks for, so that is the contestant's, whatever it does.
+        # A referee needs what its contestant asks for: that is the contestant's doing.
         (WELL, FULL, "", Status.OUT_OF_MEMORY, "the referee has no memory"),
         (DIED, FULL, "", Status.OUT_OF_MEMORY, "the referee has no memory"),
         (LATE, FULL, "", Status.OUT_OF_MEMORY, "the referee has no memory"),

@@ -7,7 +7,9 @@ import pytest
 from benchmark.errors import CheckFailed, InfrastructureError, Misuse
 from benchmark.isolation.engine import Engine
 from benchmark.isolation.image import Facts
-from benchmark.runs import isolation
+from benchmark.isolation.status import Ended
+from benchmark.records.record import Isolation
+from benchmark.runs import boxes, isolation
 from benchmark.runs.isolation import choose
 
 FACTS = Facts(
@@ -60,7 +62,8 @@ def test_an_image_that_is_not_the_pinned_one_needs_leave() -> None:
     allowed = choose("container", allow_unpinned=True)
     assert allowed.boxes is not None
     assert "unpinned: the code has changed" in allowed.note
-    assert allowed.boxes.isolation.image == FACTS.digest
+    assert allowed.boxes.isolation == Isolation(kind="container", image=FACTS.digest)
+    assert not allowed.boxes.isolation.enforced
 
 
 @pytest.mark.usefixtures("engine")
@@ -70,6 +73,24 @@ def test_the_pinned_image_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         chosen = choose(asked)
         assert chosen.boxes is not None
         assert chosen.note.startswith("container: Docker 0, image sha256:000")
+        assert chosen.boxes.isolation.enforced
+
+
+@pytest.mark.usefixtures("engine")
+def test_containers_are_started_by_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tag may be given to another image while a run goes on."""
+    started: list[str] = []
+
+    def note(engine: object, image: str, *_: object, **__: object) -> Ended:
+        started.append(image)
+        return Ended(exit_code=0)
+
+    monkeypatch.setattr(isolation.image, "unpinned", lambda found, root: "")
+    monkeypatch.setattr(boxes, "run_container", note)
+    chosen = choose("container")
+    assert chosen.boxes is not None
+    chosen.boxes.alone(["true"], {}, 1.0)
+    assert started == [FACTS.digest]
 
 
 def test_an_unknown_isolation_is_refused() -> None:
