@@ -58,6 +58,15 @@ class Verdict(BaseModel):
     message: str
     log: tuple[str, ...] = ()
 
+    @property
+    def shown(self) -> str:
+        """All of it in one line, of the log its end."""
+        last = f"; last lines: {' | '.join(self.log[-LAST_LINES:])}" if self.log else ""
+        return f"{self.status}: {self.message}{last}"
+
+
+LAST_LINES = 3
+"""Of a log, where everything is told in one line."""
 
 KILLED = 128 + signal.SIGKILL
 BUS_ERROR = 128 + signal.SIGBUS

@@ -66,9 +66,8 @@ class Contained(CheckFailed):
     """A training that ended in its container without a policy: its status, and its last words."""
 
     def __init__(self, verdict: Verdict):
-        self.status = verdict.status
-        last = f"; last lines: {' | '.join(verdict.log[-3:])}" if verdict.log else ""
-        super().__init__(f"{verdict.status}: {verdict.message}{last}")
+        self.verdict, self.status = verdict, verdict.status
+        super().__init__(verdict.shown)
 
 
 class Boxes:
@@ -160,7 +159,7 @@ class Boxes:
 
     def _contestant(self, folder: Path, orders: Orders, limits: Limits) -> Task:
         """The contestant's: its orders, and where it may hold them code and a victim."""
-        homes = {"victim": orders.victim, "code": orders.code}
+        homes = {"victim": orders.victim, "code": orders.code, "wheels": orders.wheels}
         given = {name: home for name, home in homes.items() if home is not None}
         inside = {name: Path("/task") / name for name in given}
         path = _written(folder / "task.json", orders.model_copy(update={**inside, **self._threads}))

@@ -53,6 +53,9 @@ class Task(BaseModel):
         default=None, description="`module:Class` of a method that is not part of the image"
     )
     code: Path | None = Field(default=None, description="the folder that its module lies in")
+    wheels: Path | None = Field(
+        default=None, description="a folder of packages that it needs besides the image's"
+    )
     threads: int = Field(default=1, ge=1)
     checkpoint_s: float = Field(
         default=checkpoints.EVERY_S, description="seconds between checkpoints"
@@ -145,7 +148,7 @@ def _known(task: Task) -> Iterator[None]:
         yield
         return
     registry = attacks if task.kind == "attack" else defenses
-    with registry.including(task.method, task.entry, task.code):
+    with registry.including(task.method, task.entry, task.code, wheels=task.wheels):
         yield
 
 

@@ -201,6 +201,7 @@ class Boxed:
             victim=self._shelf.folder(job.victim, job) if holds else None,
             entry=None if local is None else local.value,
             code=None if local is None else local.folder,
+            wheels=None if local is None else local.wheels,
         )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from benchmark.records.store import Store
 from benchmark.registry import Victims, game
 from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.spec import BLACK_BOX, WHITE_BOX, RunSpec, resolve_run
-from benchmark.submissions import checklist, evidence, folder
+from benchmark.submissions import checklist, evidence
 from benchmark.submissions.checklist import Item, failed, passed, to_do
 from benchmark.submissions.folder import Submission
 from benchmark.submissions.manifest import FILE, TODO, Manifest
@@ -52,9 +52,9 @@ def submit(submission: Submission, asked: Asked, runner: Runner, show: Show) -> 
 
     Raises:
         Misuse: the command asks for what there is not.
-        InfrastructureError: a requirement is not installed, or the store cannot be used.
+        InfrastructureError: a requirement is not to be had, or the store cannot be used.
     """
-    folder.check_requirements(submission.manifest)
+    runner.ready(submission)
     report = Report(submission.sha256, list(_paperwork(submission)))
     try:
         with runner.knowing(submission) as kind:
@@ -88,7 +88,7 @@ def _paperwork(submission: Submission) -> Iterator[Item]:
     else:
         yield failed("its own test", f"{test} is missing")
     pinned = ", ".join(text.split(" ")[0] for text in about.requirements) or "none"
-    yield passed("requirements installed as pinned", pinned)
+    yield passed("requirements at hand as pinned", pinned)
 
 
 def _try_out(

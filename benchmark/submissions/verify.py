@@ -27,7 +27,7 @@ from benchmark.registry import Victims
 from benchmark.runs.run import Outcome
 from benchmark.runs.spec import RunSpec
 from benchmark.seeding import derive
-from benchmark.submissions import evidence, folder, prediction
+from benchmark.submissions import evidence, prediction
 from benchmark.submissions.checklist import Item, failed, passed, to_do
 from benchmark.submissions.folder import Submission
 from benchmark.submissions.measures import Measure, measures, own
@@ -72,11 +72,11 @@ def verify(submission: Submission, wanted: Wanted, runner: Runner, show: Show) -
 
     Raises:
         Misuse: there is no evidence, or it is not of this content, or an option is wrong.
-        InfrastructureError: a requirement is not installed, or the store cannot be used.
+        InfrastructureError: a requirement is not to be had, or the store cannot be used.
     """
     if wanted.seeds < 1:
         raise Misuse(f"--seeds: at least 1, got {wanted.seeds}")
-    folder.check_requirements(submission.manifest)
+    runner.ready(submission)
     found = Verification(submission.sha256)
     inquiry = _Inquiry(submission, wanted, runner, show)
     found.seeds = inquiry.fresh
