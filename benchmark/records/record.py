@@ -1,7 +1,7 @@
 """The record of a cell: its resolved configuration, its counts, where they come from.
 
-Counts are stored, never rates. Everything but `timings` and `provenance` is a function of the
-cell: the same cell on the same kind of machine gives the same bytes.
+Counts are stored, never rates. Everything but `timings`, `provenance` and `retries` is a function
+of the cell: the same cell on the same kind of machine gives the same bytes.
 """
 
 from __future__ import annotations
@@ -132,6 +132,11 @@ class Record(Frozen):
         description="matches that are missing, and which training left no policy to play them",
         exclude_if=lambda lost: not lost,
     )
+    retries: dict[str, Annotated[int, Field(ge=1, le=MOST)]] = Field(
+        default={},
+        description="how often each training was to begin again because its containers were lost",
+        exclude_if=lambda retries: not retries,
+    )
     failure: str | None = Field(
         default=None,
         description="why the training that the cell is about left no policy: nothing was played",
@@ -241,4 +246,4 @@ class Record(Frozen):
 
     def without_timings(self) -> dict[str, Any]:
         """What must be equal between two runs of the same cell."""
-        return self.model_dump(mode="json", exclude={"timings", "provenance", "command"})
+        return self.model_dump(mode="json", exclude={"timings", "provenance", "command", "retries"})

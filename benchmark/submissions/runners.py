@@ -17,7 +17,7 @@ from benchmark.records.record import Isolation
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.runs.boxes import Boxes
-from benchmark.runs.executors.executor import Display
+from benchmark.runs.executors.executor import Display, end
 from benchmark.runs.isolation import choose
 from benchmark.runs.run import Outcome, execute, preview
 from benchmark.runs.spec import RunSpec
@@ -123,7 +123,10 @@ class InContainers:
 
     def execute(self, spec: RunSpec, store: Store, victims: Victims, show: Show) -> Outcome:
         plan = preview(spec, store).plan
-        return execute(spec, plan, store, victims, lambda: show(spec, store), self._boxes)
+        outcome = execute(spec, plan, store, victims, lambda: show(spec, store), self._boxes)
+        if any(one.infrastructure for one in outcome.failures):  # it says nothing of the method
+            end(outcome.failures, store.root)
+        return outcome
 
 
 def told(verdict: Verdict, lines: Sequence[str], manifest: Manifest) -> dict[str, list[Check]]:

@@ -125,8 +125,10 @@ def _run(
     outcome = runner.execute(spec, store, victims, show)
     what = f"tier {asked.tier} on {name}"
     for failure in (one for one in outcome.failures if one.kind != "blocked"):
-        cause = failure.trace.strip().splitlines()[-3:]
-        detail = "; ".join([f"{failure.label}: {failure.message}", *map(str.strip, cause)])
+        cause = [*failure.log, *failure.trace.strip().splitlines()][-3:]
+        detail = "; ".join(
+            [f"{failure.label}: {failure.message} ({failure.kind})", *map(str.strip, cause)]
+        )
         report.items.append(failed(what, detail))
     if not outcome.failures:
         shown = told(submission.manifest, outcome.records)

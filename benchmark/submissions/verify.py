@@ -278,7 +278,9 @@ def _by_name(record: Record) -> dict[str, Measure]:
 
 def _ran(game: str, done: Outcome) -> list[Item]:
     """An item for each job that failed."""
-    return [failed("run", f"{game}: {one.label}: {one.message}") for one in done.failures]
+    return [
+        failed("run", f"{game}: {one.label}: {one.message} ({one.kind})") for one in done.failures
+    ]
 
 
 def _check_alike(spec: RunSpec, cell: Cell) -> None:

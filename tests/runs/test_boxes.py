@@ -48,6 +48,9 @@ class Told:
         self.tries += 1
         self.points = []
 
+    def lost(self) -> None:
+        """Nothing: `restart` comes before every try."""
+
     def report(self, point: CurvePoint) -> None:
         """A point."""
         self.points.append(point)
@@ -207,7 +210,8 @@ def test_an_attack_is_handed_nothing_of_its_victim(
 
 def test_what_failed_in_a_container_is_on_record(house: House, fake: Fake) -> None:
     """With its status and where it ran."""
-    boxes = fake(contestant=Ended(exit_code=137, out_of_memory=True))
+    end = Ended(exit_code=137, out_of_memory=True, log=("its last line",))
+    boxes = fake(contestant=end)
     worker = type(_worker(house))(house.store, house.shelf, boxes)
     job = training(house.plan(victim_names=["alpha"], seeds=1), "first")
     house.store.prepare()
@@ -216,7 +220,8 @@ def test_what_failed_in_a_container_is_on_record(house: House, fake: Fake) -> No
         worker.run(job, lambda *_: None)
     failed = house.store.failure(job.key)
     assert failed is not None
-    assert failed["failure"].startswith("out-of-memory")
+    assert failed["failure"] == "out-of-memory: needed more memory than is allowed"
+    assert (failed["status"], failed["log"]) == ("out-of-memory", ["its last line"])
     assert Isolation.model_validate(failed["isolation"]).image == "sha256:image"
     assert failed["steps"] == 64
 
