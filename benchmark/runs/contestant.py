@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -133,8 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         client = _connected(given.socket, given.arrays)
         with _known(task):
             policy = train(task, client)
-        client.close()
         artifact.save(policy, given.out)
+        client.close()  # last: from the referee's end on, this process has little time to end
     except BenchError as error:
         sys.stderr.write(f"contestant: {error}\n")
         return error.exit_code
@@ -172,4 +173,7 @@ def _connected(socket_path: Path, arrays: Path) -> Client:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # what libraries do on leaving takes long on a busy machine, and changes nothing

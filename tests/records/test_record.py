@@ -152,6 +152,15 @@ def test_that_an_image_was_not_pinned_is_no_part_of_a_file() -> None:
     assert b"pinned" not in to_json(attacked(50))
 
 
+def test_a_training_that_was_never_tried_again_says_nothing_of_it() -> None:
+    """Records that are older than the count keep their bytes."""
+    record = attacked(50)
+    assert b"retries" not in to_json(record)
+    tried = to_json(record.model_copy(update={"retries": {"attack": 1}}))
+    assert json.loads(tried)["retries"] == {"attack": 1}
+    assert json.loads(tried)["id"] == record.id
+
+
 def test_halves_of_unequal_size_are_refused(tmp_path: Path) -> None:
     """Else an empty odd half would be reported as a victim that is never beaten."""
     payload = payload_of(defended(50, 50, 50))
@@ -234,7 +243,9 @@ def test_a_forged_win_that_adds_up_changes_the_board(wins: int, more: int) -> No
 def test_without_timings_leaves_out_what_differs_between_machines() -> None:
     """And nothing else."""
     record = attacked(50)
-    elsewhere = record.model_copy(update={"timings": {}, "provenance": {}, "command": "x"})
+    elsewhere = record.model_copy(
+        update={"timings": {}, "provenance": {}, "command": "x", "retries": {"attack": 1}}
+    )
     assert elsewhere.without_timings() == record.without_timings()
     for name, value in {"flags": ["x"], "steps": {}, "level": 1}.items():
         other = record.model_copy(update={name: value})
