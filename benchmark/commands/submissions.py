@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from benchmark.commands.common import (
@@ -122,6 +123,9 @@ def verify(
         store=Store(store), seeds=seeds, salt=salt, victims=victims,
         tier=None if tier is None else tier_of(tier), command=command_line(),
     )  # fmt: skip
+    if not salt:
+        told = "bench: --salt is empty: who handed in could have known the fresh seeds"
+        Console(stderr=True).print(told, soft_wrap=True)
     chosen = runner(isolation, Store(store), allow_unpinned=allow_unpinned)
     submission = folder.read(path)
     with stoppable(store), _showing(chosen, as_json) as show:

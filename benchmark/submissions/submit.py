@@ -62,7 +62,7 @@ def submit(submission: Submission, asked: Asked, runner: Runner, show: Show) -> 
             _try_out(submission, kind, asked, runner, show, report)
     except CheckFailed as error:
         report.items.append(failed("the method loads", str(error)))
-    report.items += _remaining(submission, asked)
+    report.items += _remaining(submission, asked, runner)
     return report
 
 
@@ -184,8 +184,17 @@ def _no_victim(name: str) -> Item:
     )
 
 
-def _remaining(submission: Submission, asked: Asked) -> Iterator[Item]:
+def _remaining(submission: Submission, asked: Asked, runner: Runner) -> Iterator[Item]:
     """What a pull request needs that this run cannot have shown."""
+    again = f"bench submit {submission.folder}"
     if asked.tier != "full" or asked.budget is not None:
-        yield to_do("results that are ranked", f"bench submit {submission.folder} --tier full")
+        yield to_do("results that are ranked", f"{again} --tier full")
+    if not submission.manifest.paper.startswith("none"):
+        yield to_do(
+            "departures from the paper", "each a comment `# Departs from ...` where it acts, and a "
+            "row in docs/fidelity.md",
+        )  # fmt: skip
+    yield to_do("the evidence", f"commit {submission.evidence}: nothing is verified without it")
+    if not runner.isolation.enforced:
+        yield to_do("runs that are enforced", f"{again} --isolation container, in the pinned image")
     yield to_do("a level above 0", f"bench verify {submission.folder}, by the maintainers")
