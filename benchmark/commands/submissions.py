@@ -123,13 +123,13 @@ def verify(
         store=Store(store), seeds=seeds, salt=salt, victims=victims,
         tier=None if tier is None else tier_of(tier), command=command_line(),
     )  # fmt: skip
-    if not salt:
-        told = "bench: --salt is empty: who handed in could have known the fresh seeds"
-        Console(stderr=True).print(told, soft_wrap=True)
     chosen = runner(isolation, Store(store), allow_unpinned=allow_unpinned)
     submission = folder.read(path)
     with stoppable(store), _showing(chosen, as_json) as show:
         found = verifying.verify(submission, wanted, chosen, show)
+    if not salt:
+        told = "bench: --salt is empty: who handed in could have known the fresh seeds"
+        Console(stderr=True).print(told, soft_wrap=True)
     if as_json:
         print_json(
             {

@@ -77,6 +77,7 @@ def test_in_a_process_the_level_stays_0(dice: Make) -> None:
     made = submitted(dice())
     done = bench("verify", made, "--json")
     assert done.code == 0, done
+    assert "--salt is empty" in done.err
     assert (done.json["level"], done.json["shown"]) == (0, 2)
     assert "stay at level 0" in done.json["why"]
     assert "would make it 2: 'held-out victims' is not shown" in done.json["why"]
@@ -90,8 +91,10 @@ def test_with_held_out_victims_all_three_are_shown(dice: Make, tmp_path: Path) -
     """A policy that the submission has not met, imported into a store that is thrown away."""
     made = submitted(dice(), seeds=2)
     artifact.save(scribble(5, name="house-relu", seat="right"), tmp_path / "kept" / "one")
-    done = bench("verify", made, "--seeds", 1, "--victims", tmp_path / "kept", "--json")
+    kept = tmp_path / "kept"
+    done = bench("verify", made, "--seeds", 1, "--victims", kept, "--salt", "2026", "--json")
     assert done.code == 0, done
+    assert not done.err
     assert done.json["shown"] == 3
     assert "held-out-1-house-relu" in details(done, "passed")
     assert not (tmp_path / "store" / "victims").exists()
