@@ -48,6 +48,10 @@ def show_plan(console: Console, spec: RunSpec, preview: Preview, isolation: str)
     table.add_row("jobs", ", ".join([*counts, *([f"{looks} looks"] if looks else [])]) + done)
     table.add_row("expected", _duration(preview.seconds))
     table.add_row("isolation", Text(isolation))
+    if preview.in_process and isolation.startswith("container"):
+        table.add_row("", f"{preview.in_process} finished training(s) were done in a process, and "
+            "are taken as they are; another --store does them in containers",
+        )  # fmt: skip
     console.print(table)
     console.print()
 
@@ -57,8 +61,9 @@ def show_failures(console: Console, failures: list[Failure]) -> None:
     for failure in failures:
         line = f" {failure.label}: {failure.message} ({failure.kind})"
         console.print(Text.assemble(("failed", "red"), line), soft_wrap=True)
-        if failure.trace:
-            console.print(failure.trace, style="dim", markup=False)
+        for text in (failure.trace, "\n".join(failure.log)):
+            if text:
+                console.print(text, style="dim", markup=False)
 
 
 def _duration(seconds: float) -> str:

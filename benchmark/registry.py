@@ -30,6 +30,8 @@ class Local:
     value: str
     """`module:Class`, as an entry point writes it."""
     folder: Path
+    wheels: Path | None = None
+    """Packages that it needs and that are not installed."""
     stand_in: Any = None
     """Is handed out instead of what `value` names, whose module is then not imported here."""
 
@@ -38,18 +40,23 @@ class Local:
         if self.stand_in is not None:
             return self.stand_in
         module, _, attribute = self.value.partition(":")
-        if str(self.folder) not in sys.path:
-            sys.path.append(str(self.folder))  # last, so that it hides nothing that is installed
+        for place in self._places():
+            if place not in sys.path:
+                sys.path.append(place)  # last, so that it hides nothing that is installed
         importlib.invalidate_caches()
         found = importlib.import_module(module)
         if not self._holds(found):
             raise ImportError(f"there is another module '{module}': {found}")
         return getattr(found, attribute)
 
+    def _places(self) -> list[str]:
+        return [str(self.folder)] + ([] if self.wheels is None else [str(self.wheels)])
+
     def forget(self) -> None:
         """Unload what was imported from the folder."""
-        with contextlib.suppress(ValueError):
-            sys.path.remove(str(self.folder))
+        for place in self._places():
+            with contextlib.suppress(ValueError):
+                sys.path.remove(place)
         for name in [name for name, module in sys.modules.items() if self._holds(module)]:
             del sys.modules[name]
 
@@ -67,8 +74,9 @@ class Registry:
 
     @contextlib.contextmanager
     def including(
-        self, name: str, value: str, folder: Path, stand_in: Any = None
-    ) -> Iterator[None]:
+        self, name: str, value: str, folder: Path, stand_in: Any = None,
+        wheels: Path | None = None,
+    ) -> Iterator[None]:  # fmt: skip
         """Know one more plug-in, `module:Class` of a folder, until the block ends.
 
         Nothing of it runs before it is loaded; with a stand-in, which also stands in for the same
@@ -80,7 +88,7 @@ class Registry:
         points = self._points()
         if name in points and (stand_in is None or points[name].value != value):
             raise Misuse(f"{self.kind} '{name}' is there already: {points[name].value}")
-        self._local[name] = Local(value, folder.resolve(), stand_in)
+        self._local[name] = Local(value, folder.resolve(), wheels, stand_in)
         try:
             yield
         finally:

@@ -11,6 +11,7 @@ is wrong; 3: the referee itself failed, which is nobody's win or loss.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import signal
 import socket
@@ -80,13 +81,19 @@ class Referee:
         except Exception as error:  # whatever it is, the ledger must be filed
             traceback.print_exc()
             status, line = Status.FAILED, f"{type(error).__name__}: {error}"
-        finally:
-            self._listener.close()
-            self._arrays.close()
-            self._path.unlink(missing_ok=True)
         account = self._account(status, line)
-        publish(account)
+        try:
+            publish(account)  # before anything that a contestant may have laid in the way
+        finally:
+            self._close()
         return account
+
+    def _close(self) -> None:
+        """Let go of everything. Of the socket's path a contestant may have made a folder."""
+        self._listener.close()
+        self._arrays.close()
+        with contextlib.suppress(OSError):
+            self._path.unlink()
 
     def _serve(self, publish: Publish) -> tuple[Status, str]:
         publish(self._account(Status.RUNNING))

@@ -94,6 +94,11 @@ class RefereeSpec(BaseModel):
     )
     matches: PositiveInt = Field(default=1024, description="at most, of one arena")
     arenas: int = Field(default=64, ge=1, le=MAX_ARENAS, description="at most, in all")
+    open_matches: PositiveInt = Field(
+        default=1 << 15,
+        description="at most, of all arenas together: none is ever closed, and "
+        "each match of MuJoCo takes 20 KB of the referee's memory",
+    )
     reports: PositiveInt = Field(default=20_000, description="at most, in all")
     saves: PositiveInt = Field(default=20_000, description="checkpoints, at most, in all")
     checkpoint_bytes: PositiveInt = Field(default=64 << 20, description="at most, of one")
@@ -200,6 +205,10 @@ class Session:
         if number > spec.arenas or message.matches > spec.matches:
             line = f"arena {number} of {message.matches} matches: granted are {spec.arenas} arenas "
             raise Violation(Status.OVER_LIMIT, line + f"of {spec.matches} matches")
+        opened = sum(table.layout.matches for table in self._tables) + message.matches
+        if opened > spec.open_matches:
+            line = f"{opened} matches open at once, at most {spec.open_matches} are granted"
+            raise Violation(Status.OVER_LIMIT, line)
         names, mixture = self._opposite(message)
         seat_index = self._seat_index ^ message.attacking
         layout = Layout.of(self.card, seat_index, message.matches, self._arrays.used)

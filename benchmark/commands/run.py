@@ -31,13 +31,12 @@ from benchmark.commands.common import (
     stoppable,
 )
 from benchmark.display import Live, Silent, show_failures, show_plan
-from benchmark.errors import CheckFailed
 from benchmark.leaderboard.table import to_rich
 from benchmark.leaderboard.tables import tables
 from benchmark.learning.threads import use_threads
 from benchmark.records.store import Store
 from benchmark.registry import Victims
-from benchmark.runs.executors.executor import Display
+from benchmark.runs.executors.executor import Display, end
 from benchmark.runs.isolation import Choice, choose
 from benchmark.runs.jobs import Logs
 from benchmark.runs.logs import beside
@@ -101,7 +100,7 @@ def run(
         console.print(f"records: {store / 'records'}", markup=False)
     if outcome.failures:
         show_failures(Console(stderr=True), outcome.failures)
-        raise CheckFailed(f"{len(outcome.failures)} job(s) failed; the others are in {store}")
+    end(outcome.failures, store)
 
 
 def _run(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from benchmark.commands.common import (
@@ -75,7 +76,7 @@ def submit(
         store=Store(store), tier=tier_of(tier), seeds=seeds, budget=budget,
         victims=victim or [], against=against, command=command_line(),
     )  # fmt: skip
-    chosen = runner(isolation, allow_unpinned=allow_unpinned)
+    chosen = runner(isolation, Store(store), allow_unpinned=allow_unpinned)
     submission = folder.read(path)
     with stoppable(store), _showing(chosen, as_json) as show:
         report = submitting.submit(submission, asked, chosen, show)
@@ -122,10 +123,13 @@ def verify(
         store=Store(store), seeds=seeds, salt=salt, victims=victims,
         tier=None if tier is None else tier_of(tier), command=command_line(),
     )  # fmt: skip
-    chosen = runner(isolation, allow_unpinned=allow_unpinned)
+    chosen = runner(isolation, Store(store), allow_unpinned=allow_unpinned)
     submission = folder.read(path)
     with stoppable(store), _showing(chosen, as_json) as show:
         found = verifying.verify(submission, wanted, chosen, show)
+    if not salt:
+        told = "bench: --salt is empty: who handed in could have known the fresh seeds"
+        Console(stderr=True).print(told, soft_wrap=True)
     if as_json:
         print_json(
             {

@@ -45,7 +45,7 @@ from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.registry import game as game_class
-from benchmark.runs.executors.executor import Failure
+from benchmark.runs.executors.executor import Failure, end
 from benchmark.runs.isolation import Choice, choose
 from benchmark.runs.jobs import Logs
 from benchmark.runs.logs import beside
@@ -139,7 +139,7 @@ def sweep(
             console.print(f"wrote {path}", markup=False)
     if failures:
         show_failures(Console(stderr=True), failures)
-        raise CheckFailed(f"{len(failures)} job(s) failed; the others are in {store}")
+    end(failures, store)
 
 
 @dataclass(frozen=True)

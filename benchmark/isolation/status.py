@@ -58,6 +58,15 @@ class Verdict(BaseModel):
     message: str
     log: tuple[str, ...] = ()
 
+    @property
+    def shown(self) -> str:
+        """All of it in one line, of the log its end."""
+        last = f"; last lines: {' | '.join(self.log[-LAST_LINES:])}" if self.log else ""
+        return f"{self.status}: {self.message}{last}"
+
+
+LAST_LINES = 3
+"""Of a log, where everything is told in one line."""
 
 KILLED = 128 + signal.SIGKILL
 BUS_ERROR = 128 + signal.SIGBUS
@@ -105,6 +114,10 @@ def _judge(contestant: Ended, referee: Ended | None, violation: str) -> tuple[St
          Status.VIOLATED, printable(violation)),
         (by_itself and both[1].exit_code == BUS_ERROR,
          Status.VIOLATED, "took the shared arrays from under the referee"),
+        # A referee's memory is bounded by its spec and grows by what its contestant asks alone,
+        # which it would ask again in the next try.
+        (by_itself and both[1].out_of_memory and both[1].exit_code != 0,
+         Status.OUT_OF_MEMORY, "asked for what the referee has no memory for"),
         (by_itself and both[1].exit_code != 0,
          Status.REFEREE_LOST, f"the referee ended with {told(both[1].exit_code)}"),
         (contestant.killed is Status.TIMED_OUT,

@@ -21,6 +21,8 @@ def flags(record: Record) -> list[str]:
     found = {*record.flags, *_of_matches(record)}
     if any(steps > record.cell.budget_steps for steps in record.steps.values()):
         found.add("budget overrun")
+    if record.retries:
+        found.add(f"retries after infrastructure failures: {sum(record.retries.values())}")
     voids = sum(point.tally.voids for curve in record.curves.values() for point in curve)
     if voids:
         found.add(f"void matches in training: {voids}")

@@ -226,8 +226,9 @@ def _commit(known: dict[str, Any]) -> str:
 
 
 def _isolation(record: Record) -> str:
-    image = record.isolation.image
-    return record.isolation.kind + (f" ({image})" if image else "")
+    about = record.isolation
+    unpinned = ", not the pinned one" if about.kind == "container" and not about.pinned else ""
+    return about.kind + (f" ({about.image}{unpinned})" if about.image else "")
 
 
 def _wall(record: Record) -> str:

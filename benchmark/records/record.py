@@ -1,11 +1,12 @@
 """The record of a cell: its resolved configuration, its counts, where they come from.
 
-Counts are stored, never rates. Everything but `timings` and `provenance` is a function of the
-cell: the same cell on the same kind of machine gives the same bytes.
+Counts are stored, never rates. Everything but `timings`, `provenance` and `retries` is a function
+of the cell: the same cell on the same kind of machine gives the same bytes.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, model_validator
@@ -84,7 +85,18 @@ class Isolation(Frozen):
     """Where the method's code ran."""
 
     kind: Literal["process", "container"]
-    image: str | None = None
+    image: str | None = Field(default=None, description="the digest of the containers' image")
+    pinned: bool = Field(
+        default=False,
+        description="the image was the pinned one, of the very code that started the run",
+        exclude_if=lambda pinned: not pinned,  # records are older than this field
+    )
+
+    @property
+    def enforced(self) -> bool:
+        """Whether the threat model was: in a container, of an image that is known and pinned."""
+        known = re.fullmatch("sha256:[0-9a-f]{64}", self.image or "") is not None
+        return self.kind == "container" and known and self.pinned
 
 
 class Record(Frozen):
@@ -120,6 +132,11 @@ class Record(Frozen):
         description="matches that are missing, and which training left no policy to play them",
         exclude_if=lambda lost: not lost,
     )
+    retries: dict[str, Annotated[int, Field(ge=1, le=MOST)]] = Field(
+        default={},
+        description="how often each training was to begin again because its containers were lost",
+        exclude_if=lambda retries: not retries,
+    )
     failure: str | None = Field(
         default=None,
         description="why the training that the cell is about left no policy: nothing was played",
@@ -142,9 +159,12 @@ class Record(Frozen):
         return self
 
     def _check_trainings(self) -> None:
-        """Curves count what can have been trained; only what ran in a container has a level."""
-        if self.level > 0 and self.isolation.kind != "container":
-            raise ValueError(f"level {self.level} of a run outside containers, which is level 0")
+        """Curves count what can have been trained; only an enforced isolation has a level."""
+        if self.level > 0 and not self.isolation.enforced:
+            raise ValueError(
+                f"level {self.level} of a run outside containers of the pinned image, which is "
+                "level 0"
+            )
         for name, curve in self.curves.items():
             steps = self.steps.get(name, 0) if self.cell.budget_steps else 0
             problem = impossible(curve, steps)
@@ -226,4 +246,4 @@ class Record(Frozen):
 
     def without_timings(self) -> dict[str, Any]:
         """What must be equal between two runs of the same cell."""
-        return self.model_dump(mode="json", exclude={"timings", "provenance", "command"})
+        return self.model_dump(mode="json", exclude={"timings", "provenance", "command", "retries"})

@@ -4,6 +4,7 @@ artifacts/<key>/   what a finished job made: job.json, result.json, a policy's t
 work/<key>/        the checkpoint of a job that is under way
 records/<id>.json  one record a cell
 victims/<name>/    imported victims
+wheels/<hash>/     packages that submissions require, for containers
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ class Store:
     def victims(self) -> Path:
         """Where imported victims lie."""
         return self.root / "victims"
+
+    @property
+    def wheels(self) -> Path:
+        """Where the packages lie that submissions require."""
+        return self.root / "wheels"
 
     def prepare(self) -> None:
         """Make the folders, and find out now whether work could be kept.

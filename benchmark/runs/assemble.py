@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmark.arena.tally import TALLY, Tally
@@ -101,6 +101,7 @@ def _failed_record(cell: PlannedCell, about: str, cause: Job, store: Store, comm
         command=command,
         provenance={about: known["provenance"]},
         timings={about: known["timings"]},
+        retries=_retries({about: known}),
         failure=failed["failure"],
     )
 
@@ -142,6 +143,7 @@ def _record(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str)
         ],
         splits=[_split(job, store) for job in cell.splits if job.key not in lost],
         lost=missing,
+        retries=_retries(results),
     )
 
 
@@ -149,7 +151,14 @@ def _isolation(results: Iterable[dict[str, Any]]) -> Isolation:
     """Where a cell's trainings ran: in containers of one image, or else in a process."""
     process = Isolation(kind="process")
     found = [Isolation.model_validate(one.get("isolation", process)) for one in results]
+    if not all(one.pinned for one in found):
+        found = [one.model_copy(update={"pinned": False}) for one in found]
     return found[0] if found and all(one == found[0] for one in found) else process
+
+
+def _retries(results: Mapping[str, dict[str, Any]]) -> dict[str, int]:
+    """How often each training was to begin again, of those that were."""
+    return {name: one["retries"] for name, one in results.items() if one.get("retries")}
 
 
 def _match_set(match: PlannedMatch, store: Store) -> MatchSet:

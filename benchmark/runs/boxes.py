@@ -21,10 +21,10 @@ from benchmark.arena.session import RefereeSpec
 from benchmark.arena.wire import Status as Word
 from benchmark.errors import CheckFailed, InfrastructureError
 from benchmark.isolation.container import EXCHANGE, Task, run_container
-from benchmark.isolation.engine import Engine
+from benchmark.isolation.engine import Engine, EngineLost
 from benchmark.isolation.limits import Limits
 from benchmark.isolation.pair import Pair
-from benchmark.isolation.status import Status, Verdict, judge, without_result
+from benchmark.isolation.status import Status, Verdict, judge, printable, without_result
 from benchmark.learning.progress import CurvePoint
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy
@@ -58,6 +58,9 @@ class Told(Protocol):
     def restart(self) -> None:
         """Another try begins: what was told is void."""
 
+    def lost(self) -> None:
+        """The try's containers were lost, to the engine's or the referee's own failure."""
+
     def report(self, point: CurvePoint) -> None:
         """An interval of the referee's ledger."""
 
@@ -66,19 +69,32 @@ class Contained(CheckFailed):
     """A training that ended in its container without a policy: its status, and its last words."""
 
     def __init__(self, verdict: Verdict):
-        self.status = verdict.status
-        last = f"; last lines: {' | '.join(verdict.log[-3:])}" if verdict.log else ""
-        super().__init__(f"{verdict.status}: {verdict.message}{last}")
+        self.verdict, self.status = verdict, verdict.status
+        super().__init__(verdict.shown)
+
+
+class ContainersLost(InfrastructureError):
+    """A training whose containers were lost, in every try."""
+
+    def __init__(self, verdict: Verdict):
+        self.verdict = verdict
+        super().__init__(verdict.shown)
 
 
 class Boxes:
     """Runs trainings in pairs of containers of one image."""
 
-    def __init__(self, engine: Engine, image: str, *, memory_mib: int = 4096, threads: int = 1):
-        """threads: of torch and BLAS on either side; they move the last bits of a result."""
+    def __init__(
+        self, engine: Engine, image: str, *, pinned: bool = False, memory_mib: int = 4096,
+        threads: int = 1,
+    ):  # fmt: skip
+        """image: its digest, since a tag may move between two containers; pinned: as on record.
+
+        threads: of torch and BLAS on either side; they move the last bits of a result.
+        """
         self._engine, self._image = engine, image
         self._memory_mib, self._threads = memory_mib, {"threads": threads}
-        self.isolation = Isolation(kind="container", image=engine.image_id(image))
+        self.isolation = Isolation(kind="container", image=engine.image_id(image), pinned=pinned)
 
     def train(
         self, referee: RefereeSpec, orders: Orders, wall_s: float, told: Told, kept: Path
@@ -90,18 +106,20 @@ class Boxes:
 
         Raises:
             Contained: the contestant's own end, which trying again would not change.
-            InfrastructureError: the containers were lost, twice.
+            ContainersLost: the containers were lost, twice.
         """
         for left in reversed(range(TRIES)):
             told.restart()
             try:
                 return self._try(referee, orders, wall_s, told, kept)
-            except Contained as error:
-                if not error.status.infrastructure:
+            except (Contained, EngineLost) as error:
+                verdict = _verdict(error)
+                if not verdict.status.infrastructure:
                     raise
+                told.lost()
                 if not left:
-                    raise InfrastructureError(str(error)) from error
-                if error.status is Status.REFEREE_LOST:  # what it kept may be why
+                    raise ContainersLost(verdict) from error
+                if verdict.status is Status.REFEREE_LOST:  # what it kept may be why
                     shutil.rmtree(kept)
         raise AssertionError
 
@@ -154,7 +172,7 @@ class Boxes:
 
     def _contestant(self, folder: Path, orders: Orders, limits: Limits) -> Task:
         """The contestant's: its orders, and where it may hold them code and a victim."""
-        homes = {"victim": orders.victim, "code": orders.code}
+        homes = {"victim": orders.victim, "code": orders.code, "wheels": orders.wheels}
         given = {name: home for name, home in homes.items() if home is not None}
         inside = {name: Path("/task") / name for name in given}
         path = _written(folder / "task.json", orders.model_copy(update={**inside, **self._threads}))
@@ -195,6 +213,14 @@ class Reader:
         for interval in account.intervals[self._count :]:
             self._told.report(CurvePoint(**interval.model_dump()))
         self._count = len(account.intervals)
+
+
+def _verdict(error: Contained | EngineLost) -> Verdict:
+    """What a try ended in, also where the engine refused to begin it."""
+    if isinstance(error, Contained):
+        return error.verdict
+    message = f"the container engine failed: {printable(str(error))}"
+    return Verdict(status=Status.ENGINE_LOST, message=message)
 
 
 def _account(books: Path) -> Account:

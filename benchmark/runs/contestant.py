@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -53,6 +54,9 @@ class Task(BaseModel):
         default=None, description="`module:Class` of a method that is not part of the image"
     )
     code: Path | None = Field(default=None, description="the folder that its module lies in")
+    wheels: Path | None = Field(
+        default=None, description="a folder of packages that it needs besides the image's"
+    )
     threads: int = Field(default=1, ge=1)
     checkpoint_s: float = Field(
         default=checkpoints.EVERY_S, description="seconds between checkpoints"
@@ -130,8 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         client = _connected(given.socket, given.arrays)
         with _known(task):
             policy = train(task, client)
-        client.close()
         artifact.save(policy, given.out)
+        client.close()  # last: from the referee's end on, this process has little time to end
     except BenchError as error:
         sys.stderr.write(f"contestant: {error}\n")
         return error.exit_code
@@ -145,7 +149,7 @@ def _known(task: Task) -> Iterator[None]:
         yield
         return
     registry = attacks if task.kind == "attack" else defenses
-    with registry.including(task.method, task.entry, task.code):
+    with registry.including(task.method, task.entry, task.code, wheels=task.wheels):
         yield
 
 
@@ -169,4 +173,7 @@ def _connected(socket_path: Path, arrays: Path) -> Client:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # what libraries do on leaving takes long on a busy machine, and changes nothing

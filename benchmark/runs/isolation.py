@@ -54,5 +54,5 @@ def _containers(allow_unpinned: bool, threads: int) -> Choice:
     if problem and not allow_unpinned:
         raise CheckFailed(f"image '{found.name}': {problem}, or run with --allow-unpinned")
     note = f"container: {engine}, image {found.digest[:19]}"
-    boxes = Boxes(engine, found.name, threads=threads)
+    boxes = Boxes(engine, found.digest, pinned=not problem, threads=threads)
     return Choice(boxes, note + (f" (unpinned: {problem})" if problem else ""))

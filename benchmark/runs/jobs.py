@@ -102,7 +102,7 @@ class Worker:
         progress = JobProgress(self.store, job, watch, log)
         training: Training = (
             InProcess(job, self, progress)
-            if self._boxes is None or _is_floor(job)
+            if self._boxes is None or is_floor(job)
             else Boxed(job, self, progress, self._boxes, self.store.kept(job.key))
         )
 
@@ -115,6 +115,7 @@ class Worker:
                 "timings": progress.clock.timings(),
                 "provenance": progress.clock.provenance,
                 "isolation": training.isolation.model_dump(mode="json"),
+                **({"retries": training.retries} if training.retries else {}),
             }
 
         try:
@@ -122,7 +123,7 @@ class Worker:
             check_curve(progress.curve, training.steps)
         except (TrainingDiverged, TooManyVoids, WrongCurve, WrongPolicy, Contained) as error:
             # For good: trying again would end alike. The last checkpoint stays beside it.
-            self.store.file_failure(job.key, {**report(), "failure": str(error)})
+            self.store.file_failure(job.key, {**report(), **_told(error)})
             raise
         return policy, report()
 
@@ -148,6 +149,15 @@ class Worker:
         return victim.in_mode(job.victim_mode) if isinstance(victim, NetworkPolicy) else victim
 
 
+def _told(error: CheckFailed) -> dict[str, Any]:
+    """A failure for the store; of a container its status and last lines in fields of their own."""
+    if not isinstance(error, Contained):
+        return {"failure": str(error)}
+    verdict = error.verdict
+    failure = f"{verdict.status}: {verdict.message}"
+    return {"failure": failure, "status": verdict.status.value, "log": list(verdict.log)}
+
+
 class WrongPolicy(CheckFailed):
     """A method returned a policy that is not what its card says."""
 
@@ -164,7 +174,7 @@ def check_curve(curve: list[CurvePoint], steps: int) -> None:
     Tally.sum(point.tally for point in curve).check_voids()
 
 
-def _is_floor(job: Job) -> bool:
+def is_floor(job: Job) -> bool:
     """Whether a job plays no step and runs no code but the benchmark's own."""
     assert job.method is not None
     return not job.budget_steps and attacks.local(job.method.name) is None

@@ -14,7 +14,8 @@ from benchmark.runs.assemble import records_of
 from benchmark.runs.boxes import Boxes
 from benchmark.runs.executors.executor import Display, Failure
 from benchmark.runs.executors.local import LocalExecutor
-from benchmark.runs.jobs import Logs, Worker
+from benchmark.runs.job import Job
+from benchmark.runs.jobs import Logs, Worker, is_floor
 from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.spec import RunSpec
 
@@ -36,6 +37,8 @@ class Preview:
     plan: Plan
     done: int
     seconds: float
+    in_process: int = 0
+    """Trainings that the store already holds and that ran in no container."""
 
 
 def preview(spec: RunSpec, store: Store, plan: Plan | None = None) -> Preview:
@@ -50,7 +53,19 @@ def preview(spec: RunSpec, store: Store, plan: Plan | None = None) -> Preview:
     for job in missing:
         costs = 1.0 if job.game_options == spec.game_options else REPLAY_COSTS
         playing += costs * spec.game.evaluation_s * job.episodes / 200
-    return Preview(plan, len(plan.jobs) - len(missing), training + playing)
+    done = [job for job in plan.jobs if store.has(job.key)]
+    in_process = sum(_in_process(job, store) for job in done)
+    return Preview(plan, len(done), training + playing, in_process)
+
+
+def _in_process(job: Job, store: Store) -> bool:
+    """Whether a finished training ran a method's code outside of a container."""
+    if job.kind not in ("attack", "harden") or is_floor(job):
+        return False
+    with contextlib.suppress(BenchError):  # a damaged one is told when it is read
+        kind: str = store.result(job.key).get("isolation", {}).get("kind", "process")
+        return kind == "process"
+    return False
 
 
 def execute(

@@ -52,6 +52,8 @@ class Training(Protocol):
     """One job's training."""
 
     isolation: Isolation
+    retries: int
+    """How often it was to begin again because its containers were lost."""
 
     @property
     def steps(self) -> int:
@@ -65,6 +67,7 @@ class InProcess:
     """The method's code in this process: what it may see is agreed upon, not enforced."""
 
     isolation = Isolation(kind="process")
+    retries = 0
 
     def __init__(self, job: Job, shelf: Shelf, progress: Curve):
         self._job, self._shelf, self._progress = job, shelf, progress
@@ -120,7 +123,7 @@ class Boxed:
         self._job, self._shelf, self._progress, self._boxes = job, shelf, progress, boxes
         self._kept, self._noted_at = kept, time.monotonic()
         self.isolation = boxes.isolation
-        self.steps = 0
+        self.steps = self.retries = 0
 
     def train(self) -> Any:
         job, card = self._job, card_of(self._job)
@@ -139,9 +142,20 @@ class Boxed:
         self.steps = point.steps
         self._progress.report(point)
         if time.monotonic() - self._noted_at > checkpoint.EVERY_S:
-            noted = {"image": self.isolation.image, **self._progress.clock.facts()}
-            artifact.write_atomically(self._note, json.dumps(noted).encode())
-            self._noted_at = time.monotonic()
+            self._note_down()
+
+    def lost(self) -> None:
+        """A try was lost; whoever tries again, perhaps another run, counts it in."""
+        self.retries += 1
+        self._note_down()
+
+    def _note_down(self) -> None:
+        noted = {
+            "image": self.isolation.image, "retries": self.retries,
+            **self._progress.clock.facts(),
+        }  # fmt: skip
+        artifact.write_atomically(self._note, json.dumps(noted).encode())
+        self._noted_at = time.monotonic()
 
     @property
     def _note(self) -> Path:
@@ -152,6 +166,7 @@ class Boxed:
         """Count an interrupted try in; give up what it left if that is of another image."""
         with contextlib.suppress(OSError, ValueError, KeyError):
             noted = json.loads(self._note.read_bytes())
+            self.retries = int(noted.get("retries", 0))
             if noted["image"] == self.isolation.image:
                 self._progress.clock.go_on(noted)
                 return
@@ -201,6 +216,7 @@ class Boxed:
             victim=self._shelf.folder(job.victim, job) if holds else None,
             entry=None if local is None else local.value,
             code=None if local is None else local.folder,
+            wheels=None if local is None else local.wheels,
         )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """What every method must do, as checks that anybody can run on a class.
 
 Trainings are of toy size (`[toy]` of the manifest), against players with random weights.
-`python -m benchmark.submissions.contract DIR` prints them as JSON, so that they can run elsewhere.
+`python -m benchmark.submissions.contract DIR [WHEELS]` prints them as JSON, so that they can run
+elsewhere, with packages that are not installed there.
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ def checks(kind: Any, manifest: Manifest, game: str) -> list[Check]:
     return [_checked(what, look) for what, look in trial.looks().items()]
 
 
+def names(manifest: Manifest, game: str) -> list[str]:
+    """What `checks` looks at, in order; of the method nothing is asked."""
+    return list(TRIALS[manifest.kind](None, manifest, game).looks())
+
+
 def failures(kind: Any, folder: Path) -> list[Check]:
     """What a submission's class fails of the contract, on its first game: for its own test."""
     manifest = folders.read(folder).manifest
@@ -69,8 +75,9 @@ def _checked(what: str, look: Callable[[], str | None]) -> Check:
 def main(arguments: Sequence[str]) -> int:
     """Print the checks of a submission on all of its games as JSON, by game."""
     submission = folders.read(Path(arguments[0]))
-    folders.check_requirements(submission.manifest)
-    with submission.loaded() as kind:
+    wheels = Path(arguments[1]) if len(arguments) > 1 else None
+    folders.check_requirements(submission.manifest, wheels)
+    with submission.loaded(wheels) as kind:
         found = {
             game: [one.model_dump() for one in checks(kind, submission.manifest, game)]
             for game in submission.manifest.games

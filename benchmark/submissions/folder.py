@@ -59,8 +59,10 @@ class Submission:
         return self.folder / EVIDENCE
 
     @contextlib.contextmanager
-    def loaded(self) -> Iterator[Any]:
+    def loaded(self, wheels: Path | None = None) -> Iterator[Any]:
         """The method's class, known to the registry by its name; this runs the submission's code.
+
+        wheels: a folder of packages that it needs and that are not installed.
 
         What runs is a copy of the bytes that were read. A package that registers the method by an
         entry point is used as it is installed, if that is the same code.
@@ -72,20 +74,23 @@ class Submission:
         if group.values().get(about.name) == about.entry:
             yield self._installed()
             return
-        with self._copied() as copy, group.including(about.name, about.entry, copy):
+        with self.copied() as copy, group.including(about.name, about.entry, copy, wheels=wheels):
             yield self._load()
 
     @contextlib.contextmanager
-    def described(self, boxes: Alone) -> Iterator[Outsider]:
-        """A stand-in for the method's class, known likewise: its code runs in containers alone."""
+    def described(self, boxes: Alone, wheels: Path | None = None) -> Iterator[Outsider]:
+        """A stand-in for the method's class, known likewise: its code runs in containers alone.
+
+        wheels: the folder of the packages that it needs besides the image's.
+        """
         about, group = self.manifest, self.manifest.group
-        with self._copied() as copy:
-            outsider = Outsider(about, copy, boxes)
-            with group.including(about.name, about.entry, copy, outsider):
+        with self.copied() as copy:
+            outsider = Outsider(about, copy, boxes, wheels)
+            with group.including(about.name, about.entry, copy, outsider, wheels):
                 yield outsider
 
     @contextlib.contextmanager
-    def _copied(self) -> Iterator[Path]:
+    def copied(self) -> Iterator[Path]:
         """A folder with a copy of the files, which a container's user can read."""
         with tempfile.TemporaryDirectory(prefix="submission-") as made:
             copy = Path(made)
@@ -153,13 +158,15 @@ def core_pins() -> dict[str, str]:
     return {manifests.canonical(match[1]): match[2] for match in found if match}
 
 
-def check_requirements(manifest: Manifest) -> None:
-    """Raise InfrastructureError for a requirement that is not installed in its very version."""
+def check_requirements(manifest: Manifest, wheels: Path | None = None) -> None:
+    """Raise InfrastructureError for a requirement that is not there in its very version.
+
+    wheels: a folder of packages that are there besides the installed ones.
+    """
+    path = [*sys.path, *([] if wheels is None else [str(wheels)])]
     for pin in manifests.pins(manifest):
-        try:
-            version = metadata.version(pin.name)
-        except metadata.PackageNotFoundError:
-            version = "not installed"
+        found = next(iter(metadata.distributions(name=pin.name, path=path)), None)
+        version = "not installed" if found is None else found.version
         if version != pin.version:
             raise InfrastructureError(
                 f"'{manifest.name}' needs {pin.name}=={pin.version}, here it is {version}: "

@@ -45,6 +45,7 @@ class Judgement(BaseModel):
 class Question(BaseModel):
     """A method's code, a game and settings; and perhaps a victim to refuse, or episodes to judge.
 
+    wheels: packages that the method needs besides the image's.
     settings: the resolved config where something is to be judged.
     """
 
@@ -54,6 +55,7 @@ class Question(BaseModel):
     name: str
     entry: str
     code: Path
+    wheels: Path | None = None
     game: GameCard
     settings: dict[str, Any] = {}
     victim: PolicyCard | None = None
@@ -78,7 +80,9 @@ class Answer(BaseModel):
 def answer(question: Question) -> Answer:
     """Load the method and ask it; raises what its code raises, but for a Misuse."""
     group = GROUPS[question.kind]
-    with group.including(question.name, question.entry, question.code):
+    with group.including(
+        question.name, question.entry, question.code, wheels=question.wheels
+    ):  # fmt: skip
         kind = group.load(question.name)
         try:
             return _asked(kind, question)

@@ -108,7 +108,8 @@ class Manifest(_Strict):
     )
     requirements: tuple[Pinned, ...] = Field(
         strict=False,
-        description="a list of 'NAME==VERSION', one exact version each, with ' --hash=sha256:...' "
+        description="a list of 'NAME==VERSION' of all that is needed besides the benchmark's own "
+        "packages, what they need included, one exact version each, with ' --hash=sha256:...' "
         "behind all of them or none; [] for none",
     )
     toy: Toy = Field(default=Toy(), description="a table")

@@ -26,7 +26,7 @@ from benchmark.submissions.inside import Answer, Judgement, Question, keep
 from benchmark.submissions.manifest import Manifest
 
 INSIDE = ("python", "-m", "benchmark.submissions.inside", "/task/question.json")
-CODE, LESSON = Path("/task/code"), Path("/task/lesson")
+CODE, LESSON, WHEELS = Path("/task/code"), Path("/task/lesson"), Path("/task/wheels")
 DESCRIBE_S, JUDGE_S = 300.0, 3600.0
 """Seconds for a method to describe itself, and for a detector to judge a cell's episodes."""
 _Key = tuple[str, str, str]
@@ -44,8 +44,9 @@ class Alone(Protocol):
 class Outsider:
     """Stands in for a method's class."""
 
-    def __init__(self, manifest: Manifest, code: Path, boxes: Alone):
-        self.manifest, self._code, self._boxes = manifest, code, boxes
+    def __init__(self, manifest: Manifest, code: Path, boxes: Alone, wheels: Path | None = None):
+        """wheels: the folder of the packages that it needs besides the image's."""
+        self.manifest, self._code, self._boxes, self._wheels = manifest, code, boxes, wheels
         self.name = manifest.name
         self.version = 1
         """Known from the first answer on: whoever wants a method's version configures it first."""
@@ -89,7 +90,7 @@ class Outsider:
         about = self.manifest
         return Question(
             kind=about.kind, name=about.name, entry=about.entry, code=CODE, game=game,
-            settings=settings, **more,
+            wheels=None if self._wheels is None else WHEELS, settings=settings, **more,
         )  # fmt: skip
 
     def put(self, question: Question, inputs: Mapping[str, Path], wall_s: float) -> Answer:
@@ -98,10 +99,11 @@ class Outsider:
             path = Path(made) / "question.json"
             path.write_text(question.model_dump_json(), encoding="utf-8")
             given = {"/task/question.json": path, str(CODE): self._code, **inputs}
+            if self._wheels is not None:
+                given[str(WHEELS)] = self._wheels
             verdict, lines = self._boxes.alone(INSIDE, given, wall_s)
         if verdict.status is not Status.OK:
-            last = f"; last lines: {' | '.join(verdict.log[-3:])}" if verdict.log else ""
-            raise CheckFailed(f"'{self.name}': {verdict.status}: {verdict.message}{last}")
+            raise CheckFailed(f"'{self.name}': {verdict.shown}")
         try:
             return Answer.model_validate_json(last_object(lines))
         except ValidationError as error:

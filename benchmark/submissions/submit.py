@@ -14,7 +14,7 @@ from benchmark.records.store import Store
 from benchmark.registry import Victims, game
 from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.spec import BLACK_BOX, WHITE_BOX, RunSpec, resolve_run
-from benchmark.submissions import checklist, evidence, folder
+from benchmark.submissions import checklist, evidence
 from benchmark.submissions.checklist import Item, failed, passed, to_do
 from benchmark.submissions.folder import Submission
 from benchmark.submissions.manifest import FILE, TODO, Manifest
@@ -52,9 +52,9 @@ def submit(submission: Submission, asked: Asked, runner: Runner, show: Show) -> 
 
     Raises:
         Misuse: the command asks for what there is not.
-        InfrastructureError: a requirement is not installed, or the store cannot be used.
+        InfrastructureError: a requirement is not to be had, or the store cannot be used.
     """
-    folder.check_requirements(submission.manifest)
+    runner.ready(submission)
     report = Report(submission.sha256, list(_paperwork(submission)))
     try:
         with runner.knowing(submission) as kind:
@@ -62,7 +62,7 @@ def submit(submission: Submission, asked: Asked, runner: Runner, show: Show) -> 
             _try_out(submission, kind, asked, runner, show, report)
     except CheckFailed as error:
         report.items.append(failed("the method loads", str(error)))
-    report.items += _remaining(submission, asked)
+    report.items += _remaining(submission, asked, runner)
     return report
 
 
@@ -88,7 +88,7 @@ def _paperwork(submission: Submission) -> Iterator[Item]:
     else:
         yield failed("its own test", f"{test} is missing")
     pinned = ", ".join(text.split(" ")[0] for text in about.requirements) or "none"
-    yield passed("requirements installed as pinned", pinned)
+    yield passed("requirements at hand as pinned", pinned)
 
 
 def _try_out(
@@ -125,8 +125,10 @@ def _run(
     outcome = runner.execute(spec, store, victims, show)
     what = f"tier {asked.tier} on {name}"
     for failure in (one for one in outcome.failures if one.kind != "blocked"):
-        cause = failure.trace.strip().splitlines()[-3:]
-        detail = "; ".join([f"{failure.label}: {failure.message}", *map(str.strip, cause)])
+        cause = [*failure.log, *failure.trace.strip().splitlines()][-3:]
+        detail = "; ".join(
+            [f"{failure.label}: {failure.message} ({failure.kind})", *map(str.strip, cause)]
+        )
         report.items.append(failed(what, detail))
     if not outcome.failures:
         shown = told(submission.manifest, outcome.records)
@@ -182,8 +184,17 @@ def _no_victim(name: str) -> Item:
     )
 
 
-def _remaining(submission: Submission, asked: Asked) -> Iterator[Item]:
+def _remaining(submission: Submission, asked: Asked, runner: Runner) -> Iterator[Item]:
     """What a pull request needs that this run cannot have shown."""
+    again = f"bench submit {submission.folder}"
     if asked.tier != "full" or asked.budget is not None:
-        yield to_do("results that are ranked", f"bench submit {submission.folder} --tier full")
+        yield to_do("results that are ranked", f"{again} --tier full")
+    if not submission.manifest.paper.startswith("none"):
+        yield to_do(
+            "departures from the paper", "each a comment `# Departs from ...` where it acts, and a "
+            "row in docs/fidelity.md",
+        )  # fmt: skip
+    yield to_do("the evidence", f"commit {submission.evidence}: nothing is verified without it")
+    if not runner.isolation.enforced:
+        yield to_do("runs that are enforced", f"{again} --isolation container, in the pinned image")
     yield to_do("a level above 0", f"bench verify {submission.folder}, by the maintainers")

@@ -5,8 +5,9 @@
    interval of the submitted ones (`prediction.py`), two-sided, at 95 % for all measures together.
 3. held-out: the method also ran on victims that its authors did not have.
 
-Only container runs can rise above level 0: in a process the method's code runs beside the victim
-and the counting, so what is found there is told, and the level stays.
+Only runs in containers of the pinned image can rise above level 0: in a process the method's code
+runs beside the victim and the counting, and an image of other code may do anything. What is found
+there is told, and the level stays.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from benchmark.registry import Victims
 from benchmark.runs.run import Outcome
 from benchmark.runs.spec import RunSpec
 from benchmark.seeding import derive
-from benchmark.submissions import evidence, folder, prediction
+from benchmark.submissions import evidence, prediction
 from benchmark.submissions.checklist import Item, failed, passed, to_do
 from benchmark.submissions.folder import Submission
 from benchmark.submissions.measures import Measure, measures, own
@@ -71,11 +72,11 @@ def verify(submission: Submission, wanted: Wanted, runner: Runner, show: Show) -
 
     Raises:
         Misuse: there is no evidence, or it is not of this content, or an option is wrong.
-        InfrastructureError: a requirement is not installed, or the store cannot be used.
+        InfrastructureError: a requirement is not to be had, or the store cannot be used.
     """
     if wanted.seeds < 1:
         raise Misuse(f"--seeds: at least 1, got {wanted.seeds}")
-    folder.check_requirements(submission.manifest)
+    runner.ready(submission)
     found = Verification(submission.sha256)
     inquiry = _Inquiry(submission, wanted, runner, show)
     found.seeds = inquiry.fresh
@@ -100,8 +101,12 @@ def _level(shown: int, runner: Runner, records: Sequence[Record]) -> tuple[int, 
         why = "runs in a process stay at level 0, since nothing is enforced there"
         told = f"{why}; in containers these findings would make it {shown}"
         return 0, f"{told}: {missing}" if missing else told
+    if not runner.isolation.enforced:
+        return 0, f"runs in an image that is not the pinned one stay at level 0; shown: {shown}"
     if any(record.isolation.kind != "container" for record in records):
         return 0, "the submitted records are of runs in a process; submit in containers"
+    if not all(record.isolation.enforced for record in records):
+        return 0, "the submitted records are of an image that was not the pinned one; submit again"
     return shown, missing
 
 
@@ -273,7 +278,9 @@ def _by_name(record: Record) -> dict[str, Measure]:
 
 def _ran(game: str, done: Outcome) -> list[Item]:
     """An item for each job that failed."""
-    return [failed("run", f"{game}: {one.label}: {one.message}") for one in done.failures]
+    return [
+        failed("run", f"{game}: {one.label}: {one.message} ({one.kind})") for one in done.failures
+    ]
 
 
 def _check_alike(spec: RunSpec, cell: Cell) -> None:

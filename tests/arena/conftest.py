@@ -136,7 +136,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
         fields: dict[str, Any] = {
             "game": "pong-v1", "seat": "left", "members": {"victim": tmp_path / "victim"},
             "mixture": (("victim", 1.0),), "budget_steps": 100_000, "seed_base": SEED_BASE,
-            "patience_s": 5.0, **changes,
+            "patience_s": 60.0, **changes,
         }  # fmt: skip
         (tmp_path / folder).mkdir(exist_ok=True)
         begun.append(Hosted(tmp_path / folder, RefereeSpec(**fields)))

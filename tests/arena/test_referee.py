@@ -209,6 +209,16 @@ def test_no_more_arenas_are_opened_than_are_granted(host: Host) -> None:
     assert raw.ask(OPEN)["refused"] == "over-limit"
 
 
+def test_no_more_matches_are_open_at_once_than_are_granted(host: Host) -> None:
+    """Of all arenas together, since none is closed before the session."""
+    hosted = host(open_matches=10)
+    raw = hosted.raw()
+    raw.ask(HELLO)
+    assert [raw.ask(OPEN)["arena"] for _ in range(2)] == [1, 2]
+    assert raw.ask(OPEN)["refused"] == "over-limit"
+    fouled(hosted.end(), Status.OVER_LIMIT, "12 matches", "at most 10")
+
+
 def test_arenas_take_no_more_room_than_is_granted(host: Host) -> None:
     hosted = host(arrays_bytes=1 << 16)
     raw = hosted.raw()
@@ -302,6 +312,20 @@ def test_nonsense_in_what_the_referee_gives_is_not_read_back(host: Host) -> None
         assert raw.step() == fair.step() == b"\1"
     state, expected = (each.referee._session._tables[0].arena.state() for each in (hosted, honest))
     assert all(np.array_equal(state[name], expected[name]) for name in expected)
+
+
+def test_a_folder_in_the_sockets_place_costs_its_contestant_nothing_but_time(host: Host) -> None:
+    """Nor does it pass for a failure of the referee, which would be tried again."""
+    hosted = host()
+    raw = hosted.raw()
+    before = a_good_start(raw)
+    hosted.socket.unlink()
+    hosted.socket.mkdir()
+    (hosted.socket / "more").write_text("laid in the way")
+    raw.socket.close()
+    account = hosted.end()
+    assert account.status is Status.DISCONNECTED
+    assert [interval.model_dump() for interval in account.intervals] == before
 
 
 # Silence, and leaving -------------------------------------------------------------------------

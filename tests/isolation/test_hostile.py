@@ -69,6 +69,9 @@ class Told:
         """Another try."""
         self.points = []
 
+    def lost(self) -> None:
+        """Nothing: `restart` comes before every try."""
+
     def report(self, point: CurvePoint) -> None:
         """A point."""
         self.points.append(point)
@@ -163,6 +166,8 @@ def test_the_victim_is_nowhere_to_be_read(ring: Ring) -> None:
         ("honest(1); return None", Status.CRASHED),
         ("Path('/exchange/out').mkdir(); os.symlink('/etc/passwd', '/exchange/out/card.json'); "
          "arena.close(); os._exit(0)", Status.NO_RESULT),
+        ("honest(1); os.unlink('/exchange/socket'); os.mkdir('/exchange/socket'); os._exit(7)",
+         Status.CRASHED),
         ("import pickle; out = Path('/exchange/out'); out.mkdir(); "
          "(out / 'policy.safetensors').write_bytes(pickle.dumps(print)); "
          "(out / 'card.json').write_text('{}'); arena.client.close(); os._exit(0)",
@@ -170,7 +175,7 @@ def test_the_victim_is_nowhere_to_be_read(ring: Ring) -> None:
     ],
     ids=[
         "nan", "over-budget", "malformed", "oversized", "arrays", "memory", "forks", "flood",
-        "silent", "exit", "raise", "nothing", "link", "pickle",
+        "silent", "exit", "raise", "nothing", "link", "no-socket", "pickle",
     ],
 )  # fmt: skip
 def test_each_is_contained_with_its_status(ring: Ring, body: str, status: Status | None) -> None:

@@ -45,6 +45,13 @@ HUNG = Ended(exit_code=137, killed=Status.REFEREE_LOST)
         (DIED, WELL, "NaN actions", Status.VIOLATED, "NaN"),
         (FULL, WELL, "hung up", Status.OUT_OF_MEMORY, "memory"),
         (LATE, BUS, "", Status.VIOLATED, "shared arrays"),
+        # A referee needs what its contestant asks for: that is the contestant's doing.
+        (WELL, FULL, "", Status.OUT_OF_MEMORY, "the referee has no memory"),
+        (DIED, FULL, "", Status.OUT_OF_MEMORY, "the referee has no memory"),
+        (LATE, FULL, "", Status.OUT_OF_MEMORY, "the referee has no memory"),
+        (DIED, FULL, "a step beyond the budget", Status.VIOLATED, "beyond the budget"),
+        (WELL, Ended(exit_code=0, out_of_memory=True), "", Status.OK, "well"),
+        (DIED, Ended(exit_code=137), "", Status.REFEREE_LOST, "SIGKILL"),
         (DIED, DIED, "", Status.REFEREE_LOST, "exit code 1"),
         (LATE, DIED, "", Status.REFEREE_LOST, "exit code 1"),
         (DIED, LATE, "", Status.REFEREE_LOST, "stopped"),

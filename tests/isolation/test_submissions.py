@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -31,6 +32,7 @@ from tests.isolation.test_hostile import Told
 
 pytestmark = pytest.mark.engine
 
+SUBMISSIONS = Path(__file__).parents[2] / "submissions"
 TRAP = """
 from pathlib import Path
 assert Path("/opt/bench/start").exists(), "imported outside of a container"
@@ -51,7 +53,9 @@ def test_a_submission_runs_in_containers_alone(
         path.write_text(path.read_text().replace("TODO", "done"))
     boxes = Boxes(engine, image, memory_mib=1024)
     asked = Asked(Store(tmp_path / "store"), budget=70_000, victims=["house-relu"])
-    report = submit(folder.read(made), asked, InContainers(boxes, ""), lambda spec, store: Silent())
+    report = submit(
+        folder.read(made), asked, InContainers(boxes, "", tmp_path), lambda spec, store: Silent()
+    )
     wrong = [item for item in report.items if item.status == "failed"]
     assert not wrong
     assert "stranger" not in sys.modules
@@ -105,3 +109,44 @@ def test_a_training_whose_containers_are_lost_goes_on(
     assert 0 < max((point.steps for point in told.points), default=1) < 150_000
     assert_same_policy(trained(boxes, kept, told), expected)
     assert told.points == whole.points
+
+
+def test_one_that_brings_its_own_engine_trains_in_containers(
+    engine: Engine, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """stable-baselines3 is not in the image: its wheel is fetched, and mounted beside the code."""
+    monkeypatch.setitem(EPISODES, "smoke", 10)
+    made = tmp_path / "sb3-ppo"
+    shutil.copytree(
+        SUBMISSIONS / "sb3-ppo", made, ignore=shutil.ignore_patterns("evidence", "__pycache__")
+    )
+    code = made / "sb3_ppo.py"
+    for large, small in (("default=512", "16"), ("default=128", "32"), ("default=2048", "128")):
+        assert large in code.read_text()
+        code.write_text(code.read_text().replace(large, f"default={small}"))
+    boxes = Boxes(engine, image, memory_mib=2048)
+    asked = Asked(Store(tmp_path / "store"), budget=1100, victims=["house-relu"])
+    own = InContainers(boxes, "", tmp_path / "wheels")
+    report = submit(folder.read(made), asked, own, lambda spec, store: Silent())
+    assert [item for item in report.items if item.status == "failed"] == []
+    (record,) = report.records
+    assert record.isolation.kind == "container"
+    assert record.steps["attack"] == 1024  # whole rollouts
+    (packages,) = (tmp_path / "wheels").iterdir()
+    assert (packages / "stable_baselines3").is_dir()
+
+
+def test_a_method_that_lacks_what_its_wheels_need_is_told_so(
+    engine: Engine, image: str, tmp_path: Path
+) -> None:
+    """The log's last line says which module, and the contract shows it."""
+    template.write("attack", "stranger", tmp_path)
+    made = tmp_path / "stranger"
+    code = made / "stranger.py"
+    code.write_text(
+        code.read_text().replace("import numpy", "import stable_baselines3\nimport numpy", 1)
+    )
+    own = InContainers(Boxes(engine, image, memory_mib=1024), "", tmp_path / "wheels")
+    (check, *_) = own.contract(folder.read(made), None, "pong-v1")
+    assert not check.passed
+    assert "No module named 'stable_baselines3'" in check.detail

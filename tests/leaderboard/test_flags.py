@@ -35,6 +35,10 @@ def voided(record: Record) -> Record:
     ("record", "expected"),
     [
         (attacked(50), []),
+        (
+            attacked(50).model_copy(update={"retries": {"attack": 1, "fresh": 2}}),
+            ["retries after infrastructure failures: 3"],
+        ),
         (tied(100), []),
         (tied(102), ["ties above 50 %"]),
         (attacked(5), ["no better than random"]),  # the floor wins 4

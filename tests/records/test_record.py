@@ -122,6 +122,45 @@ def test_an_impossible_record_is_refused(tmp_path: Path, change: Change, reason:
     assert isinstance(caught.value, Misuse)
 
 
+PINNED = {"kind": "container", "image": "sha256:" + "a" * 64, "pinned": True}
+
+
+@pytest.mark.parametrize(
+    "isolation",
+    [
+        {**PINNED, "kind": "process"},
+        {**PINNED, "pinned": False},
+        {**PINNED, "image": None},
+        {**PINNED, "image": "competitive-rl-bench"},
+    ],
+    ids=["process", "unpinned", "no image", "a tag"],
+)
+def test_only_a_run_in_containers_of_the_pinned_image_has_a_level(
+    tmp_path: Path, isolation: dict[str, Any]
+) -> None:
+    """Whoever wrote the file."""
+    payload = payload_of(attacked(50))
+    payload |= {"level": 1, "isolation": PINNED}
+    assert read(write(tmp_path, payload)).level == 1
+    payload["isolation"] = isolation
+    with pytest.raises(BadRecord, match="level 1 of a run outside containers of the pinned image"):
+        read(write(tmp_path, payload))
+
+
+def test_that_an_image_was_not_pinned_is_no_part_of_a_file() -> None:
+    """Records that are older than the word keep their bytes."""
+    assert b"pinned" not in to_json(attacked(50))
+
+
+def test_a_training_that_was_never_tried_again_says_nothing_of_it() -> None:
+    """Records that are older than the count keep their bytes."""
+    record = attacked(50)
+    assert b"retries" not in to_json(record)
+    tried = to_json(record.model_copy(update={"retries": {"attack": 1}}))
+    assert json.loads(tried)["retries"] == {"attack": 1}
+    assert json.loads(tried)["id"] == record.id
+
+
 def test_halves_of_unequal_size_are_refused(tmp_path: Path) -> None:
     """Else an empty odd half would be reported as a victim that is never beaten."""
     payload = payload_of(defended(50, 50, 50))
@@ -204,7 +243,9 @@ def test_a_forged_win_that_adds_up_changes_the_board(wins: int, more: int) -> No
 def test_without_timings_leaves_out_what_differs_between_machines() -> None:
     """And nothing else."""
     record = attacked(50)
-    elsewhere = record.model_copy(update={"timings": {}, "provenance": {}, "command": "x"})
+    elsewhere = record.model_copy(
+        update={"timings": {}, "provenance": {}, "command": "x", "retries": {"attack": 1}}
+    )
     assert elsewhere.without_timings() == record.without_timings()
     for name, value in {"flags": ["x"], "steps": {}, "level": 1}.items():
         other = record.model_copy(update={name: value})

@@ -16,7 +16,9 @@ from benchmark.arena.referee import Account
 from benchmark.arena.session import RefereeSpec
 from benchmark.arena.tally import Tally
 from benchmark.arena.wire import Status as Word
+from benchmark.display import Silent
 from benchmark.errors import InfrastructureError
+from benchmark.isolation.engine import EngineLost
 from benchmark.isolation.exchange import Collected
 from benchmark.isolation.pair import Ends
 from benchmark.isolation.status import Ended, Status
@@ -24,10 +26,13 @@ from benchmark.learning.progress import CurvePoint
 from benchmark.policies import artifact
 from benchmark.records.record import Isolation
 from benchmark.runs import boxes as boxing
-from benchmark.runs.boxes import Boxes, Contained
+from benchmark.runs.boxes import Boxes, Contained, ContainersLost
 from benchmark.runs.contestant import Task
+from benchmark.runs.executors.executor import end
 from benchmark.runs.job import Job
 from benchmark.runs.jobs import JobProgress
+from benchmark.runs.plan import Plan
+from benchmark.runs.run import Outcome, execute
 from benchmark.runs.training import Boxed
 from tests.factories import scribble
 from tests.runs.fakes import House, training
@@ -41,12 +46,16 @@ class Told:
 
     def __init__(self) -> None:
         self.points: list[CurvePoint] = []
-        self.tries = 0
+        self.tries = self.losses = 0
 
     def restart(self) -> None:
         """Another try."""
         self.tries += 1
         self.points = []
+
+    def lost(self) -> None:
+        """A try was lost."""
+        self.losses += 1
 
     def report(self, point: CurvePoint) -> None:
         """A point."""
@@ -162,9 +171,9 @@ def test_what_is_nobodys_fault_is_tried_once_more(
     fake: Fake, tmp_path: Path, how: dict[str, Any]
 ) -> None:
     told = Told()
-    with pytest.raises(InfrastructureError):
+    with pytest.raises(ContainersLost):
         fake(**how).train(SPEC, ORDERS, 10.0, told, tmp_path / "kept")
-    assert told.tries == 2
+    assert told.tries == told.losses == 2
     assert len(told.points) <= 1
 
 
@@ -207,7 +216,8 @@ def test_an_attack_is_handed_nothing_of_its_victim(
 
 def test_what_failed_in_a_container_is_on_record(house: House, fake: Fake) -> None:
     """With its status and where it ran."""
-    boxes = fake(contestant=Ended(exit_code=137, out_of_memory=True))
+    end = Ended(exit_code=137, out_of_memory=True, log=("its last line",))
+    boxes = fake(contestant=end)
     worker = type(_worker(house))(house.store, house.shelf, boxes)
     job = training(house.plan(victim_names=["alpha"], seeds=1), "first")
     house.store.prepare()
@@ -216,7 +226,8 @@ def test_what_failed_in_a_container_is_on_record(house: House, fake: Fake) -> No
         worker.run(job, lambda *_: None)
     failed = house.store.failure(job.key)
     assert failed is not None
-    assert failed["failure"].startswith("out-of-memory")
+    assert failed["failure"] == "out-of-memory: needed more memory than is allowed"
+    assert (failed["status"], failed["log"]) == ("out-of-memory", ["its last line"])
     assert Isolation.model_validate(failed["isolation"]).image == "sha256:image"
     assert failed["steps"] == 64
 
@@ -282,3 +293,53 @@ def test_a_try_is_continued_in_the_image_that_began_it(
     boxed(house, fake, job, [])
     assert len(list(kept.glob("training-*"))) == left
     assert (json.loads(note.read_bytes())["wall_s"] > 1e6) is bool(left)
+
+
+def test_an_engine_that_refuses_is_tried_once_more(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It may be back by then; its word is what is told."""
+    told, boxes = Told(), fake()
+
+    def refuse(*_: Any) -> None:
+        raise EngineLost("no answer in time")
+
+    monkeypatch.setattr(boxing, "Pair", refuse)
+    with pytest.raises(ContainersLost) as caught:
+        boxes.train(SPEC, ORDERS, 10.0, told, tmp_path / "kept")
+    assert caught.value.verdict.status is Status.ENGINE_LOST
+    assert "no answer in time" in str(caught.value)
+    assert told.tries == told.losses == 2
+
+
+LOST = Ended(exit_code=3, log=("the referee's last line",))
+
+
+def test_lost_containers_cost_one_job_and_its_retries_are_on_record(
+    house: House, fake: Fake, tmp_path: Path
+) -> None:
+    """The floors are played all the same; the next run trains, and tells how often it took."""
+    artifact.save(house.shelf.policies["alpha"], tmp_path / "alpha")
+    house.shelf.folders = lambda: {"alpha": tmp_path / "alpha"}  # type: ignore[method-assign]
+    plan = house.plan(attacks=("first",), victim_names=["alpha"], seeds=1)
+    lost = training(plan, "first")
+    outcome = in_boxes(house, plan, fake(referee=LOST))
+    failure = next(one for one in outcome.failures if one.job == lost.key)
+    assert failure.infrastructure
+    assert (failure.status, failure.log) == (Status.REFEREE_LOST, LOST.log)
+    assert house.store.failure(lost.key) is None  # it is nobody's, and tried again
+    assert {one.kind for one in outcome.failures if one is not failure} == {"blocked"}
+    assert sum(house.store.has(job.key) for job in plan.jobs) > 0
+    with pytest.raises(InfrastructureError, match="1 lost their containers"):
+        end(outcome.failures, "store")
+    (record,) = in_boxes(house, plan, fake(contestant=Ended(exit_code=1))).records
+    assert record.failure == "crashed: ended with exit code 1"
+    assert record.retries == {"attack": 2}
+
+
+def in_boxes(house: House, plan: Plan, boxes: Boxes) -> Outcome:
+    """A run in fake containers."""
+    return execute(
+        house.spec(attacks=("first",), victim_names=["alpha"], seeds=1), plan, house.store,
+        house.shelf, Silent, boxes,
+    )  # fmt: skip

@@ -152,3 +152,27 @@ def test_the_benchmarks_own_pins_are_not_moved(dice: Make) -> None:
     made = dice(manifest=("requirements = []", 'requirements = ["Torch==1.0"]'))
     refused(bench("submit", made), "submission.toml:10: ", "torch==", "leave it out")
     assert folder.core_pins()["mujoco"] == "3.17.0"
+
+
+def test_a_requirement_may_lie_in_a_folder_of_wheels(dice: Make, tmp_path: Path) -> None:
+    """In its very version, and behind what is installed; the method finds it, this machine not."""
+    packages = tmp_path / "packages"
+    for name, version in (("left-hand", "1.0"), ("typer", "0.0.1")):
+        about = packages / f"{name.replace('-', '_')}-{version}.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        )
+    (packages / "left_hand.py").write_text("SPREAD = 0.25\n")
+    made = dice(
+        code=("import numpy as np\n", "import numpy as np\nfrom left_hand import SPREAD\n"),
+        manifest=("requirements = []", 'requirements = ["left-hand==1.0"]'),
+    )
+    read = folder.read(made)
+    folder.check_requirements(read.manifest, packages)
+    with read.loaded(packages) as kind:
+        assert sys.modules[kind.__module__].SPREAD == 0.25
+    assert str(packages) not in sys.path
+    hidden = read.manifest.model_copy(update={"requirements": ("typer==0.0.1",)})
+    with pytest.raises(InfrastructureError, match="here it is"):
+        folder.check_requirements(hidden, packages)

@@ -24,10 +24,15 @@ from tests.test_cli import Done, bench, refused
 TINY = ("--budget", 64, "--victim", "house-relu", "--json")
 
 
+PINNED = Isolation(kind="container", image="sha256:" + "0" * 64, pinned=True)
+UNPINNED = PINNED.model_copy(update={"pinned": False})
+
+
 class Contained(InProcess):
     """Says that it is a container, as far as levels go."""
 
-    isolation = Isolation(kind="container", image="sha256:0")
+    def __init__(self, isolation: Isolation):
+        self.isolation = isolation
 
 
 def quiet(*_: object) -> Any:
@@ -61,10 +66,10 @@ def details(done: Done, status: str) -> str:
     )
 
 
-def in_container(made: Path, **wanted: Any) -> Verification:
+def in_container(made: Path, isolation: Isolation = PINNED, **wanted: Any) -> Verification:
     """What a verification in containers would say."""
     asked = Wanted(store=Store(Path("store")), **wanted)
-    return verify.verify(folder.read(made), asked, Contained(), quiet)
+    return verify.verify(folder.read(made), asked, Contained(isolation), quiet)
 
 
 def test_in_a_process_the_level_stays_0(dice: Make) -> None:
@@ -72,6 +77,7 @@ def test_in_a_process_the_level_stays_0(dice: Make) -> None:
     made = submitted(dice())
     done = bench("verify", made, "--json")
     assert done.code == 0, done
+    assert "--salt is empty" in done.err
     assert (done.json["level"], done.json["shown"]) == (0, 2)
     assert "stay at level 0" in done.json["why"]
     assert "would make it 2: 'held-out victims' is not shown" in done.json["why"]
@@ -85,8 +91,10 @@ def test_with_held_out_victims_all_three_are_shown(dice: Make, tmp_path: Path) -
     """A policy that the submission has not met, imported into a store that is thrown away."""
     made = submitted(dice(), seeds=2)
     artifact.save(scribble(5, name="house-relu", seat="right"), tmp_path / "kept" / "one")
-    done = bench("verify", made, "--seeds", 1, "--victims", tmp_path / "kept", "--json")
+    kept = tmp_path / "kept"
+    done = bench("verify", made, "--seeds", 1, "--victims", kept, "--salt", "2026", "--json")
     assert done.code == 0, done
+    assert not done.err
     assert done.json["shown"] == 3
     assert "held-out-1-house-relu" in details(done, "passed")
     assert not (tmp_path / "store" / "victims").exists()
@@ -94,18 +102,39 @@ def test_with_held_out_victims_all_three_are_shown(dice: Make, tmp_path: Path) -
     assert not any("held-out-1" in path.read_text() for path in found)
 
 
-def test_in_containers_the_records_would_rise(dice: Make) -> None:
-    """Only those of runs in containers; a record's level is what its file says then."""
+def test_in_containers_of_the_pinned_image_the_records_would_rise(dice: Make) -> None:
+    """Only those of runs in such containers; a record's level is what its file says then."""
     made = submitted(dice())
     found = in_container(made, seeds=1)
     assert (found.shown, found.level) == (2, 0)
     assert "submit in containers" in found.why
     for path in records(made):
-        change(path, isolation=Isolation(kind="container", image="sha256:0"))
+        change(path, isolation=PINNED)
     found = in_container(made, seeds=1)
     assert (found.shown, found.level) == (2, 2)
     assert found.why == "'held-out victims' is not shown"
     assert {read(path).level for path in records(made)} == {2}
+
+
+@pytest.mark.parametrize(
+    ("submitted_in", "verified_in", "why"),
+    [
+        (UNPINNED, PINNED, "the submitted records are of an image that was not the pinned one"),
+        (PINNED, UNPINNED, "runs in an image that is not the pinned one stay at level 0"),
+        (PINNED.model_copy(update={"image": None}), PINNED, "was not the pinned one"),
+    ],
+)
+def test_in_containers_of_another_image_no_record_rises(
+    dice: Make, submitted_in: Isolation, verified_in: Isolation, why: str
+) -> None:
+    """Neither those that were made in one, nor by what is found in one."""
+    made = submitted(dice(), seeds=1)
+    for path in records(made):
+        change(path, isolation=submitted_in)
+    found = in_container(made, verified_in, seeds=1)
+    assert (found.shown, found.level) == (1, 0)
+    assert why in found.why
+    assert {read(path).level for path in records(made)} == {0}
 
 
 def test_one_seed_predicts_nothing(dice: Make) -> None:

@@ -30,7 +30,8 @@ def test_the_workflow_gives_a_stranger_nothing() -> None:
     assert len(actions) == 2
     assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", action) for action in actions)
     ran = re.findall(r"run: (.*)", WORKFLOW)
-    assert ran == ["make setup", '.github/submit-changed "$BASE"']
+    built = ".venv/bin/bench image build"  # what is submitted runs in containers of it
+    assert ran == ["make setup", built, '.github/submit-changed "$BASE"']
     assert "${{" not in "".join(ran)
 
 
@@ -92,7 +93,7 @@ def test_what_changed_is_submitted_and_tested(checkout: Path) -> None:
         for name in ("changed", "new-one")
         for call in (
             f"python -m benchmark.submissions.requirements submissions/{name}",
-            f"bench submit submissions/{name} --store /t/store-{name}",
+            f"bench submit submissions/{name} --isolation container --store /t/store-{name}",
             f"python -m pytest submissions/{name}",
         )
     ]
@@ -108,8 +109,15 @@ def test_one_that_fails_fails_the_whole_and_stops_no_other(checkout: Path) -> No
     assert code == 1
     assert sum("pip install" in line for line in calls) == 1  # of the bad one nothing
     assert [line for line in calls if line.startswith("bench")] == [
-        "bench submit submissions/good --store /t/store-good"
+        "bench submit submissions/good --isolation container --store /t/store-good"
     ]
+
+
+def test_nothing_of_a_submission_is_installed_before_it_ran_in_containers(checkout: Path) -> None:
+    add(checkout, "submissions/new-one/x.py")
+    _, calls = run(checkout)
+    order = ["benchmark.submissions.requirements", "bench submit", "pip install", "pytest"]
+    assert [next(word for word in order if word in call) for call in calls] == order
 
 
 @pytest.mark.parametrize("name", ["$(touch mark)", "a b", "-x", "x;touch mark", "..a", "a\nb"])

@@ -7,6 +7,8 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict
 
 from benchmark.arena.tally import Tally
+from benchmark.errors import CheckFailed, InfrastructureError
+from benchmark.isolation.status import Status
 from benchmark.runs.job import Job
 
 
@@ -21,6 +23,28 @@ class Failure(BaseModel):
     message: str
     trace: str = ""
     """Where a method's own code crashed."""
+    status: Status | None = None
+    """What became of its container, if it had one."""
+    log: tuple[str, ...] = ()
+    """The last lines that its container wrote; of a contestant, its own word."""
+
+    @property
+    def infrastructure(self) -> bool:
+        """Not the method's doing: the same command tries the job again."""
+        return self.status is not None and self.status.infrastructure
+
+
+def end(failures: list[Failure], where: object) -> None:
+    """Raise what a run with these failures ends in: InfrastructureError if any was that."""
+    if not failures:
+        return
+    lost = sum(one.infrastructure for one in failures)
+    line = f"{len(failures)} job(s) failed; the others are in {where}"
+    if lost:
+        raise InfrastructureError(
+            f"{line}; {lost} lost their containers: the same command tries them again"
+        )
+    raise CheckFailed(line)
 
 
 class Display(Protocol):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 
 from benchmark.errors import BenchError, InfrastructureError
+from benchmark.isolation.status import Verdict
+from benchmark.runs.boxes import Contained, ContainersLost
 from benchmark.runs.executors.executor import Display, Failure
 from benchmark.runs.job import Job
 from benchmark.runs.jobs import Worker
@@ -17,7 +19,10 @@ class LocalExecutor:
         self.worker = worker
 
     def run(self, jobs: list[Job], display: Display) -> list[Failure]:
-        """See `Executor`. An InfrastructureError ends the run: nothing could be kept."""
+        """See `Executor`. An InfrastructureError ends the run, since nothing could be kept.
+
+        Not so where a job's own containers were lost: that is this job's failure, and no other's.
+        """
         failures: dict[str, Failure] = {}
         for job in jobs:
             blocked = next((failures[key] for key in job.needs if key in failures), None)
@@ -37,6 +42,8 @@ class LocalExecutor:
         failure = None
         try:
             self.worker.run(job, lambda steps, tally: display.step(job, steps, tally))
+        except (Contained, ContainersLost) as error:
+            failure = _contained(job, error.verdict)
         except InfrastructureError:
             raise
         except BenchError as error:
@@ -50,6 +57,13 @@ class LocalExecutor:
             )
         display.finish(job, failure)
         return failure
+
+
+def _contained(job: Job, verdict: Verdict) -> Failure:
+    """What became of a container, in fields of its own."""
+    return _failure(job, verdict.status.value, verdict.message).model_copy(
+        update={"status": verdict.status, "log": verdict.log}
+    )
 
 
 def _failure(job: Job, kind: str, message: str) -> Failure:
