@@ -23,7 +23,7 @@ from benchmark.errors import CheckFailed, InfrastructureError
 from benchmark.isolation.container import EXCHANGE, Task, run_container
 from benchmark.isolation.engine import Engine, EngineLost
 from benchmark.isolation.limits import Limits
-from benchmark.isolation.pair import Pair
+from benchmark.isolation.pair import GRACE_S, Pair
 from benchmark.isolation.status import Status, Verdict, judge, printable, without_result
 from benchmark.learning.progress import CurvePoint
 from benchmark.policies import artifact
@@ -141,7 +141,9 @@ class Boxes:
         limits = Limits(wall_s=wall_s, memory_mib=self._memory_mib)
         with tempfile.TemporaryDirectory(prefix="bench-job-") as made:
             folder = Path(made)
-            refereed = self._referee(folder, referee, limits, kept)
+            # Longer, or a contestant that takes too long would be told as a referee that failed.
+            longer = limits.model_copy(update={"wall_s": wall_s + 2 * GRACE_S})
+            refereed = self._referee(folder, referee, longer, kept)
             playing = self._contestant(folder, orders, limits)
             books = kept / BOOKS
             books.unlink(missing_ok=True)  # an interrupted try's, which went further than is kept

@@ -163,14 +163,17 @@ def test_filling_what_it_may_write(run: Run, folder: str, mib: int) -> None:
 
 
 def test_writing_outside(run: Run, engine: Engine, image: str, tmp_path: Path) -> None:
-    """Neither the image nor what was handed in."""
+    """Neither the image nor what was handed in, not even where every permission is given."""
     given = readable(tmp_path / "given")
     (given / "file").write_text("as it was", encoding="utf-8")
+    (given / "file").chmod(0o666)
+    given.chmod(0o777)
     code = (
-        "for path in ('/opt/bench/benchmark/__init__.py', '/etc/x', '/given/file', '/given/new',\n"
-        "             '/work/x', '/proc/sys/kernel/core_pattern', '/sys/kernel/x'):\n"
-        "    try: open(path, 'w'); print('wrote', path)\n"
-        "    except OSError: pass\n"
+        "import errno\n"
+        "for path in ('/given/file', '/given/new', '/work/x', '/opt/bench/benchmark/__init__.py',\n"
+        "             '/etc/x', '/proc/sys/kernel/core_pattern', '/sys/kernel/x'):\n"
+        "    try: open(path, 'a'); print('wrote', path)\n"
+        "    except OSError as e: print(errno.errorcode[e.errno])\n"
         "print(open('/given/file').read())\n"
     )
     lines: list[str] = []
@@ -179,7 +182,12 @@ def test_writing_outside(run: Run, engine: Engine, image: str, tmp_path: Path) -
         inputs={"/given": given},
     )  # fmt: skip
     run_container(engine, image, task, told=lines.append)
-    assert lines == ["as it was"]
+    *refused, kept = lines
+    assert refused[:3] == ["EROFS"] * 3  # its own, but for the mounts that are read-only
+    assert len(refused) == 7
+    assert not [line for line in refused if line.startswith("wrote")]
+    assert kept == "as it was"
+    assert [path.name for path in given.iterdir()] == ["file"]
     assert (given / "file").read_text(encoding="utf-8") == "as it was"
 
 

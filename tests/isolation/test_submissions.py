@@ -28,7 +28,7 @@ from benchmark.submissions.runners import InContainers
 from benchmark.submissions.submit import Asked, submit
 from tests.attacks.conftest import assert_same_policy
 from tests.isolation.conftest import readable
-from tests.isolation.test_hostile import Told
+from tests.isolation.hostile import Told
 
 pytestmark = pytest.mark.engine
 
