@@ -32,7 +32,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_STORE", str(tmp_path / "store"))
     monkeypatch.setattr(console, "width", 200)  # it was made when its module was first read
     Path("results").mkdir()
-    Path("results/one.json").write_bytes(to_json(attacked(100)))
+    Path(f"results/{attacked(100).id}.json").write_bytes(to_json(attacked(100)))
     found, _ = board.read_results(Path("results"))
     board.write(board.render(found, Path("leaderboard.md")), Path("leaderboard.md"))
     monkeypatch.setattr(pairings, "pairings", lambda: [TINY])
