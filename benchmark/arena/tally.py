@@ -41,16 +41,20 @@ class Tally:
 
     @model_validator(mode="after")
     def _adds_up(self) -> Tally:
-        parts = dict.fromkeys(_WORDS.values(), 0)
+        if not self.breakdown:
+            return self
+        # Short, since a record holds a hundred tallies and a board a million.
+        counts = {"win": self.wins, "tie": self.ties, "loss": self.losses, "void": self.voids}
+        untold = counts.copy()
         for key, count in self.breakdown.items():
             word, colon, _ = key.partition(":")
-            if not colon or word not in parts:
+            if not colon or word not in counts:
                 raise ValueError(f"breakdown knows win:, tie:, loss: and void:, got '{key}'")
-            parts[word] += count
-        counts = (self.wins, self.ties, self.losses, self.voids)
-        for (word, part), count in zip(parts.items(), counts, strict=True):
-            if self.breakdown and part != count:
-                raise ValueError(f"breakdown of '{word}' adds to {part}, the count is {count}")
+            untold[word] -= count
+        for word, rest in untold.items():
+            if rest:
+                added, count = counts[word] - rest, counts[word]
+                raise ValueError(f"breakdown of '{word}' adds to {added}, the count is {count}")
         return self
 
     @property
