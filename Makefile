@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint perf perf-compare perf-summary schemas fidelity check check-training leaderboard studies lock image clean
+.PHONY: help setup run test lint perf perf-compare perf-summary schemas fidelity check check-training coverage leaderboard studies lock image clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile

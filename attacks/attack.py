@@ -49,6 +49,14 @@ class Attack(ABC):
         """
         return {}
 
+    @classmethod
+    def facts(cls) -> Mapping[str, list[float]]:
+        """What parts of it give for fixed inputs, by name: `bench check` holds it to 1e-6.
+
+        For parts whose rounding stays small, so that it is the same on every machine.
+        """
+        return {}
+
     @property
     @abstractmethod
     def matches(self) -> int:

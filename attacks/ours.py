@@ -112,6 +112,10 @@ class Ours(Baseline):
     def studies(cls, game: GameCard) -> Mapping[str, tuple[Variant, ...]]:
         return STUDIES if game.id in PRESETS else {}
 
+    @classmethod
+    def facts(cls) -> Mapping[str, list[float]]:
+        return saliency.known()
+
     def hooks(self, arena: Arena, rng: np.random.Generator) -> Hooks:
         entry = AsReward if self.config.mode == "reward" else AsLoss
         return entry(self.config, arena, rng)

@@ -88,3 +88,17 @@ def _slope(surrogate: Surrogate, s: Tensor) -> Tensor:
     at = s.detach().clone().requires_grad_(True)
     (slope,) = torch.autograd.grad(surrogate(at).sum(), at)
     return slope
+
+
+def known() -> dict[str, list[float]]:
+    """The weights of fixed views under a fixed F, by saliency: no training in them."""
+    s = torch.cos(torch.arange(60.0)).reshape(6, 10)
+    turn = torch.sin(1.7 * torch.arange(20.0)).reshape(10, 2)
+
+    def surrogate(views: Tensor) -> Tensor:
+        return torch.tanh(views @ turn)
+
+    return {
+        f"weights by {name}": weights(name, surrogate, s, (2, 6), np.random.default_rng(1)).tolist()
+        for name in METHODS
+    }

@@ -71,7 +71,7 @@ def test_a_bad_record_is_named_and_the_others_exported(results: Path, tmp_path: 
 def test_failed_trainings_are_pointed_out(results: Path) -> None:
     """They have no matches, and leaving them out would flatter."""
     failed = attacked(0, seed=9).model_copy(update={"matches": [], "failure": "NaN"})
-    (results / "failed.json").write_bytes(to_json(failed))
+    (results / f"{failed.id}.json").write_bytes(to_json(failed))
     done = bench("export", "--results", results)
     assert done.code == 0
     assert "1 failed training(s)" in done.err

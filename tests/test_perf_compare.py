@@ -125,6 +125,17 @@ def test_the_exit_code(strict: bool, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "WARNING  pong_speed::cost[ours]: cost: 1.2 became 1.8" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("strict", [True, False])
+def test_without_a_summary_the_strict_fail(
+    strict: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing was compared, so nothing passed; the others are told."""
+    (tmp_path / "report").write_text(json.dumps(report()))
+    given = [str(tmp_path / "report"), "--against", str(tmp_path / "none")]
+    assert compare.main([*given, *(["--strict"] if strict else [])]) == strict
+    assert "make perf-summary writes one" in capsys.readouterr().out
+
+
 def test_a_summary_of_a_part_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless what is missing is said to be gone; then file and page are written."""
     part, page = report(), tmp_path / "speed.md"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, NonNegativeInt, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from benchmark.errors import CheckFailed
 from benchmark.games.game import LOSS, TIE, VOID, VOID_ENDING, WIN
 
 _WORDS = {WIN: "win", TIE: "tie", LOSS: "loss", VOID: "void"}
+Count = Annotated[int, Field(ge=0, strict=True)]
+"""Of matches: a whole number, not one that is spelled in another way ("3", 3.0, true)."""
 VOID_LIMIT = 0.01
 """The share of void matches above which a job fails."""
 
@@ -30,24 +33,28 @@ class Tally:
     Void matches, whose simulation failed, count among the episodes and are nobody's success.
     """
 
-    wins: NonNegativeInt = 0
-    ties: NonNegativeInt = 0
-    losses: NonNegativeInt = 0
-    voids: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)
-    breakdown: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    wins: Count = 0
+    ties: Count = 0
+    losses: Count = 0
+    voids: Count = Field(default=0, exclude_if=lambda count: count == 0)
+    breakdown: dict[str, Count] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _adds_up(self) -> Tally:
-        parts = dict.fromkeys(_WORDS.values(), 0)
+        if not self.breakdown:
+            return self
+        # Short, since a record holds a hundred tallies and a board a million.
+        counts = {"win": self.wins, "tie": self.ties, "loss": self.losses, "void": self.voids}
+        untold = counts.copy()
         for key, count in self.breakdown.items():
             word, colon, _ = key.partition(":")
-            if not colon or word not in parts:
+            if not colon or word not in counts:
                 raise ValueError(f"breakdown knows win:, tie:, loss: and void:, got '{key}'")
-            parts[word] += count
-        counts = (self.wins, self.ties, self.losses, self.voids)
-        for (word, part), count in zip(parts.items(), counts, strict=True):
-            if self.breakdown and part != count:
-                raise ValueError(f"breakdown of '{word}' adds to {part}, the count is {count}")
+            untold[word] -= count
+        for word, rest in untold.items():
+            if rest:
+                added, count = counts[word] - rest, counts[word]
+                raise ValueError(f"breakdown of '{word}' adds to {added}, the count is {count}")
         return self
 
     @property

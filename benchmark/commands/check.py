@@ -29,6 +29,7 @@ from benchmark.records.store import Store
 from benchmark.regression import baseline, replay, training
 from benchmark.regression.baseline import ReplayBaseline, TrainingBaseline
 from benchmark.regression.findings import Finding, table
+from benchmark.regression.platform import here
 from benchmark.runs.executors.executor import Display
 from benchmark.runs.plan import Plan
 from benchmark.settings import hint
@@ -104,24 +105,48 @@ def _chosen(forms: Sequence[str], *, update: bool) -> list[str]:
 
 
 def _replay(asked: _Asked) -> list[Finding]:
-    before = baseline.read(ReplayBaseline, asked.baselines, "replay")
+    chosen = replay.choose(asked.baselines, here())  # before minutes are spent
     now = _measure(asked)
-    differs = now.platform.differences(before.platform)
+    differs = now.platform.differences(chosen.baseline.platform)
     if differs:
         asked.notes.append(
-            f"The replay baseline is of another platform ({'; '.join(differs)}): counts are "
-            "compared by two-sided tests, not bit by bit."
+            f"Compared with {chosen.path}, of another platform ({'; '.join(differs)}): counts by "
+            "two-sided tests, not bit by bit."
         )
-    return replay.compare(before, now)
+    else:
+        asked.notes.append(
+            f"Compared bit by bit with {chosen.path} (made on {chosen.baseline.platform.cpu}, here "
+            f"{now.platform.cpu})."
+        )
+    asked.notes += _out_of_date(chosen.stale)
+    return replay.compare(chosen.baseline, now)
 
 
 def _update_replay(asked: _Asked) -> list[Finding]:
     now = _measure(asked)
-    findings = []
+    moved = []
     with contextlib.suppress(Misuse):  # there may be none, or one of an older form
-        findings = replay.compare(baseline.read(ReplayBaseline, asked.baselines, "replay"), now)
-    asked.notes.append(f"Written: {baseline.write(now, asked.baselines, 'replay')}.")
-    return [one for one in findings if one.failed]
+        found = replay.compare(replay.choose(asked.baselines, now.platform).baseline, now)
+        moved = [one for one in found if one.failed]
+    edition = replay.next_edition(asked.baselines, moved=bool(moved))
+    now = now.model_copy(update={"edition": edition})
+    path = baseline.write(now, asked.baselines, baseline.replay_name(now.platform))
+    asked.notes.append(f"Written: {path}, edition {edition}.")
+    if now.made["dirty"]:
+        asked.notes.append("It says dirty: commit first, so that the baseline names its source.")
+    found_now, problems = baseline.replays(asked.baselines)
+    asked.notes += _out_of_date([p for p, one in found_now.items() if one.edition < edition])
+    asked.notes += problems
+    return moved
+
+
+def _out_of_date(paths: Sequence[Path]) -> list[str]:
+    """A word on each baseline that describes older code."""
+    return [
+        f"Out of date: {path} holds what was before results were moved on purpose, and is not "
+        "compared with; `bench check replay --update` on its platform renews it."
+        for path in paths
+    ]
 
 
 def _measure(asked: _Asked) -> ReplayBaseline:

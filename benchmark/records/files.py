@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import stat
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -46,22 +49,48 @@ def load(path: Path) -> bytes:
 
 
 def read(path: Path) -> Record:
-    """Read and check a record.
+    """Read and check a record. Types are strict: "494" and 494.0 are no count of wins.
 
     Raises:
         BadRecord: with the path and what is wrong.
     """
+    payload = load(path)
     try:
-        payload = from_json(load(path))  # which refuses half a surrogate pair, as json does not
-    except ValueError as error:
-        raise BadRecord(f"{path}: not JSON ({error})") from error
-    version = payload.get("schema_version") if isinstance(payload, dict) else None
-    if version != SCHEMA:
-        raise BadRecord(f"{path}: schema version {version!r}, this program reads {SCHEMA}")
-    try:
-        record = Record.model_validate(payload)
+        record = Record.model_validate_json(payload, strict=True)
     except ValidationError as error:
-        raise BadRecord(f"{path}: {first_problem(error)}") from error
+        raise BadRecord(f"{path}: {_gross(payload) or first_problem(error)}") from error
+    # What this program wrote has none of these problems; looking for them costs half a reading.
+    problem = None if to_json(record) == payload else _gross(payload)
+    if problem is not None:
+        raise BadRecord(f"{path}: {problem}")
     if record.cell.protocol != PROTOCOL:
         raise BadRecord(f"{path}: protocol {record.cell.protocol}, this program's is {PROTOCOL}")
+    if path.name != f"{record.id}.json":
+        raise BadRecord(f"{path}: holds record {record.id}; its file is called {record.id}.json")
     return record
+
+
+class _Twice(Exception):
+    """A key, and the same one again in the same object."""
+
+
+def _gross(payload: bytes) -> str | None:
+    """What a model does not see, or tells badly: no JSON, a key twice, another version."""
+    try:
+        from_json(payload)  # which refuses half a surrogate pair, as json does not
+        found = json.loads(payload, object_pairs_hook=_once)
+    except _Twice as error:  # readers differ in which of the two they take
+        return f"the key {error.args[0]!r} twice in one object"
+    except ValueError as error:
+        return f"not JSON ({error})"
+    version = found.get("schema_version") if isinstance(found, dict) else None
+    if type(version) is not int or version != SCHEMA:  # True and 1.0 equal 1
+        return f"schema version {version!r}, this program reads {SCHEMA}"
+    return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _Twice(Counter(key for key, _ in pairs).most_common(1)[0][0])
+    return found

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 from benchmark.errors import InfrastructureError, Misuse
 from benchmark.policies.artifact import first_problem, write_atomically
 from benchmark.records import provenance
+from benchmark.regression.facts import Facts
 from benchmark.regression.golden import Trained
 from benchmark.regression.pairings import Course
 from benchmark.regression.platform import Platform
@@ -34,8 +35,14 @@ class _File(BaseModel):
 
 
 class ReplayBaseline(_File):
-    """What `bench check replay` played and trained."""
+    """What `bench check replay` played and trained on one platform, and what is alike on all.
 
+    edition: raised whenever results move on purpose, so that the files of other platforms, which
+    still hold what was before, are known to be out of date.
+    """
+
+    edition: int = Field(default=1, ge=1)
+    facts: Facts
     courses: dict[str, Course]
     trainings: dict[str, Trained]
 
@@ -66,7 +73,32 @@ def read(kind: type[File], folder: Path, form: str) -> File:
     Raises:
         Misuse: there is none, or it is damaged; the path and what to do.
     """
-    path = folder / f"{form}.json"
+    return _load(kind, folder / f"{form}.json", form)
+
+
+def replays(folder: Path) -> tuple[dict[Path, ReplayBaseline], list[str]]:
+    """The replay baselines of all platforms, by path, and what is wrong with the other files."""
+    found, problems = {}, []
+    for path in sorted(folder.glob("replay-*.json")):
+        try:
+            read = _load(ReplayBaseline, path, "replay")
+        except Misuse as error:
+            problems.append(str(error))
+            continue
+        named = replay_name(read.platform)
+        if path.stem == named:
+            found[path] = read
+        else:
+            problems.append(f"{path}: of the platform {named}, and its file is called {named}.json")
+    return found, problems
+
+
+def replay_name(platform: Platform) -> str:
+    """What the baseline of a platform is called, without the ending."""
+    return f"replay-{platform.key}"
+
+
+def _load(kind: type[File], path: Path, form: str) -> File:
     again = f"`bench check {form} --update` writes one"
     try:
         return kind.model_validate_json(path.read_bytes())

@@ -2,22 +2,25 @@
 
 On the platform of the baseline every bit must be the same. Elsewhere arithmetic rounds otherwise
 and matches take another course, so counts are compared by a two-sided test (level .01, after Holm
-over pairings), and of golden trainings what the first update reports, within a tolerance.
+over pairings), and of golden trainings what the first update reports, within a tolerance. Facts
+(`facts.py`) are alike everywhere and compared so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmark.arena.tally import TALLY, Tally
+from benchmark.errors import Misuse
 from benchmark.leaderboard.regression import ALPHA, holm, two_sided_p
-from benchmark.regression import golden, pairings
-from benchmark.regression.baseline import POLICIES, ReplayBaseline
+from benchmark.regression import facts, golden, pairings
+from benchmark.regression.baseline import POLICIES, ReplayBaseline, replays
 from benchmark.regression.findings import Finding, counts, points
 from benchmark.regression.golden import Trained
 from benchmark.regression.pairings import Course
-from benchmark.regression.platform import here
+from benchmark.regression.platform import Platform, here
 from benchmark.regression.stock import Stock
 
 TOLERANCE = 0.2
@@ -27,6 +30,41 @@ SMALL = 0.01
 ROUGH = ("explained_variance",)
 """Diagnostics that rounding alone moves by more than the tolerance."""
 Tell = Callable[[str], None]
+
+
+class Chosen(NamedTuple):
+    """The baseline to compare with, and files of an older edition, which are out of date."""
+
+    path: Path
+    baseline: ReplayBaseline
+    stale: list[Path]
+
+
+def choose(folder: Path, platform: Platform) -> Chosen:
+    """Of the newest edition the baseline of this platform, else of the one most like it.
+
+    Raises:
+        Misuse: there is none, or one of them is damaged.
+    """
+    found, problems = replays(folder)
+    if problems:
+        raise Misuse(problems[0])
+    if not found:
+        raise Misuse(
+            f"{folder}/replay-*.json: no baseline there; run in a checkout, or "
+            "`bench check replay --update` writes one"
+        )
+    newest = max(one.edition for one in found.values())
+    current = [path for path, one in found.items() if one.edition == newest]
+    path = min(current, key=lambda path: (len(platform.differences(found[path].platform)), path))
+    return Chosen(path, found[path], [other for other in found if other not in current])
+
+
+def next_edition(folder: Path, *, moved: bool) -> int:
+    """The edition of a baseline that is written now. moved: it is not what the newest ones hold."""
+    found, _ = replays(folder)
+    newest = max((one.edition for one in found.values()), default=0)
+    return max(1, newest + moved)
 
 
 def measure(folder: Path, tell: Tell) -> ReplayBaseline:
@@ -39,18 +77,23 @@ def measure(folder: Path, tell: Tell) -> ReplayBaseline:
     for training in golden.goldens():
         tell(training.name)
         trainings[training.name] = golden.train(training, stock)
-    return ReplayBaseline(platform=here(), courses=courses, trainings=trainings)
+    tell("facts")
+    return ReplayBaseline(
+        platform=here(), facts=facts.measure(stock), courses=courses, trainings=trainings
+    )
 
 
 def compare(before: ReplayBaseline, now: ReplayBaseline) -> list[Finding]:
     """A finding for everything that either of them holds."""
-    exact = before.platform == now.platform
+    exact = now.platform.agrees(before.platform)
     courses = _exact_courses if exact else _like_courses
     trainings = _exact_training if exact else _like_training
     both = _shared(before.trainings, now.trainings)
     return [
+        *facts.compare(before.facts, now.facts),
         *courses(before.courses, now.courses),
         *(trainings(name, before.trainings[name], now.trainings[name]) for name in both),
+        *_alone(before.facts, now.facts),
         *_alone(before.courses, now.courses),
         *_alone(before.trainings, now.trainings),
     ]

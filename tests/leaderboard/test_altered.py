@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -87,18 +88,19 @@ def test_a_superseded_record_is_on_the_page_too(tmp_path: Path) -> None:
     """It feeds no row, and is listed with its digest all the same."""
     results = tmp_path / "results"
     results.mkdir()
-    for name, record in (("a", attacked(50)), ("b", attacked(60, others=["x"]))):
-        (results / f"{name}.json").write_bytes(to_json(record))
+    for record in (attacked(50), attacked(60, others=["x"])):
+        (results / f"{record.id}.json").write_bytes(to_json(record))
+    first = results / f"{attacked(50).id}.json"
     before, _ = page(results)
     assert before.count("(superseded)") == 1
-    (results / "a.json").write_bytes(to_json(attacked(52)))
+    first.write_bytes(to_json(attacked(52)))
     assert page(results)[0] != before
-    (results / "a.json").unlink()
+    first.unlink()
     assert "(superseded)" not in page(results)[0]
 
 
 def _link(path: Path) -> None:
-    path.symlink_to(path.parent / "good.json")
+    path.symlink_to(next(path.parent.glob("*.json")))
 
 
 def _count(path: Path, wins: Any) -> None:
@@ -108,7 +110,14 @@ def _count(path: Path, wins: Any) -> None:
 
 
 def _foreign_game(path: Path) -> None:
-    path.write_bytes(to_json(attacked(50, seed=9, game="chess-v1")))
+    record = attacked(50, seed=9, game="chess-v1")
+    path.with_name(f"{record.id}.json").write_bytes(to_json(record))
+
+
+def _copy(path: Path) -> None:
+    path.with_suffix("").mkdir()
+    name = f"{attacked(50).id}.json"
+    shutil.copy(path.with_name(name), path.with_suffix("") / name)
 
 
 def _huge(path: Path) -> None:
@@ -139,7 +148,8 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "link": (_link, "a link"),
     "folder": (lambda p: p.mkdir(), "cannot be read"),
     "pipe": (_pipe, "cannot be read"),
-    "copy": (lambda p: p.write_bytes(to_json(attacked(50))), "the same cell as"),
+    "copy": (_copy, "the same cell as"),
+    "another name": (lambda p: p.write_bytes(to_json(attacked(50, seed=9))), "is called "),
     "mark-up": (_markup, "Rank 1"),
 }  # fmt: skip
 
@@ -151,13 +161,14 @@ def test_a_bad_record_is_refused_with_a_warning_and_the_others_render(
     """By its path in one line of the page; the check fails, whatever the page says."""
     results, out = tmp_path / "results", tmp_path / "leaderboard.md"
     results.mkdir()
-    (results / "good.json").write_bytes(to_json(attacked(50)))
-    (results / "more.json").write_bytes(to_json(defended(20, 10, 40)))
+    for record in (attacked(50), defended(20, 10, 40)):
+        (results / f"{record.id}.json").write_bytes(to_json(record))
     clean, _ = page(results)
-    bad = results / "zz.json"
-    plant(bad)
+    good = set(results.iterdir())
+    plant(results / "zz.json")
+    bad = max(set(results.rglob("*")) - good, key=lambda path: len(path.parts))
     found, problems = board.read_results(results)
-    assert [path.name for path in found] == ["good.json", "more.json"]
+    assert set(found) == good
     text = board.render(found, out, problems)
     (warned,) = [line for line in text.splitlines() if line.startswith("> - ")]
     assert warned.startswith(f"> - `{bad}: ")
@@ -166,5 +177,5 @@ def test_a_bad_record_is_refused_with_a_warning_and_the_others_render(
     assert "\n# Rank 1" not in text
     assert clean.split("\n## ", 1)[1] == text.split("\n## ", 1)[1]
     board.write(text, out)
-    with pytest.raises(CheckFailed, match=r"zz\.json"):
+    with pytest.raises(CheckFailed, match=re.escape(bad.name)):
         board.check(results, out)

@@ -98,20 +98,22 @@ def test_removing_a_record_makes_the_board_stale(site: Site, which: int) -> None
 
 def test_adding_a_record_makes_the_board_stale(site: Site) -> None:
     """Also in a subfolder."""
-    site.add(attacked(60, seed=2), "more/deep/x.json")
+    record = attacked(60, seed=2)
+    site.add(record, f"more/deep/{record.id}.json")
     with pytest.raises(CheckFailed):
         site.check()
-    assert "results/more/deep/x.json" in site.text()
+    assert f"results/more/deep/{record.id}.json" in site.text()
 
 
 @pytest.mark.parametrize("record", [attacked(51), defended(20, 10, 60), attacked(50, seed=3)])
 def test_altering_a_record_makes_the_board_stale(site: Site, record: Record) -> None:
     """One win more, another seed."""
     before = site.text()
-    for path in site.results.glob("*.json"):
+    for path in list(site.results.glob("*.json")):
         old = json.loads(path.read_bytes())["cell"]
         if (old["defense"] is None) == (record.cell.defense is None) and old["seed"] == 0:
-            path.write_bytes(to_json(record))
+            path.unlink()
+            site.add(record)
     assert site.text() != before
     with pytest.raises(CheckFailed):
         site.check()

@@ -3,7 +3,7 @@
     python -m tests.perf.compare build/perf.json [--strict]
 
 Only ratios between peers of one run are compared; absolute times move by as much from minute to
-minute. Exit code 0, or with --strict 1 where there is a warning.
+minute. Exit code 0, or with --strict 1 where there is a warning or nothing to compare with.
 """
 
 from __future__ import annotations
@@ -91,12 +91,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.perf.compare")
     parser.add_argument("report", type=Path, help="what pytest-benchmark wrote")
     parser.add_argument("--against", type=Path, default=COMMITTED, help="a summary")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 if there is a warning")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 if there is a warning, or no summary"
+    )
     given = parser.parse_args(arguments)
     now = summarise(load(given.report))
     if not given.against.is_file():
         print(f"no {given.against} to compare with; make perf-summary writes one")
-        return 0
+        return int(given.strict)  # a guard that guards nothing has not passed
     before = load(given.against)
     words = list(compare(now, before))
     for fact in elsewhere(now, before):

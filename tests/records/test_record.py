@@ -24,9 +24,10 @@ from tests.factories import attacked, defended, make_record, match
 Change = Callable[[dict[str, Any]], None]
 
 
-def write(folder: Path, payload: Any, name: str = "record.json") -> Path:
-    """A file of this JSON (NaN included)."""
-    path = folder / name
+def write(folder: Path, payload: Any) -> Path:
+    """A file of this JSON (NaN included), under the name that the record says it has."""
+    path = folder / f"{payload['id']}.json"
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(payload), encoding="utf-8")
     return path
 
@@ -67,6 +68,12 @@ BAD: dict[str, tuple[Change, str]] = {
     "negative part": (_set(*EVEN, "breakdown", "win:point", to=-5), "win:point"),
     "fraction": (_set(*EVEN, "wins", to=25.5), "matches.0.even.wins"),
     "count as text": (_set(*EVEN, "wins", to="many"), "matches.0.even.wins"),
+    "count spelled": (_set(*EVEN, "wins", to="25"), "matches.0.even.wins: Input"),
+    "count with a point": (_set(*EVEN, "wins", to=25.0), "matches.0.even.wins: Input"),
+    "count of true": (_set(*EVEN, "ties", to=False), "matches.0.even.ties: Input"),
+    "part with a point": (_set(*EVEN, "breakdown", "win:point", to=25.0), "valid integer"),
+    "seed spelled": (_set("cell", "seed", to="0"), "cell.seed: Input"),
+    "steps with a point": (_set("steps", "attack", to=8e6), "steps.attack: Input"),
     "breakdown": (_set(*EVEN, "breakdown", "win:point", to=24), "adds to 24, the count is 25"),
     "one win more": (_set(*EVEN, "wins", to=26), "adds to 25, the count is 26"),
     "unknown ending": (_set(*EVEN, "breakdown", "draw:x", to=99), "draw:x"),
@@ -84,6 +91,8 @@ BAD: dict[str, tuple[Change, str]] = {
     "no schema": (_drop("schema_version"), "schema version None"),
     "later schema": (_set("schema_version", to=2), "schema version 2, this program reads 1"),
     "schema as text": (_set("schema_version", to="1"), "schema version '1'"),
+    "schema of true": (_set("schema_version", to=True), "schema version True"),
+    "schema with a point": (_set("schema_version", to=1.0), "schema version 1.0"),
     "wrong id": (_set("id", to="0" * 16), "id is 0000000000000000, its cell hashes to"),
     "another cell's id": (_set("cell", "seed", to=7), "its cell hashes to"),
     "another protocol": (
@@ -188,8 +197,8 @@ def test_a_record_without_the_matches_that_it_is_about_is_refused(
 
 def test_the_same_cell_twice_is_refused(tmp_path: Path) -> None:
     """Both files are named; the first one is kept."""
-    first = write(tmp_path, payload_of(attacked(50)), "a.json")
-    second = write(tmp_path, payload_of(attacked(60)), "b.json")
+    first = write(tmp_path, payload_of(attacked(50)))
+    second = write(tmp_path / "more", payload_of(attacked(60)))
     found, problems = board.read_results(tmp_path)
     assert list(found) == [first]
     assert [str(first) in p and str(second) in p for p in problems] == [True]
@@ -209,7 +218,7 @@ def test_a_changed_digit_of_a_count_is_refused(tmp_path: Path, data: st.DataObje
     places = [i for m in COUNTS.finditer(text, start, end) for i in range(m.start(1), m.end(1))]
     place = data.draw(st.sampled_from(places))
     digit = data.draw(st.sampled_from([d for d in "0123456789" if d != text[place]]))
-    path = tmp_path / "record.json"
+    path = tmp_path / f"{attacked(50, others=['b']).id}.json"
     path.write_text(text[:place] + digit + text[place + 1 :], encoding="utf-8")
     with pytest.raises(BadRecord, match=re.escape(str(path))):
         read(path)
@@ -225,7 +234,7 @@ def test_a_changed_digit_of_the_cell_is_refused(tmp_path: Path, data: st.DataObj
     start, end = text.index('"id"'), text.index('"matches"')
     place = data.draw(st.sampled_from([i for i in range(start, end) if text[i].isdigit()]))
     digit = data.draw(st.sampled_from([d for d in "123456789" if d != text[place]]))
-    path = tmp_path / "record.json"
+    path = tmp_path / f"{attacked(50, others=['b']).id}.json"
     path.write_text(text[:place] + digit + text[place + 1 :], encoding="utf-8")
     with pytest.raises(BadRecord, match=re.escape(str(path))):
         read(path)

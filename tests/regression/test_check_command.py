@@ -17,6 +17,7 @@ from benchmark.regression import baseline, pairings, replay
 from benchmark.regression.baseline import ReplayBaseline
 from benchmark.regression.golden import Golden
 from benchmark.regression.pairings import Pairing
+from benchmark.regression.platform import here
 from tests.factories import attacked
 from tests.regression.conftest import ROOT
 from tests.test_cli import bench, refused
@@ -32,16 +33,32 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_STORE", str(tmp_path / "store"))
     monkeypatch.setattr(console, "width", 200)  # it was made when its module was first read
     Path("results").mkdir()
-    Path("results/one.json").write_bytes(to_json(attacked(100)))
+    Path(f"results/{attacked(100).id}.json").write_bytes(to_json(attacked(100)))
     found, _ = board.read_results(Path("results"))
     board.write(board.render(found, Path("leaderboard.md")), Path("leaderboard.md"))
     monkeypatch.setattr(pairings, "pairings", lambda: [TINY])
     monkeypatch.setattr(replay.golden, "goldens", list[Golden])
+    monkeypatch.setattr(replay.facts, "measure", lambda stock: {"physics": {"gravity": "-9.81"}})
 
 
 def damage(change: Callable[[ReplayBaseline], ReplayBaseline]) -> None:
-    before = baseline.read(ReplayBaseline, baseline.FOLDER, "replay")
-    baseline.write(change(before), baseline.FOLDER, "replay")
+    """Rewrite the one baseline there is, under the name of its platform."""
+    ((path, before),) = baseline.replays(baseline.FOLDER)[0].items()
+    path.unlink()
+    changed = change(before)
+    baseline.write(changed, baseline.FOLDER, baseline.replay_name(changed.platform))
+
+
+def elsewhere_made(before: ReplayBaseline) -> ReplayBaseline:
+    platform = before.platform.model_copy(update={"vendor": "Zilog"})
+    return before.model_copy(update={"platform": platform})
+
+
+def files() -> dict[str, int]:
+    """The edition of every baseline of replay, by the vendor of its CPU."""
+    found, problems = baseline.replays(baseline.FOLDER)
+    assert not problems
+    return {one.platform.vendor: one.edition for one in found.values()}
 
 
 def fewer_wins(before: ReplayBaseline) -> ReplayBaseline:
@@ -57,7 +74,8 @@ def fewer_wins(before: ReplayBaseline) -> ReplayBaseline:
 def test_an_update_and_then_a_check() -> None:
     made = bench("check", "--update")
     assert made.code == 0
-    assert made.out == "Written: tests/regression/baselines/replay.json.\n"
+    name = f"{baseline.replay_name(here())}.json"
+    assert f"Written: tests/regression/baselines/{name}, edition 1." in made.out
     done = bench("check")
     assert done.code == 0, done
     assert "REGRESSED" not in done.out
@@ -71,10 +89,10 @@ def test_what_regressed_is_told_and_the_exit_code_is_1() -> None:
     done = bench("check", "replay")
     assert done.code == 1
     assert re.search(r"tiny +REGRESSED +\d+ / 0 / \d+ +\d+ / 0 / \d+ +-20.0 points won", done.out)
-    assert "1 of 1 comparisons regressed: tiny" in done.err
+    assert "1 of 2 comparisons regressed: tiny" in done.err
     told = bench("check", "replay", "--json")
     assert told.code == 1
-    (found,) = told.json["findings"]
+    (found,) = [one for one in told.json["findings"] if one["name"] == "tiny"]
     assert found["failed"]
     assert found["facts"]["before"]["wins"] == found["facts"]["now"]["wins"] + 1
 
@@ -90,13 +108,70 @@ def test_an_update_says_what_changed_from_what_to_what() -> None:
 
 def test_another_platform_is_named() -> None:
     bench("check", "--update")
+    damage(elsewhere_made)
+    done = bench("check", "replay")
+    assert done.code == 0
+    assert "another platform (vendor: Zilog, here " in done.out.replace("\n", " ")
+    assert "p = 1 of two sides" in done.out
+
+
+def test_another_cpu_of_the_same_platform_is_held_to_every_bit() -> None:
+    """Its name is told; MKL and the like do not choose by it."""
+    bench("check", "--update")
     damage(
         lambda b: b.model_copy(update={"platform": b.platform.model_copy(update={"cpu": "z80"})})
     )
     done = bench("check", "replay")
     assert done.code == 0
-    assert "another platform (cpu: z80, here " in done.out
-    assert "p = 1 of two sides" in done.out
+    assert "(made on z80, here " in done.out.replace("\n", " ")
+    assert "certain: bits" in done.out
+
+
+def test_an_update_leaves_the_baselines_of_other_platforms_as_they_are() -> None:
+    """Where nothing moved they are of one edition, and each platform has its own."""
+    bench("check", "--update")
+    damage(elsewhere_made)
+    made = bench("check", "--update")
+    assert "Out of date" not in made.out
+    assert files() == {"Zilog": 1, here().vendor: 1}
+    assert "certain: bits" in bench("check", "replay").out
+
+
+def test_results_that_moved_make_the_other_platforms_baselines_old() -> None:
+    """They are named, by the update and by every check, and nothing is compared with them."""
+    bench("check", "--update")
+    damage(elsewhere_made)
+    bench("check", "--update")
+    path = baseline.FOLDER / f"{baseline.replay_name(here())}.json"
+    mine = ReplayBaseline.model_validate_json(path.read_bytes())
+    baseline.write(fewer_wins(mine), baseline.FOLDER, path.stem)
+    made = bench("check", "--update")
+    assert files() == {"Zilog": 1, here().vendor: 2}
+    path.unlink()
+    assert "p = 1 of two sides" in bench("check", "replay").out  # there is only the old one
+    baseline.write(mine.model_copy(update={"edition": 2}), baseline.FOLDER, path.stem)
+    for said in (made.out, bench("check", "replay").out):
+        assert re.search(r"Out of date: \S*zilog", said)
+
+
+def test_a_constant_is_compared_wherever_the_baseline_is_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench("check", "--update")
+    damage(elsewhere_made)
+    monkeypatch.setattr(replay.facts, "measure", lambda stock: {"physics": {"gravity": "-9.8"}})
+    done = bench("check", "replay")
+    assert done.code == 1
+    assert "gravity -9.81 to -9.8" in done.out
+    assert "1 of 2 comparisons regressed: physics" in done.err
+
+
+def test_a_baseline_under_the_name_of_another_is_refused() -> None:
+    """It would be compared by bits on a machine that rounds otherwise."""
+    bench("check", "--update")
+    (path,) = baseline.FOLDER.glob("replay-*.json")
+    path.rename(path.with_name("replay-mine.json"))
+    refused(bench("check", "replay"), "replay-mine.json", path.name)
 
 
 def test_a_stale_board_fails() -> None:
@@ -113,7 +188,7 @@ def test_a_stale_board_fails() -> None:
         (("table", "--update"), "bench leaderboard"),
         (("replay",), "no baseline there"),
         (("training",), "no baseline there"),
-        (("replay", "--baselines", "nowhere"), "nowhere/replay.json"),
+        (("replay", "--baselines", "nowhere"), "nowhere/replay-"),
     ],
 )
 def test_misuse_is_one_line(arguments: tuple[Any, ...], fragment: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from benchmark.regression.training import MEASURES, setup
 from tests.factories import tally
 from tests.regression.conftest import ROOT
 
-ELSEWHERE = {"cpu": "another"}
+ELSEWHERE = {"vendor": "another"}
 
 
 def course(wins: int, digest: str = "d") -> Course:
@@ -32,7 +33,7 @@ def made(
     courses: dict[str, Course], trainings: dict[str, Trained] | None = None, **platform: Any
 ) -> ReplayBaseline:
     where = here().model_copy(update=platform)
-    return ReplayBaseline(platform=where, courses=courses, trainings=trainings or {})
+    return ReplayBaseline(platform=where, facts={}, courses=courses, trainings=trainings or {})
 
 
 def failed(before: ReplayBaseline, now: ReplayBaseline) -> list[str]:
@@ -83,26 +84,58 @@ def test_platforms_differ_by_name() -> None:
     other: Platform = mine.model_copy(
         update={
             "cpu": "z80",
+            "vendor": "Zilog",
             "instructions": "none",
             "packages": {**mine.packages, "torch": "1"},
         }
     )
     assert mine == here()
     assert mine.differences(other) == [
-        f"cpu: z80, here {mine.cpu}",
         f"instructions: none, here {mine.instructions}",
         f"torch: 1, here {mine.packages['torch']}",
+        f"vendor: Zilog, here {mine.vendor}",
     ]  # fmt: skip
-    assert mine.blas
+    assert all((mine.blas, mine.vendor, mine.floats))
+    assert other.key != mine.key == here().key
+
+
+def test_a_cpus_name_does_not_part_platforms() -> None:
+    """rocketlake and emeraldrapids gave the same bits (docs/regression.md)."""
+    other = here().model_copy(update={"cpu": "z80"})
+    assert here().agrees(other)
+    assert other.key == here().key
+    assert not here().agrees(here().model_copy(update={"floats": "avx"}))
+
+
+def test_the_nearest_of_the_newest_edition_is_compared_with(tmp_path: Path) -> None:
+    def write(edition: int, **platform: Any) -> str:
+        one = made({}, **platform).model_copy(update={"edition": edition})
+        name = baseline.replay_name(one.platform)
+        return baseline.write(one, tmp_path, name).name
+
+    old = write(1)
+    write(2, vendor="another", libc="other")
+    near = write(2, vendor="another")
+    chosen = replay.choose(tmp_path, here())
+    assert (chosen.path.name, [path.name for path in chosen.stale]) == (near, [old])
+    assert replay.next_edition(tmp_path, moved=False) == 2
+    assert replay.next_edition(tmp_path, moved=True) == 3
+    write(2)
+    assert replay.choose(tmp_path, here()).path.name == old
 
 
 def test_the_committed_baselines_guard_all_that_is_played(stock: Stock) -> None:
     """Whether the bits are right is what `bench check` is for; that takes a minute."""
-    before = baseline.read(ReplayBaseline, ROOT / FOLDER, "replay")
-    assert before.courses.keys() == {one.name for one in pairings.pairings()}
-    assert before.trainings.keys() == {one.name for one in golden.goldens()}
+    found, problems = baseline.replays(ROOT / FOLDER)
+    assert found
+    assert not problems
+    for before in found.values():
+        assert before.made["dirty"] is False
+        assert before.courses.keys() == {one.name for one in pairings.pairings()}
+        assert before.trainings.keys() == {one.name for one in golden.goldens()}
+        episodes = {name: course.tally.episodes for name, course in before.courses.items()}
+        assert episodes == {one.name: one.episodes for one in pairings.pairings()}
     for one in pairings.pairings():
-        assert before.courses[one.name].tally.episodes == one.episodes
         stock.player(one.adversary, one.game)
         stock.player(one.victim, one.game)
     cells = baseline.read(TrainingBaseline, ROOT / FOLDER, "training")
@@ -125,6 +158,6 @@ def test_every_method_of_this_project_has_a_golden_training() -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", '{"platform": 3}'])
 def test_a_damaged_baseline_is_named(text: str, tmp_path: Any) -> None:
-    (tmp_path / "replay.json").write_text(text)
-    with pytest.raises(baseline.Misuse, match=r"replay\.json: no baseline"):
-        baseline.read(ReplayBaseline, tmp_path, "replay")
+    (tmp_path / "replay-a.json").write_text(text)
+    with pytest.raises(baseline.Misuse, match=r"replay-a\.json: no baseline"):
+        replay.choose(tmp_path, here())
