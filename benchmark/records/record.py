@@ -6,6 +6,7 @@ of the cell: the same cell on the same kind of machine gives the same bytes.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -154,9 +155,23 @@ class Record(Frozen):
                     f"'{played.role}' of {played.adversary.name} against {played.victim.name} "
                     f"counts {counted} episodes, the cell says {self.cell.episodes}"
                 )
+        self._check_once()
         self._check_trainings()
         self._complete()
         return self
+
+    def _check_once(self) -> None:
+        """The same pairing, played in the same way, is not counted twice."""
+        seen: set[tuple[str, ...]] = set()
+        for m in self.matches:
+            players = m.adversary.name, m.adversary.sha256, m.victim.name, m.victim.sha256
+            how = (m.role, *players, m.victim_mode, json.dumps(m.game_options, sort_keys=True))
+            if how in seen:
+                raise ValueError(
+                    f"'{m.role}' matches of {m.adversary.name} against {m.victim.name} stand "
+                    "there twice"
+                )
+            seen.add(how)
 
     def _check_trainings(self) -> None:
         """Curves count what can have been trained; only an enforced isolation has a level."""

@@ -265,3 +265,16 @@ def test_of_role_gives_the_ranked_mode_only() -> None:
     """Matches in the other action mode are kept apart."""
     both = [match("attack", 50), match("attack", 90, ranked=False), match("floor", 3)]
     assert make_record(both).of_role("attack") == [both[0]]
+
+
+def test_a_pairing_is_not_counted_twice(tmp_path: Path) -> None:
+    """It would narrow their interval; in another mode of the victim they are other matches."""
+    record = attacked(50)
+    other = match("attack", 60, ranked=False)
+    read(
+        write(tmp_path, payload_of(record.model_copy(update={"matches": [*record.matches, other]})))
+    )
+    twice = [*record.matches, record.matches[0]]
+    path = write(tmp_path, payload_of(record.model_copy(update={"matches": twice})))
+    with pytest.raises(BadRecord, match=r"'attack' matches of .* stand there twice"):
+        read(path)
