@@ -128,7 +128,7 @@ def matrix_table(title: str, cells: Sequence[Record], links: dict[str, str] | No
     )
     for source in matrix.sources:
         row = [matrix.tallies.get((source, target)) for target in matrix.targets]
-        own = [one for one in cells if one.cell.victim.name == source]
+        own = [one for one in cells if scoring.trained_on(one) == source]
         texts = [source, *("-" if t is None else rate_text(t, 0) for t in row)]
         table.rows.append(linked(texts, own, links))
     return with_links(table, links)

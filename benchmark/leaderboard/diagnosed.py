@@ -9,14 +9,18 @@ from benchmark.leaderboard import scoring
 from benchmark.leaderboard.judged import names
 from benchmark.leaderboard.table import Table, linked, rate_text, with_links
 from benchmark.records.record import Record, Role
+from benchmark.records.votes import one_vote
 
 
 def diagnosis_tables(
     title: str, records: Sequence[Record], links: dict[str, str] | None
 ) -> list[Table]:
-    """The tables of those cells that were diagnosed."""
-    masked = [r for r in records if r.of_role("masked")]
-    split = [r for r in records if r.splits]
+    """The tables of those cells that were diagnosed, each with its own vote.
+
+    Of the same training one record may have been looked into in one way, and another in another.
+    """
+    masked = one_vote(r for r in records if r.of_role("masked"))
+    split = one_vote(r for r in records if r.splits)
     made = []
     if masked:
         made.append(_masked(title, masked, links))

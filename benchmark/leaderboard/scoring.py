@@ -13,6 +13,8 @@ from benchmark.evaluation.statistics import iqm, rate_ratio, stratified_interval
 from benchmark.records.cell import method_key
 from benchmark.records.record import MatchSet, Record, Role
 
+OWN: dict[bool, Role] = {False: "attack", True: "fresh"}
+"""Matches of the adversary that was trained on a cell's victim last, by whether it is defended."""
 EXPLOITED = 0.5
 """The win rate at which a victim counts as exploited (protocol: steps to 50 %)."""
 BOOTSTRAP_SEED = 20210811  # fixed, so that a table renders alike every time
@@ -211,6 +213,12 @@ class Transfer(NamedTuple):
         return (sum(foreign) / len(foreign)) / (sum(own) / len(own))
 
 
+def trained_on(record: Record) -> str | None:
+    """The victim of the adversary that a transfer matrix is of; None where its training failed."""
+    own = record.of_role(OWN[record.cell.defense is not None])
+    return own[0].victim.name if own else None
+
+
 def transfer(records: Sequence[Record]) -> Transfer:
     """The transfer matrix of one attack over victims, undefended or defended alike, seeds pooled.
 
@@ -218,9 +226,10 @@ def transfer(records: Sequence[Record]) -> Transfer:
     """
     tallies: dict[tuple[str, str], list[Tally]] = defaultdict(list)
     for record in records:
-        own = record.of_role("fresh" if record.cell.defense else "attack")
+        source = trained_on(record)
+        own = record.of_role(OWN[record.cell.defense is not None])
         for m in (*own, *(record.of_role("transfer") if own else [])):
-            tallies[own[0].victim.name, m.victim.name] += (m.even, m.odd)
+            tallies[str(source), m.victim.name] += (m.even, m.odd)
     sources = sorted({i for i, _ in tallies})
     targets = sorted({j for _, j in tallies}, key=lambda name: (name not in sources, name))
     return Transfer(sources, targets, {k: Tally.totals(v) for k, v in sorted(tallies.items())})

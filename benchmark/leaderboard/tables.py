@@ -22,9 +22,9 @@ TIERS: tuple[Tier, ...] = ("full", "lite", "smoke")
 def tables(records: Sequence[Record], links: dict[str, str] | None = None) -> list[Table]:
     """All tables of these records; links: record id to where its file is, for the last column."""
     made: list[Table] = []
-    by_tier = scoring.group(latest(one_vote(records)), lambda r: TIERS.index(r.cell.tier))
+    by_tier = scoring.group(latest(records), lambda r: TIERS.index(r.cell.tier))
     for part in by_tier.values():
-        made += overall_tables([r for r in part if r.cell.defense is None])
+        made += overall_tables([r for r in one_vote(part) if r.cell.defense is None])
         made += _of_games(part, links)
     return made
 
@@ -33,7 +33,8 @@ def _of_games(records: Sequence[Record], links: dict[str, str] | None) -> list[T
     """The tables of one tier, game by game."""
     made: list[Table] = []
     keyed = scoring.group(records, lambda r: (r.cell.game, options_text(r)))
-    for (game, options), part in keyed.items():
+    for (game, options), everyone in keyed.items():
+        part = one_vote(everyone)
         title, before = f"{game}{options}, tier {part[0].cell.tier}", len(made)
         undefended = [r for r in part if r.cell.defense is None]
         defended = [r for r in part if r.cell.defense is not None]
@@ -43,7 +44,7 @@ def _of_games(records: Sequence[Record], links: dict[str, str] | None) -> list[T
             made += attack_tables(title, undefended, links)
         if defended:
             made += defense_tables(title, defended, undefended, links)
-        made += diagnosis_tables(title, part, links)
+        made += diagnosis_tables(title, everyone, links)
         for table in made[before:]:
             table.place = place(part[0])
     return made

@@ -232,3 +232,25 @@ def test_a_row_has_the_lowest_level_of_its_records() -> None:
     records = [defended(40, 20, 60), defended(40, 20, 60, seed=1)]
     records[1] = records[1].model_copy(update={"level": 2})
     assert cells(titled(tables(records), "Defenses"), "retrain")["level"] == "0"
+
+
+def test_each_diagnosis_has_a_vote_of_its_own() -> None:
+    """Two records of one training, looked into in two ways: both are told."""
+    blind = match("masked", 20, adversary="ours (seed 0)")
+    masked = attacked(150, diagnoses=["masked"])
+    masked = masked.model_copy(update={"matches": [*masked.matches, blind]})
+    apart = StateSplit(adversary=player("ours"), victim=player("house"), apart=0.5, floor=0.0)
+    split = attacked(150, diagnoses=["split"]).model_copy(update={"splits": [apart]})
+    made = tables([masked, split])
+    assert len(titled(made, "Diagnosis 'masked'").rows) == 1
+    assert len(titled(made, "Diagnosis 'split'").rows) == 1
+    assert len(titled(made, "Attacks").rows) == 1
+
+
+def test_transfer_over_defended_victims_links_its_records() -> None:
+    """By the defended victim that the fresh adversary was trained on, whatever it is called."""
+    one = defended(40, 20, 60)
+    moved = match("transfer", 30, adversary="ours (fresh)", victim="b+retrain")
+    one = one.model_copy(update={"matches": [*one.matches, moved]})
+    table = titled(tables([one], {one.id: "x.json"}), "Transfer of ours over retrain")
+    assert cells(table, "house+retrain")["records"] == "[0](x.json)"
