@@ -34,7 +34,7 @@ GAME, VICTIM = "pong-v1", "house-relu"
 MATCHES, HONEST = 4, 300
 PLAYED = MATCHES * HONEST
 BUDGET = PLAYED + 400
-WALL_S = 300.0
+WALL_S = 900.0
 """Far more than any takes: a machine that is busy with other things is slow to start one."""
 SEED_BASE = derive("nobody in a container knows this one")
 
