@@ -1,6 +1,8 @@
 """Faults planted in the source of a copy, and unchanged repeats: what `bench check replay` says.
 
     python -m tests.regression.drill faults            one replay a fault; minutes
+    python -m tests.regression.drill faults --weak     as if no baseline were of this platform
+    python -m tests.regression.drill facts             the same by the facts alone; a minute
     python -m tests.regression.drill repeats --count 20
     python -m tests.regression.drill pool --store DIR  trainings of a store, split at random
 
@@ -24,11 +26,22 @@ import numpy as np
 
 from benchmark.leaderboard.regression import falls
 from benchmark.records.store import Store
-from benchmark.regression import training
+from benchmark.regression import baseline, training
+from benchmark.regression.baseline import FOLDER
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("benchmark", "attacks", "defenses", "tests/regression")
 COMMAND = "import sys; from benchmark import cli; sys.argv = ['bench', *sys.argv[1:]]; cli.main()"
+
+
+FACTS = """
+import json
+from benchmark.regression import baseline, facts
+from benchmark.regression.stock import Stock
+before = next(iter(baseline.replays(baseline.FOLDER)[0].values()))
+now = facts.measure(Stock(baseline.FOLDER / baseline.POLICIES))
+print(json.dumps([one.model_dump() for one in facts.compare(before.facts, now) if one.failed]))
+"""
 
 
 class Fault(NamedTuple):
@@ -87,6 +100,17 @@ def copied(fault: Fault | None, into: Path) -> Path:
     return into
 
 
+def estranged(home: Path) -> Path:
+    """The copy with baselines of another platform only, so that bits are not compared."""
+    folder = home / FOLDER
+    for path, one in baseline.replays(folder)[0].items():
+        platform = one.platform.model_copy(update={"vendor": "none"})
+        other = one.model_copy(update={"platform": platform})
+        baseline.write(other, folder, baseline.replay_name(platform))
+        path.unlink()
+    return home
+
+
 def replayed(home: Path) -> tuple[int, list[dict[str, Any]]]:
     """The exit code of `bench check replay` in a copy, and its findings."""
     done = subprocess.run(
@@ -99,14 +123,15 @@ def replayed(home: Path) -> tuple[int, list[dict[str, Any]]]:
     return done.returncode, json.loads(done.stdout)["findings"]
 
 
-def faults() -> int:
+def faults(*, weak: bool) -> int:
     """Every fault alone: a line of a table each. 1 where one is missed."""
     missed = 0
     print("| fault | exit | comparisons that fail | of these with other counts | such as |")
     print("|---|---|---|---|---|")
     for fault in FAULTS:
         with tempfile.TemporaryDirectory() as folder:
-            code, findings = replayed(copied(fault, Path(folder)))
+            home = copied(fault, Path(folder))
+            code, findings = replayed(estranged(home) if weak else home)
         failed = [one for one in findings if one["failed"]]
         counted = [one for one in failed if one["before"] != one["now"]]
         worst = told(max(failed, key=wins_moved)) if failed else "-"
@@ -116,9 +141,28 @@ def faults() -> int:
     return int(missed > 0)
 
 
+def by_facts() -> int:
+    """Every fault alone, and which facts are no longer so; of a method's reward there are none."""
+    print("| fault | facts that fail, of 10 groups | such as |\n|---|---|---|")
+    for fault in FAULTS:
+        with tempfile.TemporaryDirectory() as folder:
+            home = copied(fault, Path(folder))
+            done = subprocess.run(
+                [sys.executable, "-c", FACTS], cwd=home,
+                env={**os.environ, "PYTHONPATH": str(home)}, capture_output=True, text=True,
+                check=True,
+            )  # fmt: skip
+        failed = json.loads(done.stdout)
+        worst = told(failed[0]) if failed else "-"
+        print(f"| {fault.name} | {len(failed)} | {worst} |", flush=True)
+    return 0
+
+
 def wins_moved(finding: dict[str, Any]) -> int:
     """By how many wins the two sides of a finding differ."""
     facts = finding["facts"]
+    if "now" not in facts:  # of a constant
+        return 0
     return abs(int(facts["now"]["wins"]) - int(facts["before"]["wins"]))
 
 
@@ -156,13 +200,16 @@ def pool(store: Path, rounds: int = 10_000) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["faults", "repeats", "pool"])
+    parser.add_argument("what", choices=["faults", "facts", "repeats", "pool"])
     parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--weak", action="store_true")
     parser.add_argument("--store", type=Path, default=Path("store"))
     given = parser.parse_args()
     if given.what == "pool":
         return pool(given.store)
-    return faults() if given.what == "faults" else repeats(given.count)
+    if given.what == "facts":
+        return by_facts()
+    return faults(weak=given.weak) if given.what == "faults" else repeats(given.count)
 
 
 if __name__ == "__main__":
