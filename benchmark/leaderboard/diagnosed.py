@@ -84,7 +84,5 @@ def split_texts(cells: Sequence[Record], when: int) -> list[str]:
     found = [one.splits[when] for one in cells if len(one.splits) > when]
     if not found:
         return ["-", "-"]
-    return [
-        f"{sum(getattr(one, part) for one in found) / len(found):.3f}"
-        for part in ("apart", "floor")
-    ]
+    means = [sum(getattr(one, part) for one in found) / len(found) for part in ("apart", "floor")]
+    return [f"{round(mean, 3) + 0.0:.3f}" for mean in means]  # an estimate of none may be below 0
