@@ -48,8 +48,9 @@ def test_a_sweep_of_defenses_shows_robustness_beside_generality(elsewhere: Path)
     assert first.code == 0, first.err
     page = Path("study.md").read_text()
     assert page.startswith("## Study 'mixture' against baseline on pong-v1")
-    (row,) = [line for line in page.splitlines() if line.startswith("| p =")]
-    assert row.split("|")[7].strip() == "1.00"  # all steps were adversarial
+    row, curve = [line.split("|") for line in page.splitlines() if line.startswith("| p =")]
+    assert row[8].strip() == "1.00"  # all steps were adversarial
+    assert curve[-2].strip() == "1"
     again = bench(*asked, "--results", "store/records")
     assert again.code == 0, again.err
     assert Path("study.md").read_text().split("Made by ")[0] == page.split("Made by ")[0]

@@ -31,6 +31,8 @@ masked: the victim blind to whom it plays.
 """
 JUDGED: tuple[Role, ...] = ("stored", "held-out", "fresh")
 """The adversaries whose matches a defense is scored by."""
+POOLED: tuple[Role, ...] = ("attack", "floor", "regular", "stored", "fresh")
+"""The matches whose counts are added up over a record."""
 MAY_BE_LOST: tuple[Role, ...] = ("held-out", "fresh")
 """Of those that a record needs, the ones that are missing where an attack failed in training."""
 
@@ -161,9 +163,12 @@ class Record(Frozen):
         return self
 
     def _check_once(self) -> None:
-        """The same pairing, played in the same way, is not counted twice."""
+        """What scores and scales pool is not counted twice.
+
+        Elsewhere equal adversaries may meet one victim twice: two scripted ones of one name.
+        """
         seen: set[tuple[str, ...]] = set()
-        for m in self.matches:
+        for m in (m for m in self.matches if m.role in POOLED):
             players = m.adversary.name, m.adversary.sha256, m.victim.name, m.victim.sha256
             how = (m.role, *players, m.victim_mode, json.dumps(m.game_options, sort_keys=True))
             if how in seen:
