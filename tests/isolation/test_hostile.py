@@ -186,7 +186,7 @@ ENDS = {
     ),
     "exit": End("os._exit(7)", Status.CRASHED, Word.DISCONNECTED, "exit code 7"),
     "raise": End("raise RuntimeError('no')", Status.CRASHED, Word.DISCONNECTED, "Error: no"),
-    "nothing": End("return None", Status.CRASHED, Word.DONE, "NoneType"),
+    "nothing": End("return None", Status.CRASHED, Word.DISCONNECTED, "NoneType"),
 }  # fmt: skip
 
 
