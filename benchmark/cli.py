@@ -30,6 +30,7 @@ app = lazy.group(
     {
         "run": "run:run",
         "sweep": "sweep:sweep",
+        "status": "status:status",
         "play": "play:play_command",
         "watch": "play:watch_command",
         "list": "listing:list_command",

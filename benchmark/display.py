@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from types import TracebackType
 
 from rich.console import Console
@@ -21,6 +22,7 @@ from rich.text import Text
 from benchmark.arena.tally import Tally
 from benchmark.leaderboard.table import steps as short
 from benchmark.runs.executors.executor import Failure
+from benchmark.runs.executors.workers import Workers
 from benchmark.runs.job import Job
 from benchmark.runs.run import Preview
 from benchmark.runs.spec import RunSpec
@@ -29,7 +31,9 @@ RECENT = 0.8
 """Weight of the past in the shown win rate and speed."""
 
 
-def show_plan(console: Console, spec: RunSpec, preview: Preview, isolation: str) -> None:
+def show_plan(
+    console: Console, spec: RunSpec, preview: Preview, isolation: str, workers: Workers
+) -> None:
     """What will be done, where, and about how long it takes, before anything starts."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     seat = spec.game.adversary_seat
@@ -46,7 +50,9 @@ def show_plan(console: Console, spec: RunSpec, preview: Preview, isolation: str)
     looks = kinds.count("detect") + kinds.count("split")
     done = f"; {preview.done} already in the store" if preview.done else ""
     table.add_row("jobs", ", ".join([*counts, *([f"{looks} looks"] if looks else [])]) + done)
-    table.add_row("expected", _duration(preview.seconds))
+    seconds = _duration(preview.seconds / (workers.gain or 1.0))
+    table.add_row("expected", seconds if workers.gain else f"{seconds} with one worker")
+    table.add_row("workers", Text(workers.note))
     table.add_row("isolation", Text(isolation))
     if preview.in_process and isolation.startswith("container"):
         table.add_row("", f"{preview.in_process} finished training(s) were done in a process, and "
@@ -84,9 +90,39 @@ class Silent:
     def finish(self, job: Job, failure: Failure | None) -> None:
         """Nothing."""
 
+    def elsewhere(self, job: Job) -> None:
+        """Nothing."""
+
+
+@dataclass
+class _Bar:
+    """A job at hand: its bar, and what it shows beside it."""
+
+    task: TaskID
+    at: float
+    steps: int = 0
+    speed: float = 0.0
+    rate: float | None = None
+
+    def move(self, steps: int, tally: Tally, now: float) -> None:
+        """Get on to `steps`, at a time in seconds."""
+        fresh, elapsed = max(0, steps - self.steps), now - self.at
+        self.steps, self.at = steps, now
+        if tally.episodes:
+            rate = tally.win_rate
+            self.rate = rate if self.rate is None else RECENT * self.rate + (1 - RECENT) * rate
+            speed = fresh / max(elapsed, 1e-9)
+            self.speed = speed if not self.speed else RECENT * self.speed + (1 - RECENT) * speed
+
+    @property
+    def facts(self) -> str:
+        """Win rate, once there is one, and speed."""
+        rate = "" if self.rate is None else f"{100 * self.rate:5.1f} % won  "
+        return f"{rate}{short(round(self.speed))} steps/s"
+
 
 class Live:
-    """A bar for the whole run and one for the training at hand, with win rate and speed."""
+    """A bar for the whole run and one for every job at hand, with win rate and speed."""
 
     def __init__(self, console: Console, jobs: list[Job]):
         self._progress = Progress(
@@ -100,7 +136,7 @@ class Live:
         self._all = self._progress.add_task("all jobs", total=_cost(jobs), facts=f"0/{len(jobs)}")
         self._count, self._done = len(jobs), 0
         self._console = console
-        self._task: TaskID | None = None
+        self._bars: dict[str, _Bar] = {}
 
     def __enter__(self) -> Live:
         self._progress.start()
@@ -116,43 +152,41 @@ class Live:
 
     def start(self, job: Job) -> None:
         """A bar for the job."""
-        self._task = self._progress.add_task(
-            escape(job.label), total=max(1, job.budget_steps), facts=""
-        )
-        self._steps, self._speed = 0, 0.0
-        self._rate: float | None = None
-        self._at = time.perf_counter()
+        if job.key in self._bars:  # it was lost, and begins again
+            self._drop(job)
+        label, total = escape(job.label), max(1, job.budget_steps)
+        task = self._progress.add_task(label, total=total, facts="")
+        self._bars[job.key] = _Bar(task, time.perf_counter())
 
     def step(self, job: Job, steps: int, tally: Tally) -> None:
         """Advance the bars; show the recent win rate and speed."""
-        assert self._task is not None
-        now = time.perf_counter()
-        fresh, elapsed = steps - self._steps, now - self._at
-        self._steps, self._at = steps, now
-        if tally.episodes:
-            rate = tally.win_rate
-            self._rate = rate if self._rate is None else RECENT * self._rate + (1 - RECENT) * rate
-            speed = fresh / max(elapsed, 1e-9)
-            self._speed = speed if not self._speed else RECENT * self._speed + (1 - RECENT) * speed
-        rate_text = "" if self._rate is None else f"{100 * self._rate:5.1f} % won  "
-        self._progress.update(
-            self._task, completed=steps, facts=f"{rate_text}{short(round(self._speed))} steps/s"
-        )
-        self._progress.update(self._all, advance=fresh)
+        bar = self._bars[job.key]
+        before = bar.steps
+        bar.move(steps, tally, time.perf_counter())
+        self._progress.update(bar.task, completed=steps, facts=bar.facts)
+        self._progress.update(self._all, advance=steps - before)
 
     def finish(self, job: Job, failure: Failure | None) -> None:
         """Close the job's bar; a line for every training."""
         self._done += 1
-        self._progress.update(self._all, facts=f"{self._done}/{self._count}")
-        if self._task is None:
-            self._progress.update(self._all, advance=_cost([job]))
+        self._progress.update(self._all, facts=f"{self._done}/{self._count}", advance=_cost([job]))
+        if job.key not in self._bars:
             return
-        self._progress.update(self._all, advance=max(0, _cost([job]) - self._steps))
-        self._progress.remove_task(self._task)
-        self._task = None
+        rate = self._drop(job).rate
         if failure is None and job.kind in ("attack", "harden"):
-            rate = "" if self._rate is None else f", {100 * self._rate:.0f} % of late matches won"
-            self._console.print(Text.assemble(("done", "green"), f" {job.label}{rate}"))
+            won = "" if rate is None else f", {100 * rate:.0f} % of late matches won"
+            self._console.print(Text.assemble(("done", "green"), f" {job.label}{won}"))
+
+    def elsewhere(self, job: Job) -> None:
+        """Say once who does it."""
+        self._console.print(Text(f"{job.label}: another run is at it", style="dim"))
+
+    def _drop(self, job: Job) -> _Bar:
+        """Take a job's bar away, and what it added to the bar of the whole run."""
+        bar = self._bars.pop(job.key)
+        self._progress.remove_task(bar.task)
+        self._progress.update(self._all, advance=-bar.steps)
+        return bar
 
 
 PLAY_COST = 60_000

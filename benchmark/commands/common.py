@@ -73,6 +73,15 @@ DiagnoseOption = Annotated[
 ThreadsOption = Annotated[
     int, typer.Option("--threads", help="Of torch and BLAS; MuJoCo takes all cores.")
 ]
+WorkersOption = Annotated[
+    str,
+    typer.Option(
+        "--workers",
+        envvar="BENCH_WORKERS",
+        help="How many jobs at once, each on cores of its own; auto: what is measured to be faster "
+        "here, one with all cores or several with some each.",
+    ),
+]
 STORE = Path("store")
 
 INTERRUPTED = 130

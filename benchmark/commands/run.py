@@ -24,12 +24,14 @@ from benchmark.commands.common import (
     TierOption,
     TrackOption,
     UnpinnedOption,
+    WorkersOption,
     command_line,
     console,
     print_json,
     settings_of,
     stoppable,
 )
+from benchmark.commands.crew import Crew
 from benchmark.display import Live, Silent, show_failures, show_plan
 from benchmark.leaderboard.table import to_rich
 from benchmark.leaderboard.tables import tables
@@ -37,10 +39,8 @@ from benchmark.learning.threads import use_threads
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.runs.executors.executor import Display, end
-from benchmark.runs.isolation import Choice, choose
-from benchmark.runs.jobs import Logs
-from benchmark.runs.logs import beside
-from benchmark.runs.run import Outcome, execute, preview
+from benchmark.runs.executors.workers import AUTO
+from benchmark.runs.run import Outcome, preview
 from benchmark.runs.spec import BLACK_BOX, RunSpec, resolve_run, tier_of
 
 
@@ -65,6 +65,7 @@ def run(
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
     threads: ThreadsOption = 1,
+    workers: WorkersOption = AUTO,
     isolation: IsolationOption = "auto",
     allow_unpinned: UnpinnedOption = False,
     tensorboard: TensorBoardOption = False,
@@ -88,10 +89,11 @@ def run(
         diagnoses=diagnose or [],
         first_seed=first_seed,
     )
-    place = choose(isolation, allow_unpinned=allow_unpinned, threads=threads)
-    logs = beside(store) if tensorboard else None
+    crew = Crew.of(
+        store, isolation, allow_unpinned=allow_unpinned, threads=threads, tensorboard=tensorboard
+    )
     with stoppable(store):
-        outcome = _run(spec, Store(store), victims, place, logs, as_json)
+        outcome = _run(spec, victims, crew, workers, as_json)
     if as_json:
         print_json([record.model_dump(mode="json") for record in outcome.records])
     else:
@@ -103,16 +105,17 @@ def run(
     end(outcome.failures, store)
 
 
-def _run(
-    spec: RunSpec, store: Store, victims: Victims, place: Choice, logs: Logs | None, as_json: bool
-) -> Outcome:
+def _run(spec: RunSpec, victims: Victims, crew: Crew, asked: str, as_json: bool) -> Outcome:
+    store = Store(crew.tools.store)
     ahead = preview(spec, store)
     if as_json:
-        return execute(spec, ahead.plan, store, victims, Silent, place.boxes, logs)
-    show_plan(console, spec, ahead, place.note)
+        found = crew.workers(asked, ahead, lambda line: None)
+        return crew.execute(spec, ahead.plan, found, victims, Silent)
+    found = crew.workers(asked, ahead, console.print)
+    show_plan(console, spec, ahead, crew.place.note, found)
     with contextlib.ExitStack() as stack:
 
         def live() -> Display:
             return stack.enter_context(Live(console, ahead.plan.jobs))
 
-        return execute(spec, ahead.plan, store, victims, live, place.boxes, logs)
+        return crew.execute(spec, ahead.plan, found, victims, live)

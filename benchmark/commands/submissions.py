@@ -30,6 +30,7 @@ from benchmark.errors import CheckFailed
 from benchmark.learning.threads import use_threads
 from benchmark.records.store import Store
 from benchmark.runs.executors.executor import Display
+from benchmark.runs.executors.workers import Workers
 from benchmark.runs.run import preview
 from benchmark.runs.spec import RunSpec, tier_of
 from benchmark.submissions import checklist, folder, template
@@ -152,7 +153,7 @@ def _showing(chosen: Runner, as_json: bool) -> Iterator[Show]:
         def live(spec: RunSpec, store: Store) -> Display:
             stack.close()  # the bars of the run before
             ahead = preview(spec, store)
-            show_plan(console, spec, ahead, chosen.note)
+            show_plan(console, spec, ahead, chosen.note, Workers.alone())
             return stack.enter_context(Live(console, ahead.plan.jobs))
 
         yield (lambda spec, store: Silent()) if as_json else live

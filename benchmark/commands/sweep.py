@@ -24,11 +24,13 @@ from benchmark.commands.common import (
     TierOption,
     TrackOption,
     UnpinnedOption,
+    WorkersOption,
     command_line,
     console,
     settings_of,
     stoppable,
 )
+from benchmark.commands.crew import Crew
 from benchmark.display import Live, show_failures, show_plan
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import GameCard, Tier
@@ -46,10 +48,8 @@ from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.registry import game as game_class
 from benchmark.runs.executors.executor import Failure, end
-from benchmark.runs.isolation import Choice, choose
-from benchmark.runs.jobs import Logs
-from benchmark.runs.logs import beside
-from benchmark.runs.run import execute, preview
+from benchmark.runs.executors.workers import AUTO
+from benchmark.runs.run import preview
 from benchmark.runs.spec import (
     BLACK_BOX,
     SEEDS,
@@ -92,6 +92,7 @@ def sweep(
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
     threads: ThreadsOption = 1,
+    workers: WorkersOption = AUTO,
     isolation: IsolationOption = "auto",
     allow_unpinned: UnpinnedOption = False,
     tensorboard: TensorBoardOption = False,
@@ -115,10 +116,12 @@ def sweep(
     failures: list[Failure] = []
     if results is None:
         spec = kind.spec()
-        place = choose(isolation, allow_unpinned=allow_unpinned, threads=threads)
+        crew = Crew.of(
+            store, isolation, allow_unpinned=allow_unpinned, threads=threads,
+            tensorboard=tensorboard,
+        )  # fmt: skip
         scope = asked.scope_of(spec, kind.attack)
-        logs = beside(store) if tensorboard else None
-        failures = _run(spec, Store(store), asked.victims, place, logs)
+        failures = _run(spec, asked.victims, crew, workers)
     else:
         scope = asked.scope(kind.attack)
     found = rows_of(_records(store, results), [plan.method for plan in kind.plans], scope)
@@ -276,14 +279,14 @@ def _chosen(
     return tuple(one for one in variants if not only or one.label in only)
 
 
-def _run(
-    spec: RunSpec, store: Store, victims: Victims, place: Choice, logs: Logs | None
-) -> list[Failure]:
+def _run(spec: RunSpec, victims: Victims, crew: Crew, asked: str) -> list[Failure]:
+    store = Store(crew.tools.store)
     ahead = preview(spec, store, plan_study(spec))
-    show_plan(console, spec, ahead, place.note)
+    found = crew.workers(asked, ahead, console.print)
+    show_plan(console, spec, ahead, crew.place.note, found)
     with stoppable(store.root), contextlib.ExitStack() as stack:
         live = stack.enter_context(Live(console, ahead.plan.jobs))
-        outcome = execute(spec, ahead.plan, store, victims, lambda: live, place.boxes, logs)
+        outcome = crew.execute(spec, ahead.plan, found, victims, lambda: live)
     return outcome.failures
 
 

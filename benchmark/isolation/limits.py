@@ -8,6 +8,8 @@ from typing import Any
 from docker.types import LogConfig, Ulimit
 from pydantic import BaseModel, ConfigDict, Field
 
+from benchmark.cores import cores
+
 USER = "10001:10001"
 """The image's user and group, `bench`."""
 
@@ -27,13 +29,6 @@ USER_PROCESSES = 4096
 has bounded in each of them, and must not let one container take another's share."""
 
 
-def _cores() -> tuple[int, ...]:
-    """The cores that this process may run on; on another system than Linux, as many as it has."""
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    return tuple(range(os.cpu_count() or 1))
-
-
 class Limits(BaseModel):
     """One container's share of the machine."""
 
@@ -42,7 +37,7 @@ class Limits(BaseModel):
     wall_s: float = Field(gt=0, description="seconds until it is killed")
     memory_mib: int = Field(default=2048, ge=64, description="swap counts too, tmpfs as well")
     cores: tuple[int, ...] = Field(
-        default_factory=_cores, min_length=1, description="those of this process"
+        default_factory=cores, min_length=1, description="those of this process"
     )
     processes: int = Field(default=128, ge=1, description="threads count too")
     open_files: int = Field(default=1024, ge=64)

@@ -101,9 +101,12 @@ def first_problem(error: ValidationError) -> str:
     return f"{where}: {problem['msg']}" if where else problem["msg"]
 
 
-def write_atomically(path: Path, payload: bytes) -> None:
-    """Write a file so that a reader or a crash sees the old content or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+def write_atomically(path: Path, payload: bytes, temporary: Path | None = None) -> None:
+    """Write a file so that a reader or a crash sees the old content or the new, never a part.
+
+    temporary: the file beside it that is written first; one of its own, unless given.
+    """
+    temporary = temporary or path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(payload)

@@ -31,7 +31,7 @@ def collect() -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "system": platform.platform(),
-        "cpu": _cpu(),
+        "cpu": cpu(),
         "cores": available_cores(),
         "threads": current_threads(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -62,7 +62,8 @@ def _sha256(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """What this machine calls its processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)

@@ -1,7 +1,9 @@
 """Artifacts and records on disk, by content hash. Finished work is renamed into place, whole.
 
 artifacts/<key>/   what a finished job made: job.json, result.json, a policy's two files
-work/<key>/        the checkpoint of a job that is under way
+work/<key>/        the checkpoint of a job that is under way, and how far it has got
+leases/<key>.lock  held by the process that does a job
+runs/<id>.json     what a run is to do
 records/<id>.json  one record a cell
 victims/<name>/    imported victims
 wheels/<hash>/     packages that submissions require, for containers
@@ -22,6 +24,8 @@ from benchmark.errors import InfrastructureError
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy, PolicyCard
 from benchmark.records.files import read, to_json
+from benchmark.records.leases import lease
+from benchmark.records.note import Note
 from benchmark.records.record import Record
 
 NEEDED_BYTES = 200 * 1024 * 1024
@@ -31,6 +35,9 @@ NEEDED_BYTES = 200 * 1024 * 1024
 STAGING = ".staging-"
 STALE_S = 24 * 3600
 FAILURE = "failure.json"
+NOTE = "progress.json"
+RECORD_WAIT_S = 60.0
+"""A record is written in milliseconds; whoever takes longer has a store that hangs."""
 
 
 class Store:
@@ -58,8 +65,8 @@ class Store:
         with storage_errors(self.root):
             for name in ("artifacts", "work", "records"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
-            with self._staging() as folder:
-                (folder / "probe").write_bytes(b"can this store be written?")
+            with tempfile.TemporaryFile(dir=self.root / "artifacts") as probe:
+                probe.write(b"can this store be written?")
             self._sweep()
             free = shutil.disk_usage(self.root).free
         if free < NEEDED_BYTES:
@@ -111,17 +118,15 @@ class Store:
         Raises:
             InfrastructureError: the disk is full or the store cannot be written.
         """
-        with storage_errors(self.root), self._staging() as staging:
+        with storage_errors(self.root), self._finished(key) as staging:
             if policy is not None:
                 artifact.save(policy, staging)
             for name, content in (("job.json", job), ("result.json", result)):
                 payload = json.dumps(content, indent=1, sort_keys=True) + "\n"
                 artifact.write_atomically(staging / name, payload.encode())
-            try:
+            if not self.has(key):  # else somebody without a lease finished the same job first
+                shutil.rmtree(self.folder(key), ignore_errors=True)  # half deleted by hand
                 staging.rename(self.folder(key))
-            except OSError:
-                if not self.has(key):  # else another run finished the same job first
-                    raise
         shutil.rmtree(self.root / "work" / key, ignore_errors=True)
 
     def file_victim(self, policy: Policy) -> PolicyCard:
@@ -142,6 +147,17 @@ class Store:
                 (staging / "old").rename(home)
                 raise
         return card
+
+    @contextlib.contextmanager
+    def _finished(self, key: str) -> Iterator[Path]:
+        """A folder among what a job has at work: what a crash leaves there goes with the rest."""
+        staging = self._work(key) / "finished"
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
     @contextlib.contextmanager
     def _staging(self) -> Iterator[Path]:
@@ -168,6 +184,26 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def note(self, key: str, note: Note) -> None:
+        """Say how far an unfinished job has got; for people, so a crash may lose it."""
+        path = self._work(key) / NOTE
+        with storage_errors(self.root):
+            fresh = path.with_name(f".{NOTE}.tmp")
+            fresh.write_text(note.model_dump_json(), encoding="utf-8")
+            fresh.replace(path)
+
+    def noted(self, key: str) -> Note | None:
+        """What an unfinished job said of itself last, where that can be read."""
+        try:
+            return Note.model_validate_json((self.root / "work" / key / NOTE).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def tidy(self, key: str) -> None:
+        """Remove what a process that died in the middle of writing left of a job; by its holder."""
+        for left in (self.root / "work" / key).glob(".*.tmp"):
+            left.unlink(missing_ok=True)
+
     def file_failure(self, key: str, failure: dict[str, Any]) -> None:
         """Note beside its last checkpoint that a training failed for good, and how."""
         path = self.checkpoint(key).with_name(FAILURE)
@@ -185,8 +221,9 @@ class Store:
     def write_record(self, record: Record) -> Path:
         """File a record; one of the same cell is replaced."""
         path = self.root / "records" / f"{record.id}.json"
-        with storage_errors(self.root):
-            artifact.write_atomically(path, to_json(record))
+        # One writer at a time, so that one that dies leaves a file that the next one writes over.
+        with storage_errors(self.root), lease(self.root, f"record-{record.id}", RECORD_WAIT_S):
+            artifact.write_atomically(path, to_json(record), path.with_name(f".{path.name}.tmp"))
         return path
 
     def records(self) -> list[Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from itertools import groupby
@@ -21,6 +22,7 @@ from benchmark.learning.progress import CURVE, CurveLog, CurvePoint, NoLog, impo
 from benchmark.learning.stages import STAGE
 from benchmark.policies.blind import Blind
 from benchmark.policies.policy import NetworkPolicy, Policy, check_tensors
+from benchmark.records.note import Note
 from benchmark.records.store import Store, storage_errors
 from benchmark.registry import Victims, attacks, floors, game
 from benchmark.runs import looks
@@ -31,6 +33,8 @@ from benchmark.runs.staging import card_of, game_of, options_of, other_seat, sea
 from benchmark.runs.training import Boxed, InProcess, Training
 
 CURVE_POINTS = 200
+NOTE_S = 1.0
+"""Seconds from one note of a training's progress to the next."""
 SCRIPTED = ("random", "zero")
 """Kinds of policy without weights."""
 
@@ -216,11 +220,13 @@ class JobProgress:
         self._store, self._watch, self._log = store, watch, log or NoLog()
         self._key = job.key
         self._saved_at = time.monotonic()
+        self._noted_at = -math.inf
+        self._total = Tally()
         self.clock = Clock()
 
     def restart(self) -> None:
         """Forget the curve: the training begins anew."""
-        self.curve = []
+        self.curve, self._total = [], Tally()
         self._log.restart()
 
     def report(self, point: CurvePoint) -> None:
@@ -228,6 +234,10 @@ class JobProgress:
         self.curve.append(point)
         self._watch(point.steps, point.tally)
         self._log.add(point)
+        self._total = Tally.totals((self._total, point.tally))
+        if time.monotonic() - self._noted_at > NOTE_S:
+            self._store.note(self._key, Note(steps=point.steps, tally=self._total))
+            self._noted_at = time.monotonic()
 
     def resume(self) -> Checkpoint | None:
         """The checkpoint that an interrupted run of this very job left behind."""
@@ -236,6 +246,7 @@ class JobProgress:
         if found is not None:
             self.curve = CURVE.validate_json(found.facts["curve"])
             self.clock.go_on(found.facts)
+            self._total = Tally.totals(point.tally for point in self.curve)
             self._watch(self.curve[-1].steps, Tally())
             self._log.restart(self.curve)
         return found

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchmark.errors import BenchError
+from benchmark.records.leases import Taken, lease
 from benchmark.records.record import Record
-from benchmark.records.store import Store
+from benchmark.records.store import Store, storage_errors
 from benchmark.registry import Victims
 from benchmark.runs.assemble import records_of
 from benchmark.runs.boxes import Boxes
-from benchmark.runs.executors.executor import Display, Failure
+from benchmark.runs.executors.executor import Display, Executor, Failure
 from benchmark.runs.executors.local import LocalExecutor
 from benchmark.runs.job import Job
 from benchmark.runs.jobs import Logs, Worker, is_floor
+from benchmark.runs.journal import Journal
 from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.spec import RunSpec
 
@@ -76,10 +78,12 @@ def execute(
     show: Callable[[], Display],
     boxes: Boxes | None = None,
     logs: Logs | None = None,
+    executor: Executor | None = None,
 ) -> Outcome:
     """Do the plan's jobs and file the records of every cell that is complete.
 
     boxes: containers that methods are trained in; none: this process. logs: of their curves.
+    executor: who does the jobs, with boxes and logs of its own; none: this process.
 
     Raises:
         Misuse: a policy does not fit its seat; InfrastructureError: the store is unusable.
@@ -88,11 +92,26 @@ def execute(
     worker = Worker(store, victims, boxes, logs)
     for job in plan.jobs:
         worker.check_players(job)
+    journal = Journal.of(plan, spec.command)
     try:
-        failures = LocalExecutor(worker).run(plan.jobs, show())
+        with _leading(journal, store):
+            failures = (executor or LocalExecutor(worker)).run(plan.jobs, show())
     except BaseException:  # stopped: what is complete becomes records all the same
         with contextlib.suppress(BenchError):
             records_of(plan, store, spec.command)
         raise
     records, unreadable = records_of(plan, store, spec.command)
     return Outcome(records, failures + unreadable)
+
+
+@contextlib.contextmanager
+def _leading(journal: Journal, store: Store) -> Iterator[None]:
+    """Be the one that `bench status` names; of two that run the same plan, the first one is."""
+    with contextlib.ExitStack() as stack:
+        try:
+            with storage_errors(store.root):
+                stack.enter_context(lease(store.root, journal.lease))
+            journal.write(store)
+        except Taken:
+            pass
+        yield

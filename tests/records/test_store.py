@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -222,10 +223,10 @@ def test_an_unwritable_store_is_found_out_before_training(
     """A read-only disk, a foreign folder, no inode left."""
     before = contents(store.root)
 
-    def refuse(self: Path, data: bytes) -> int:
+    def refuse(**_: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     with pytest.raises(InfrastructureError, match=os.strerror(code)) as caught:
         store.prepare()
     assert caught.value.exit_code == 3

@@ -105,6 +105,10 @@ class Diary:
         self.lines.append(("finish", job.key))
         self.failed += [failure] if failure else []
 
+    def elsewhere(self, job: Job) -> None:
+        """A line."""
+        self.lines.append(("elsewhere", job.key))
+
     def started(self) -> list[str]:
         """Keys of the jobs that began."""
         return [key for word, key in self.lines if word == "start"]

@@ -330,7 +330,7 @@ def test_lost_containers_cost_one_job_and_its_retries_are_on_record(
     assert house.store.failure(lost.key) is None  # it is nobody's, and tried again
     assert {one.kind for one in outcome.failures if one is not failure} == {"blocked"}
     assert sum(house.store.has(job.key) for job in plan.jobs) > 0
-    with pytest.raises(InfrastructureError, match="1 lost their containers"):
+    with pytest.raises(InfrastructureError, match="1 lost their process or containers"):
         end(outcome.failures, "store")
     (record,) = in_boxes(house, plan, fake(contestant=Ended(exit_code=1))).records
     assert record.failure == "crashed: ended with exit code 1"

@@ -27,11 +27,13 @@ class Failure(BaseModel):
     """What became of its container, if it had one."""
     log: tuple[str, ...] = ()
     """The last lines that its container wrote; of a contestant, its own word."""
+    lost: bool = False
+    """The process or the machine that did it died."""
 
     @property
     def infrastructure(self) -> bool:
         """Not the method's doing: the same command tries the job again."""
-        return self.status is not None and self.status.infrastructure
+        return self.lost or (self.status is not None and self.status.infrastructure)
 
 
 def end(failures: list[Failure], where: object) -> None:
@@ -42,7 +44,7 @@ def end(failures: list[Failure], where: object) -> None:
     line = f"{len(failures)} job(s) failed; the others are in {where}"
     if lost:
         raise InfrastructureError(
-            f"{line}; {lost} lost their containers: the same command tries them again"
+            f"{line}; {lost} lost their process or containers: the same command tries them again"
         )
     raise CheckFailed(line)
 
@@ -58,6 +60,9 @@ class Display(Protocol):
 
     def finish(self, job: Job, failure: Failure | None) -> None:
         """A job ended, or was found finished, or could not be done."""
+
+    def elsewhere(self, job: Job) -> None:
+        """Another run on the same store is at a job; it is waited for."""
 
 
 class Executor(Protocol):

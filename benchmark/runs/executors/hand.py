@@ -1,0 +1,109 @@
+"""A process of its own that does jobs for another one: what it is told, and what it answers.
+
+Jobs and failures cross as JSON. What a hand needs to begin is its `Tools`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from benchmark.arena.tally import Tally
+from benchmark.errors import BenchError
+from benchmark.learning.threads import use_threads
+from benchmark.records.leases import Taken
+from benchmark.records.store import Store
+from benchmark.registry import Victims
+from benchmark.runs.executors.attempt import attempt
+from benchmark.runs.executors.executor import Failure
+from benchmark.runs.isolation import choose
+from benchmark.runs.job import Job
+from benchmark.runs.jobs import Worker
+from benchmark.runs.logs import beside
+
+
+class Tools(BaseModel):
+    """What a worker in another process is made of."""
+
+    model_config = ConfigDict(frozen=True)
+
+    store: Path
+    isolation: Literal["process", "container"] = "process"
+    allow_unpinned: bool = False
+    threads: int = 1
+    tensorboard: bool = False
+
+    def worker(self) -> Worker:
+        """A worker on the store, in this process, whose thread counts are set."""
+        use_threads(self.threads)
+        place = choose(self.isolation, allow_unpinned=self.allow_unpinned, threads=self.threads)
+        store = Store(self.store)
+        logs = beside(self.store) if self.tensorboard else None
+        return Worker(store, Victims(store.victims), place.boxes, logs)
+
+
+class Answer(BaseModel):
+    """What a hand says of the job at hand, in this order: begun, and then one of the others."""
+
+    word: Literal["begun", "ended", "taken", "broken"]
+    failure: Failure | None = None
+    message: str = ""
+    """Of broken: why no job could be kept."""
+
+
+def answer(worker: Worker, job: Job, begins: Any) -> Answer:
+    """Do a job; `begins` is called when its lease is had."""
+    try:
+        return Answer(word="ended", failure=attempt(worker, job, _silent, begins))
+    except Taken:
+        return Answer(word="taken")
+    except BenchError as error:
+        return Answer(word="broken", message=str(error))
+
+
+def serve(connection: Connection, tools: Tools, cores: tuple[int, ...]) -> None:
+    """Do jobs one by one, on some cores, until the other side hangs up or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C: the parent's to decide
+    signal.signal(signal.SIGTERM, _interrupted)
+    threading.Thread(target=_outlive_nobody, daemon=True).start()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+    try:
+        worker = tools.worker()
+        while True:
+            job = Job.model_validate_json(connection.recv_bytes())
+            said = answer(worker, job, lambda: _say(connection, Answer(word="begun")))
+            _say(connection, said)
+    except BenchError as error:
+        _say(connection, Answer(word="broken", message=str(error)))
+    except (EOFError, KeyboardInterrupt, BrokenPipeError):
+        sys.exit(0)
+
+
+def _say(connection: Connection, said: Answer) -> None:
+    connection.send_bytes(said.model_dump_json().encode())
+
+
+def _silent(steps: int, tally: Tally) -> None:
+    """How far a job has got stands in the store."""
+
+
+def _interrupted(*_: object) -> None:
+    # Not SystemExit, which a method's code may raise too, and which fails no more than its job.
+    raise KeyboardInterrupt
+
+
+def _outlive_nobody() -> None:
+    """End with the parent, however it ends, and take the containers along."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,90 @@
+"""What runs set out to do, filed in the store: runs/<id>.json, for those who look on.
+
+A journal moves nothing: what is done is what the store has.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from benchmark.policies.artifact import write_atomically
+from benchmark.records.cell import content_hash
+from benchmark.records.store import Store, storage_errors
+from benchmark.runs.plan import Plan
+
+FOLDER = "runs"
+
+
+class Entry(BaseModel):
+    """A job, as far as an onlooker needs to know it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    label: str
+    kind: str
+    budget_steps: int
+    needs: list[str]
+
+
+class Journal(BaseModel):
+    """One run's jobs and records to be. The same plan run again takes the place of the one before.
+
+    host and pid are of the process that led it last.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    command: str
+    jobs: list[Entry]
+    records: list[str]
+    host: str = Field(default_factory=socket.gethostname)
+    pid: int = Field(default_factory=os.getpid)
+    started: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @classmethod
+    def of(cls, plan: Plan, command: str) -> Journal:
+        """A run of a plan, begun here and now."""
+        keys: dict[str, Any] = {"jobs": [job.key for job in plan.jobs]}
+        return cls(
+            id=content_hash(keys)[:16],
+            command=command,
+            jobs=[
+                Entry(
+                    key=job.key, label=job.label, kind=job.kind, budget_steps=job.budget_steps,
+                    needs=job.needs,
+                )
+                for job in plan.jobs
+            ],
+            records=[cell.cell.id for cell in plan.cells],
+        )  # fmt: skip
+
+    @property
+    def lease(self) -> str:
+        """What the process that leads the run holds."""
+        return f"run-{self.id}"
+
+    def write(self, store: Store) -> None:
+        """File it."""
+        path = store.root / FOLDER / f"{self.id}.json"
+        with storage_errors(store.root):
+            path.parent.mkdir(exist_ok=True)
+            fresh = path.with_name(f".{path.name}.tmp")
+            write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode(), fresh)
+
+
+def journals(store: Store) -> list[Journal]:
+    """All runs of a store that can be read, in the order in which they began."""
+    found = []
+    for path in (store.root / FOLDER).glob("*.json"):
+        try:
+            found.append(Journal.model_validate_json(path.read_bytes()))
+        except (OSError, ValueError):
+            continue  # of another version, or gone: nothing depends on it
+    return sorted(found, key=lambda journal: journal.started)

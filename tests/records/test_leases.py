@@ -1,0 +1,94 @@
+"""Leases: one holder at a time, among threads, processes and the dead."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from benchmark.errors import InfrastructureError
+from benchmark.records.leases import FOLDER, Taken, held, lease
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from benchmark.records.leases import lease
+with lease(Path(sys.argv[1]), "job"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@contextmanager
+def another_process(root: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds the job's lease."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(root)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_one_holder_at_a_time(tmp_path: Path) -> None:
+    """Also within one process; afterwards it is free, and nothing is left."""
+    with lease(tmp_path, "job"):
+        assert held(tmp_path, "job")
+        assert not held(tmp_path, "other")
+        with pytest.raises(Taken), lease(tmp_path, "job"):
+            pass
+        with lease(tmp_path, "other"):
+            pass
+    assert not held(tmp_path, "job")
+    assert not list((tmp_path / FOLDER).iterdir())
+
+
+def test_it_is_let_go_when_the_work_fails(tmp_path: Path) -> None:
+    """Whatever ends the block."""
+    with pytest.raises(KeyboardInterrupt), lease(tmp_path, "job"):
+        raise KeyboardInterrupt
+    assert not held(tmp_path, "job")
+
+
+def test_the_dead_hold_nothing(tmp_path: Path) -> None:
+    """A process that is killed loses it at once, and its file is no obstacle."""
+    with another_process(tmp_path) as process:
+        assert held(tmp_path, "job")
+        with pytest.raises(Taken, match=r"job\.lock: held by another process"):
+            with lease(tmp_path, "job"):
+                pass
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert (tmp_path / FOLDER / "job.lock").exists()
+        assert not held(tmp_path, "job")
+        with lease(tmp_path, "job"):
+            assert held(tmp_path, "job")
+
+
+def test_a_stopped_process_still_holds_it(tmp_path: Path) -> None:
+    """However long it sleeps: no clock decides who is dead."""
+    with another_process(tmp_path) as process:
+        os.kill(process.pid, signal.SIGSTOP)
+        os.utime(tmp_path / FOLDER / "job.lock", (0, 0))  # a clock that was set back, or forward
+        assert held(tmp_path, "job")
+        os.kill(process.pid, signal.SIGCONT)
+
+
+def test_waiting_for_it(tmp_path: Path) -> None:
+    """Up to so long, and then it is the infrastructure's failure."""
+    with another_process(tmp_path) as process:
+        began = time.monotonic()
+        with pytest.raises(InfrastructureError), lease(tmp_path, "job", wait_s=0.3):
+            pass
+        assert time.monotonic() - began >= 0.3
+        process.kill()
+        with lease(tmp_path, "job", wait_s=10.0):
+            pass
