@@ -26,6 +26,10 @@ IMAGE = lazy.group(
     {"build": "image:build", "show": "image:show"},
     "The image that runs in containers are made of.",
 )
+STORE = lazy.group(
+    {"verify": "store:verify", "gc": "store:gc"},
+    "What runs leave behind: is it whole, and what of it is needed?",
+)
 app = lazy.group(
     {
         "run": "run:run",
@@ -43,6 +47,7 @@ app = lazy.group(
         "verify": "submissions:verify",
         "victims": VICTIMS,
         "image": IMAGE,
+        "store": STORE,
     },
     "Attacks and defenses for two-player competitive deep RL, under one protocol.",
 )

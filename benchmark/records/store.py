@@ -34,6 +34,7 @@ NEEDED_BYTES = 200 * 1024 * 1024
 
 STAGING = ".staging-"
 STALE_S = 24 * 3600
+CHECKPOINT = "checkpoint.safetensors"
 FAILURE = "failure.json"
 NOTE = "progress.json"
 RECORD_WAIT_S = 60.0
@@ -173,7 +174,7 @@ class Store:
 
     def checkpoint(self, key: str) -> Path:
         """Where an unfinished job keeps its checkpoint."""
-        return self._work(key) / "checkpoint.safetensors"
+        return self._work(key) / CHECKPOINT
 
     def kept(self, key: str) -> Path:
         """The folder in which a referee keeps what an unfinished job needs to go on."""

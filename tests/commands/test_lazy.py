@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from benchmark import cli
 from benchmark.commands import lazy
 
-GROUPS = {"bench": cli.app, "victims": cli.VICTIMS, "image": cli.IMAGE}
+GROUPS = {"bench": cli.app, "victims": cli.VICTIMS, "image": cli.IMAGE, "store": cli.STORE}
 ASKED = """
 import sys
 from benchmark.cli import app

@@ -62,9 +62,9 @@ def test_the_dead_hold_nothing(tmp_path: Path) -> None:
     """A process that is killed loses it at once, and its file is no obstacle."""
     with another_process(tmp_path) as process:
         assert held(tmp_path, "job")
-        with pytest.raises(Taken, match=r"job\.lock: held by another process"):
-            with lease(tmp_path, "job"):
-                pass
+        told = pytest.raises(Taken, match=r"job\.lock: held by another process")
+        with told, lease(tmp_path, "job"):
+            pass
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert (tmp_path / FOLDER / "job.lock").exists()
