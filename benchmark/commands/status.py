@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from benchmark.commands.common import STORE, JsonOption, StoreOption, console, print_json
@@ -19,7 +19,6 @@ from benchmark.runs.status import AtWork, RunStatus
 from benchmark.runs.status import status as status_of
 
 EVERY_S = 2.0
-COLUMNS = ("run", "begun", "led by", "done", "running", "failed", "waiting", "steps", "records")
 
 
 def status(
@@ -49,34 +48,37 @@ def status(
 
 
 def _shown(runs: list[RunStatus]) -> Group:
-    """A line a run, then what is being done and what failed."""
+    """A block a run: how far it is, what is being done, what failed."""
     if not runs:
         return Group(Text("no run has been begun on this store"))
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in COLUMNS:
-        numbers = name in COLUMNS[3:]
-        table.add_column(name, justify="right" if numbers else "left", no_wrap=numbers)
-    for run in runs:
-        leader = f"{run.host}, pid {run.pid}" if run.led else "nobody"
-        table.add_row(
-            run.id[:8], run.started.replace("T", " ").removesuffix("+00:00"), leader,
-            *(str(run.jobs[state]) for state in ("done", "running", "failed", "waiting")),
-            f"{short(run.steps)}/{short(run.budget_steps)}",
-            f"{run.records}/{run.records_planned}",
-        )  # fmt: skip
-    lines = [Text(f"{run.id[:8]}  {run.command}", style="dim") for run in runs]
-    work = [_at_work(run.id, job) for run in runs for job in run.at_work]
-    lost = [
-        Text.assemble(("failed", "red"), f" {run.id[:8]} {job.label}: {job.why}")
-        for run in runs
-        for job in run.failed
-    ]
-    return Group(table, Text(), *lines, *([Text()] if work or lost else []), *work, *lost)
+    return Group(*(line for run in runs for line in _run(run)))
 
 
-def _at_work(run: str, job: AtWork) -> Text:
+def _run(run: RunStatus) -> Iterator[Text]:
+    begun = run.started.replace("T", " ").removesuffix("+00:00") + " UTC"
+    leader = f"led by pid {run.pid} on {run.host}" if run.led else _ended(run)
+    yield Text.assemble((run.command, "bold"))
+    yield Text(f"  begun {begun}, {leader}")
+    jobs = ", ".join(f"{count} {state}" for state, count in run.jobs.items() if count)
+    yield Text(
+        f"  jobs {jobs}; {short(run.steps)} of {short(run.budget_steps)} steps; "
+        f"{run.records} of {run.records_planned} records"
+    )
+    for job in run.at_work:
+        yield _at_work(job)
+    for failure in run.failed:
+        yield Text.assemble("  ", ("failed", "red"), f" {failure.label}: {failure.why}")
+    yield Text()
+
+
+def _ended(run: RunStatus) -> str:
+    """Why nobody leads a run."""
+    return "ended" if run.jobs["done"] == sum(run.jobs.values()) else "stopped: run it again"
+
+
+def _at_work(job: AtWork) -> Text:
     """A job at hand: how far it is, how it fares, who does it."""
-    line = Text.assemble(("running", "green"), f" {run[:8]} {job.label}")
+    line = Text.assemble("  ", ("running", "green"), f" {job.label}")
     if job.note is None:
         return line
     share = 100 * job.note.steps / max(1, job.budget_steps)
