@@ -50,7 +50,7 @@ def show_plan(
     looks = kinds.count("detect") + kinds.count("split")
     done = f"; {preview.done} already in the store" if preview.done else ""
     table.add_row("jobs", ", ".join([*counts, *([f"{looks} looks"] if looks else [])]) + done)
-    seconds = _duration(preview.seconds / (workers.gain or 1.0))
+    seconds = duration(preview.seconds / (workers.gain or 1.0))
     table.add_row("expected", seconds if workers.gain else f"{seconds} with one worker")
     table.add_row("workers", Text(workers.note))
     table.add_row("isolation", Text(isolation))
@@ -72,7 +72,8 @@ def show_failures(console: Console, failures: list[Failure]) -> None:
                 console.print(text, style="dim", markup=False)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """About how long that is, for people."""
     if seconds < 90:
         return f"about {max(1, round(seconds))} s"
     return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

@@ -40,9 +40,12 @@ main()
 KILLS_A_RUN = 5
 PACE_S = 12.0
 """Between one kill and the next at most: about what a run's start and some training take."""
-PONG = ("--game", "pong-v1", "--victim", "house-relu", "--defense", "mixed", "--budget", "200000")
+PONG = (
+    "--game", "pong-v1", "--victim", "house-relu", "--defense", "mixed", "--budget", "200000",
+    "--seeds", "2",
+)  # fmt: skip
 WALK = (
-    "--game", "you-shall-not-pass-v1", "--victim", "runner", "--budget", "12288",
+    "--game", "you-shall-not-pass-v1", "--victim", "runner", "--budget", "12288", "--seeds", "1",
     "--set", "attack.matches=16", "--set", "attack.rollout_steps=128",
     "--set", "attack.minibatch=512",
 )  # fmt: skip
@@ -62,7 +65,7 @@ class Case:
 def argv(game: str, store: Path, workers: int) -> list[str]:
     """The command of a run."""
     return [
-        sys.executable, "-c", COMMAND, "run", *RUNS[game], "--attack", "baseline", "--seeds", "2",
+        sys.executable, "-c", COMMAND, "run", *RUNS[game], "--attack", "baseline",
         "--tier", "smoke", "--isolation", "process", "--workers", str(workers),
         "--store", str(store), "--json",
     ]  # fmt: skip

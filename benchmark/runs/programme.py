@@ -1,0 +1,208 @@
+"""What a board is to hold, and what of it is missing: rows of a TOML file against records.
+
+A cell is there if a record of the same game, victim, methods, seed, tier and budget is, whoever
+else was at hand when it was made.
+"""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchmark.errors import Misuse
+from benchmark.games.game import GameCard, Tier
+from benchmark.records.cell import Cell, MethodRef, content_hash, method_key
+from benchmark.records.record import Record
+from benchmark.registry import Victims, defenses, game
+from benchmark.runs.spec import RunSpec, plan_attack, plan_defense, resolve_run
+from benchmark.settings import parse
+
+Key = tuple[str, str, str, str, str, int, str, int]
+"""Game, its options, victim, attack, defense, seed, tier, budget: methods by all that they are."""
+
+
+class Row(BaseModel):
+    """Every attack against every victim, with every defense where there are some."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    game: str
+    tier: Tier
+    victims: list[str] = Field(min_length=1)
+    attacks: list[str] = Field(min_length=1, description="a name, then settings: field=value")
+    defenses: list[str] = []
+    seeds: int = Field(ge=1)
+
+
+class Programme(BaseModel):
+    """A board to be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    imports: dict[str, str] = Field(default={}, description="how a published victim is imported")
+    rows: list[Row]
+
+
+class Pairing(NamedTuple):
+    """One attack against one victim, defended or not: as many cells as it has seeds."""
+
+    row: Row
+    victim: str
+    attack: str
+    defense: str | None
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        against = "" if self.defense is None else f", defended by {self.defense}"
+        return f"{self.attack} on {self.victim}{against}"
+
+
+class Outlook(NamedTuple):
+    """How far a pairing is."""
+
+    pairing: Pairing
+    missing: tuple[int, ...]
+    """Seeds."""
+    at_hand: bool
+    """Whether its victim is."""
+
+
+def read(path: Path) -> Programme:
+    """A programme from its file.
+
+    Raises:
+        Misuse: no such file, or it is not what a programme looks like.
+    """
+    try:
+        return Programme.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise Misuse(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misuse(f"{path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise Misuse(f"{path}: {where}: {first['msg']}") from error
+
+
+def outlook(programme: Programme, records: Iterable[Record], victims: Victims) -> list[Outlook]:
+    """Every pairing once, in the programme's order, with the seeds that no record has.
+
+    Raises:
+        Misuse: an unknown game, method or setting.
+    """
+    there = {_key(record.cell) for record in records}
+    told: set[Key] = set()
+    found = []
+    for pairing in pairings(programme):
+        card = game(pairing.row.game).describe()
+        keys = {seed: _wanted(pairing, card, seed) for seed in range(pairing.row.seeds)}
+        missing = tuple(seed for seed, key in keys.items() if key not in there | told)
+        told |= {keys[seed] for seed in missing}
+        at_hand = pairing.victim in victims.cards(card.id)
+        found.append(Outlook(pairing, missing, at_hand))
+    return found
+
+
+def pairings(programme: Programme) -> list[Pairing]:
+    """All pairings of all rows."""
+    undefended: list[str | None] = [None]
+    return [
+        Pairing(row, victim, attack, defense)
+        for row in programme.rows
+        for victim in row.victims
+        for attack in row.attacks
+        for defense in (row.defenses or undefended)
+    ]
+
+
+def specs(one: Outlook, victims: Victims) -> list[RunSpec]:
+    """Runs that fill a pairing's missing cells: one for each stretch of seeds."""
+    row = one.pairing.row
+    return [
+        resolve_run(
+            victims=victims, game_name=row.game, victim_names=[one.pairing.victim],
+            attack_names=[_name(one.pairing.attack)],
+            defense_names=[] if one.pairing.defense is None else [_name(one.pairing.defense)],
+            seeds=len(stretch), first_seed=stretch[0], tier=row.tier, budget=None,
+            settings=parse(_set(one.pairing)), command=command(one.pairing, stretch),
+        )
+        for stretch in stretches(one.missing)
+    ]  # fmt: skip
+
+
+def command(pairing: Pairing, stretch: Sequence[int]) -> str:
+    """The `bench run` that does the same."""
+    row = pairing.row
+    words = ["bench", "run", "--game", row.game, "--victim", pairing.victim]
+    words += ["--attack", _name(pairing.attack)]
+    if pairing.defense is not None:
+        words += ["--defense", _name(pairing.defense)]
+    words += [word for setting in _set(pairing) for word in ("--set", setting)]
+    words += ["--tier", row.tier, "--seeds", str(len(stretch)), "--first-seed", str(stretch[0])]
+    return shlex.join(words)
+
+
+def fills(record: Record, one: Outlook) -> bool:
+    """Whether a record is of one of a pairing's missing cells."""
+    card = game(one.pairing.row.game).describe()
+    return _key(record.cell) in {_wanted(one.pairing, card, seed) for seed in one.missing}
+
+
+def stretches(seeds: Sequence[int]) -> list[list[int]]:
+    """Rising numbers, cut where one is left out."""
+    found: list[list[int]] = []
+    for seed in seeds:
+        if found and found[-1][-1] == seed - 1:
+            found[-1].append(seed)
+        else:
+            found.append([seed])
+    return found
+
+
+def _key(cell: Cell) -> Key:
+    return (
+        cell.game, content_hash(cell.game_options), cell.victim.name, method_key(cell.attack),
+        method_key(cell.defense), cell.seed, cell.tier, cell.budget_steps,
+    )  # fmt: skip
+
+
+def _wanted(pairing: Pairing, card: GameCard, seed: int) -> Key:
+    plan = plan_attack(_name(pairing.attack), card, _settings("attack", pairing.attack))
+    return (
+        card.id, content_hash(dict(card.options)), pairing.victim, method_key(plan.method),
+        method_key(_defense(pairing.defense, card)), seed, pairing.row.tier,
+        card.budgets[pairing.row.tier],
+    )  # fmt: skip
+
+
+def _defense(text: str | None, card: GameCard) -> MethodRef | None:
+    if text is None:
+        return None
+    if _name(text) not in defenses.names():
+        raise Misuse(f"a board's defenses are hardenings; '{_name(text)}' is none")
+    return plan_defense(_name(text), card, _settings("defense", text)).method
+
+
+def _name(text: str) -> str:
+    return text.split(maxsplit=1)[0]
+
+
+def _settings(part: str, text: str) -> dict[str, Any]:
+    """What `ours norm=l2` sets."""
+    return parse(_words(part, text)).get(part, {})
+
+
+def _set(pairing: Pairing) -> list[str]:
+    """The same as the values of --set."""
+    return _words("attack", pairing.attack) + _words("defense", pairing.defense or "")
+
+
+def _words(part: str, text: str) -> list[str]:
+    return [f"{part}.{word}" for word in text.split()[1:]]

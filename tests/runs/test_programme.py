@@ -1,0 +1,177 @@
+"""The programme of a board: what is missing by the records, and the runs that fill it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.commands import programme as command
+from benchmark.errors import Misuse
+from benchmark.leaderboard import board
+from benchmark.registry import Victims
+from benchmark.runs.programme import Outlook, fills, outlook, read, specs, stretches
+from tests.runs.conftest import Shelf
+
+ROOT = Path(__file__).parents[2]
+ROWS = """
+[imports]
+gone = "bench victims import gone.npz"
+
+[[rows]]
+game = "pong-v1"
+tier = "smoke"
+victims = ["alpha", "gone"]
+attacks = ["baseline", "ours norm=l2"]
+seeds = 3
+
+[[rows]]
+game = "pong-v1"
+tier = "smoke"
+victims = ["alpha"]
+attacks = ["baseline"]
+defenses = ["mixed share=0.25"]
+seeds = 1
+"""
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """The file of a small board."""
+    path = tmp_path / "board.toml"
+    path.write_text(ROWS)
+    return path
+
+
+def labels(found: list[Outlook]) -> list[tuple[str, tuple[int, ...], bool]]:
+    """What an outlook says, for comparison."""
+    return [(one.pairing.label, one.missing, one.at_hand) for one in found]
+
+
+def test_nothing_is_there(rows: Path, shelf: Shelf) -> None:
+    """All seeds of all pairings are missing; a victim that is not at hand is told apart."""
+    assert labels(outlook(read(rows), [], shelf)) == [
+        ("baseline on alpha", (0, 1, 2), True),
+        ("ours norm=l2 on alpha", (0, 1, 2), True),
+        ("baseline on gone", (0, 1, 2), False),
+        ("ours norm=l2 on gone", (0, 1, 2), False),
+        ("baseline on alpha, defended by mixed share=0.25", (0,), True),
+    ]
+
+
+def test_runs_of_what_is_missing_fill_it(rows: Path, shelf: Shelf) -> None:
+    """The cells that the runs plan are those that were missed, and the command says the same."""
+    first, _, _, _, defended = outlook(read(rows), [], shelf)
+    found = Outlook(first.pairing, (0, 2), True)
+    made = specs(found, shelf)
+    assert [spec.seeds for spec in made] == [(0,), (2,)]
+    assert made[1].command == (
+        "bench run --game pong-v1 --victim alpha --attack baseline --tier smoke --seeds 1 "
+        "--first-seed 2"
+    )
+    (spec,) = specs(defended, shelf)
+    words = shlex.split(spec.command)
+    assert words[words.index("--set") + 1] == "defense.share=0.25"
+    assert spec.defenses[0].method.settings == {"share": 0.25}
+
+
+def test_a_record_is_there_whoever_else_was_at_hand(rows: Path) -> None:
+    """Of the same methods, seed, tier and budget; a preset that was set otherwise is another."""
+    records, problems = board.read_results(ROOT / "results")
+    assert not problems
+    path = rows.with_name("full.toml")
+    path.write_text(
+        ROWS.split("[[rows]]", maxsplit=1)[0] + '[[rows]]\ngame = "pong-v1"\ntier = "full"\n'
+        'victims = ["house-relu"]\nattacks = ["baseline", "ours norm=l2"]\nseeds = 6\n'
+    )
+    found = outlook(read(path), records.values(), Victims())
+    assert [one.missing for one in found] == [(5,), (5,)]
+    mine = [r for r in records.values() if fills(r, Outlook(found[0].pairing, (3,), True))]
+    assert [(r.cell.attack.name, r.cell.seed) for r in mine] == [("baseline", 3)]
+    without = [record for record in records.values() if record not in mine]
+    assert outlook(read(path), without, Victims())[0].missing == (3, 5)
+
+
+def test_what_two_rows_want_is_told_once(rows: Path, shelf: Shelf) -> None:
+    """By the first of them."""
+    rows.write_text(ROWS + ROWS.split("[[rows]]")[1].join(["[[rows]]", ""]))
+    found = outlook(read(rows), [], shelf)
+    assert found[-1].missing == ()
+    assert found[0].missing == (0, 1, 2)
+
+
+@given(st.sets(st.integers(0, 30)))
+def test_stretches_hold_every_seed_once(seeds: set[int]) -> None:
+    """In order, each without a gap, and none that could be joined to the one before."""
+    found = stretches(sorted(seeds))
+    assert [seed for one in found for seed in one] == sorted(seeds)
+    for one in found:
+        assert one == list(range(one[0], one[-1] + 1))
+    assert all(a[-1] + 1 < b[0] for a, b in zip(found, found[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("rows = 3", r"board\.toml: rows: "),
+        ("[[rows]\n", r"board\.toml: "),
+        (ROWS.replace("seeds = 3", "seeds = 0"), r"rows\.0\.seeds: .*greater than or equal to 1"),
+        (ROWS.replace("tier", "teir"), r"rows\.0\.t"),
+        (ROWS.replace('"ours norm=l2"', '"ors"'), "no attack 'ors'"),
+        (ROWS.replace("norm=l2", "norm=l7"), "norm"),
+        (ROWS.replace("pong-v1", "ping-v1"), "no game 'ping-v1'"),
+        (ROWS.replace("mixed share=0.25", "density"), "'density' is none"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(rows: Path, shelf: Shelf, text: str, line: str) -> None:
+    """With the file and the place in it, or what is unknown."""
+    rows.write_text(text)
+    with pytest.raises(Misuse, match=line):
+        outlook(read(rows), [], shelf)
+    with pytest.raises(Misuse, match="cannot be read"):
+        read(rows.with_name("none.toml"))
+
+
+def test_the_committed_board_is_of_what_there_is() -> None:
+    """Known games, methods and settings, and a way to import every victim that is not shipped."""
+    asked = read(ROOT / "results" / "board.toml")
+    shipped = Victims().cards()
+    for one in outlook(asked, [], Victims()):
+        assert one.pairing.victim in shipped or one.pairing.victim in asked.imports
+
+
+def test_the_command_runs_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Victims that are not at hand are left out with a word; a second time nothing is left."""
+    path, results, store = tmp_path / "board.toml", tmp_path / "results", tmp_path / "store"
+    path.write_text(
+        '[imports]\nmay1 = "bench victims import X"\n[[rows]]\ngame = "pong-v1"\ntier = "smoke"\n'
+        'victims = ["house-relu", "may1"]\nattacks = ["zero"]\nseeds = 1\n'
+    )
+    results.mkdir()
+
+    def ask(run: bool) -> str:
+        command.board(
+            programme=path, results=results, run=run, store=store, workers="1",
+            isolation="process", allow_unpinned=False,
+        )  # fmt: skip
+        return capsys.readouterr().out
+
+    left_out = "1 cell(s) of may1 are left out: it is not at hand; `bench victims import X`"
+    shown = ask(run=False)
+    assert "0 of 1" in shown
+    assert left_out in shown
+    assert not list(results.rglob("*.json"))
+    assert "bench run --game pong-v1 --victim house-relu --attack zero" in ask(run=True)
+    (path,) = results.rglob("*.json")
+    assert path.parent.name == "pong-v1"
+    found, problems = board.read_results(results)
+    assert (len(found), problems) == (1, [])
+    shown = ask(run=True)
+    assert "1 of 1" in shown
+    assert "bench run" not in shown
+    assert left_out in shown
