@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint perf perf-compare perf-summary schemas fidelity check check-training coverage leaderboard studies lock image clean
+.PHONY: help setup run test lint perf perf-compare perf-summary schemas fidelity check check-training coverage board kills leaderboard studies lock image clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,14 @@ check-training: $(STAMP) ## Train new seeds, compare win rates with the baseline
 
 coverage: $(STAMP) ## Simulate how often intervals hold the truth: the tables of docs/statistics.md
 	$(BIN)/python -m tests.interval_coverage $(ARGS)
+
+board: $(STAMP) ## Run what is missing of the published board, then render all
+	$(BIN)/bench board $(or $(ARGS),--run)
+	$(BIN)/bench leaderboard
+	$(MAKE) --no-print-directory studies
+
+kills: $(STAMP) ## Kill runs a hundred times at random; what they leave must be as undisturbed
+	$(BIN)/python -m tests.runs.kills $(ARGS)
 
 leaderboard: $(STAMP) ## Render leaderboard.md from the records under results/
 	$(BIN)/bench leaderboard

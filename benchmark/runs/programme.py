@@ -16,11 +16,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard, Tier
-from benchmark.records.cell import Cell, MethodRef, content_hash, method_key
+from benchmark.records.cell import Cell, content_hash, method_key
 from benchmark.records.record import Record
 from benchmark.registry import Victims, defenses, game
-from benchmark.runs.spec import RunSpec, plan_attack, plan_defense, resolve_run
-from benchmark.settings import parse
+from benchmark.runs.spec import (
+    AttackPlan,
+    MethodPlan,
+    RunSpec,
+    plan_attack,
+    plan_defense,
+    resolve_run,
+)
+from benchmark.settings import hint, parse
 
 Key = tuple[str, str, str, str, str, int, str, int]
 """Game, its options, victim, attack, defense, seed, tier, budget: methods by all that they are."""
@@ -174,20 +181,26 @@ def _key(cell: Cell) -> Key:
 
 
 def _wanted(pairing: Pairing, card: GameCard, seed: int) -> Key:
-    plan = plan_attack(_name(pairing.attack), card, _settings("attack", pairing.attack))
+    attack = _planned("attack", pairing.attack, card)
+    defense = None if pairing.defense is None else _planned("defense", pairing.defense, card)
+    learns = not (isinstance(attack, AttackPlan) and attack.track == "none")
     return (
-        card.id, content_hash(dict(card.options)), pairing.victim, method_key(plan.method),
-        method_key(_defense(pairing.defense, card)), seed, pairing.row.tier,
-        card.budgets[pairing.row.tier],
+        card.id, content_hash(dict(card.options)), pairing.victim, method_key(attack.method),
+        method_key(None if defense is None else defense.method), seed, pairing.row.tier,
+        card.budgets[pairing.row.tier] if learns else 0,
     )  # fmt: skip
 
 
-def _defense(text: str | None, card: GameCard) -> MethodRef | None:
-    if text is None:
-        return None
-    if _name(text) not in defenses.names():
-        raise Misuse(f"a board's defenses are hardenings; '{_name(text)}' is none")
-    return plan_defense(_name(text), card, _settings("defense", text)).method
+def _planned(part: str, text: str, card: GameCard) -> MethodPlan:
+    """A method with its settings; raises Misuse for one that is unknown or lacks them."""
+    name, settings = _name(text), _settings(part, text)
+    if part == "defense" and name not in defenses.names():
+        raise Misuse(f"a board's defenses are {', '.join(defenses.names())}; got '{name}'")
+    plan = (plan_attack if part == "attack" else plan_defense)(name, card, settings)
+    for field in settings:
+        if field not in plan.fields:
+            raise Misuse(f"{part} '{name}' has no setting '{field}'; {hint(field, plan.fields)}")
+    return plan
 
 
 def _name(text: str) -> str:

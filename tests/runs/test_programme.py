@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ game = "pong-v1"
 tier = "smoke"
 victims = ["alpha"]
 attacks = ["baseline"]
-defenses = ["mixed share=0.25"]
+defenses = ["mixed p=0.25"]
 seeds = 1
 """
 
@@ -58,7 +59,7 @@ def test_nothing_is_there(rows: Path, shelf: Shelf) -> None:
         ("ours norm=l2 on alpha", (0, 1, 2), True),
         ("baseline on gone", (0, 1, 2), False),
         ("ours norm=l2 on gone", (0, 1, 2), False),
-        ("baseline on alpha, defended by mixed share=0.25", (0,), True),
+        ("baseline on alpha, defended by mixed p=0.25", (0,), True),
     ]
 
 
@@ -74,8 +75,8 @@ def test_runs_of_what_is_missing_fill_it(rows: Path, shelf: Shelf) -> None:
     )
     (spec,) = specs(defended, shelf)
     words = shlex.split(spec.command)
-    assert words[words.index("--set") + 1] == "defense.share=0.25"
-    assert spec.defenses[0].method.settings == {"share": 0.25}
+    assert words[words.index("--set") + 1] == "defense.p=0.25"
+    assert spec.defenses[0].method.settings == {"p": 0.25}
 
 
 def test_a_record_is_there_whoever_else_was_at_hand(rows: Path) -> None:
@@ -110,7 +111,7 @@ def test_stretches_hold_every_seed_once(seeds: set[int]) -> None:
     assert [seed for one in found for seed in one] == sorted(seeds)
     for one in found:
         assert one == list(range(one[0], one[-1] + 1))
-    assert all(a[-1] + 1 < b[0] for a, b in zip(found, found[1:], strict=False))
+    assert all(a[-1] + 1 < b[0] for a, b in pairwise(found))
 
 
 @pytest.mark.parametrize(
@@ -122,8 +123,9 @@ def test_stretches_hold_every_seed_once(seeds: set[int]) -> None:
         (ROWS.replace("tier", "teir"), r"rows\.0\.t"),
         (ROWS.replace('"ours norm=l2"', '"ors"'), "no attack 'ors'"),
         (ROWS.replace("norm=l2", "norm=l7"), "norm"),
+        (ROWS.replace("p=0.25", "q=0.25"), "'mixed' has no setting 'q'"),
         (ROWS.replace("pong-v1", "ping-v1"), "no game 'ping-v1'"),
-        (ROWS.replace("mixed share=0.25", "density"), "'density' is none"),
+        (ROWS.replace("mixed p=0.25", "density"), "got 'density'"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(rows: Path, shelf: Shelf, text: str, line: str) -> None:
@@ -167,8 +169,8 @@ def test_the_command_runs_what_is_missing(
     assert left_out in shown
     assert not list(results.rglob("*.json"))
     assert "bench run --game pong-v1 --victim house-relu --attack zero" in ask(run=True)
-    (path,) = results.rglob("*.json")
-    assert path.parent.name == "pong-v1"
+    (filed,) = results.rglob("*.json")
+    assert filed.parent.name == "pong-v1"
     found, problems = board.read_results(results)
     assert (len(found), problems) == (1, [])
     shown = ask(run=True)
