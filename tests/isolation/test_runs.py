@@ -9,6 +9,7 @@ import pytest
 
 from benchmark import registry
 from benchmark.arena.tally import Tally
+from benchmark.cores import cores
 from benchmark.display import Silent
 from benchmark.evaluation.matches import Halves, episode_list, play
 from benchmark.games.pong import Pong
@@ -21,6 +22,9 @@ from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims, attacks
 from benchmark.runs.boxes import Boxes
+from benchmark.runs.executors.hand import Tools
+from benchmark.runs.executors.pool import Pool
+from benchmark.runs.executors.workers import split
 from benchmark.runs.plan import make_plan
 from benchmark.runs.run import execute
 from benchmark.runs.spec import RunSpec, resolve_run
@@ -97,6 +101,25 @@ def test_a_run_in_containers_makes_the_record_of_one_in_this_process(
     one, other = (record.without_timings() for record in (here, there))
     assert one.pop("isolation") != other.pop("isolation")
     assert other == one
+
+
+def test_workers_that_train_in_containers_do_what_one_does(boxes: Boxes, tmp_path: Path) -> None:
+    """Each has a pair of containers on its own cores; the records are those of a single worker."""
+    sizes = small(attacks.load("baseline"), registry.game(GAME).describe())
+    spec = resolved(Victims(), GAME, "baseline", TOY_BUDGET, **sizes)
+    spec = spec.model_copy(update={"seeds": (0, 1)})
+    tools = Tools(store=tmp_path / "many", isolation="container", allow_unpinned=True)
+    pool = Pool(tools, split(cores(), 2) if len(cores()) > 1 else [cores()])
+    found = [
+        execute(spec, make_plan(spec), Store(root), Victims(), Silent, boxes, executor=executor)
+        for root, executor in ((tmp_path / "many", pool), (tmp_path / "one", None))
+    ]
+    assert not [failure.message for outcome in found for failure in outcome.failures]
+    many, one = ([record.without_timings() for record in o.records] for o in found)
+    assert [record["isolation"]["kind"] for record in many] == ["container", "container"]
+    for record in (*many, *one):
+        del record["isolation"]  # whether it was pinned, which the test's own boxes do not ask
+    assert many == one
 
 
 def test_a_policy_that_differs_from_what_was_played_is_judged_by_its_own_matches(
