@@ -89,7 +89,7 @@ STUDIES := attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \
   attacks:pong-v1:may1:full:baseline attacks:pong-v1:may1:full:dense
 
 # STUDY:GAME:VICTIM:TIER:ATTACK
-DEFENSE_STUDIES := mixture:pong-v1:house-relu:lite:ours
+DEFENSE_STUDIES := mixture:pong-v1:house-relu:lite:ours mixture:pong-v1:may1:lite:ours
 
 studies: $(STAMP) ## Render the pages under docs/studies from the records under results/
 	@set -e; for each in $(STUDIES); do \

@@ -102,6 +102,25 @@ class Scope:
         )
 
 
+def _judged_alike(records: Sequence[Record], scope: Scope) -> list[Record]:
+    """Of a study of defenses, where there are any, the records that a sweep of it makes.
+
+    A run of its own may have met more adversaries: beside rows that have not it would look weaker.
+    """
+    if scope.attack is None:
+        return list(records)
+
+    def cell(record: Record) -> tuple[str, int]:
+        return method_key(record.cell.defense), record.cell.seed
+
+    swept = {cell(record) for record in records if "split" in record.cell.diagnoses}
+    return [
+        record
+        for record in records
+        if "split" in record.cell.diagnoses or cell(record) not in swept
+    ]
+
+
 def rows_of(
     records: Sequence[Record], methods: Sequence[MethodRef], scope: Scope
 ) -> list[list[Record]]:
@@ -110,7 +129,7 @@ def rows_of(
     Raises:
         CheckFailed: two victims of that name, which must not be averaged.
     """
-    within = one_vote(record for record in records if scope.holds(record))
+    within = one_vote(_judged_alike([one for one in records if scope.holds(one)], scope))
     if len({record.cell.victim.sha256 for record in within}) > 1:
         raise CheckFailed(f"the records know two victims called '{scope.victim}'; keep one's")
     found = []

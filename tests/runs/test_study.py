@@ -80,6 +80,27 @@ def test_rows_of_a_study_of_defenses_are_of_its_attack() -> None:
     assert [[record.cell.seed for record in row] for row in found] == [[0, 1]]
 
 
+def test_rows_of_a_study_of_defenses_are_judged_alike() -> None:
+    """A sweep's record counts, though a run of its own has met more; without one, that one does."""
+    plain = [defended(1, 1, 1, seed=seed) for seed in (0, 1)]
+    fuller = [
+        one.model_copy(
+            update={"cell": one.cell.model_copy(update={"held_out": ["a", "b"], "diagnoses": []})}
+        )
+        for one in plain
+    ]
+    swept = plain[0].model_copy(
+        update={"cell": plain[0].cell.model_copy(update={"diagnoses": ["split"]})}
+    )
+    cell = plain[0].cell
+    assert cell.defense is not None
+    scope = Scope(
+        cell.game, cell.game_options, "house", cell.tier, cell.budget_steps, (0, 1), cell.attack
+    )
+    (row,) = rows_of([*fuller, swept], [cell.defense], scope)
+    assert row == [swept, fuller[1]]
+
+
 def test_two_victims_of_one_name_are_not_averaged() -> None:
     cell = attacked(1).cell
     scope = Scope(cell.game, cell.game_options, "house", cell.tier, cell.budget_steps, (0,))
