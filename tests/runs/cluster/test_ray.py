@@ -153,8 +153,11 @@ def test_what_no_node_has_and_where_no_ray_is(cluster: Any, tmp_path: Path) -> N
         RayExecutor.ready(wish(cluster, url="memory://of-each-process"), tools, jobs)
 
 
-def test_a_node_with_other_code(cluster: Any, tmp_path: Path) -> None:
+def test_a_node_with_other_code(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Named, with what differs."""
+    monkeypatch.chdir(tmp_path)  # Ray looks for code in the driver's folder first, on every node
     other = tmp_path / "other"
     for name in ("benchmark", "attacks", "defenses"):
         shutil.copytree(ROOT / name, other / name, ignore=shutil.ignore_patterns("__pycache__"))
