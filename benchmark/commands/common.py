@@ -82,7 +82,39 @@ WorkersOption = Annotated[
         "here, one with all cores or several with some each.",
     ),
 ]
+ExecutorOption = Annotated[
+    str,
+    typer.Option("--executor", help="Who does the jobs: local (this machine) or ray (a cluster)."),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="HOST:PORT of a Ray cluster's head (RAY_ADDRESS, or the cluster that this machine is "
+        "of).",
+    ),
+]
+ArtifactsOption = Annotated[
+    str,
+    typer.Option(
+        "--artifacts",
+        help="How they get to Ray's nodes: shared (the store is one folder on all), ray (through "
+        "Ray), auto (shared where it is).",
+    ),
+]
+StoreUrlOption = Annotated[
+    str,
+    typer.Option("--store-url", help="Ray's nodes get and put artifacts here: any fsspec URL."),
+]
+NeedOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--need",
+        help="What Ray sets aside for each training: cpus=N, memory-mib=N, gpus=N. Repeatable.",
+    ),
+]
 STORE = Path("store")
+LOCAL = "local"
 
 INTERRUPTED = 130
 """Exit code of a command that was stopped by Ctrl-C."""

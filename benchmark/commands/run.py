@@ -9,16 +9,22 @@ import typer
 from rich.console import Console
 
 from benchmark.commands.common import (
+    LOCAL,
     STORE,
+    AddressOption,
+    ArtifactsOption,
     BudgetOption,
     DiagnoseOption,
+    ExecutorOption,
     FirstSeedOption,
     IsolationOption,
     JsonOption,
+    NeedOption,
     PhysicsOption,
     SeedsOption,
     SetOption,
     StoreOption,
+    StoreUrlOption,
     TensorBoardOption,
     ThreadsOption,
     TierOption,
@@ -31,7 +37,7 @@ from benchmark.commands.common import (
     settings_of,
     stoppable,
 )
-from benchmark.commands.crew import Crew
+from benchmark.commands.crew import Crew, wish
 from benchmark.display import Live, Silent, show_failures, show_plan
 from benchmark.leaderboard.table import to_rich
 from benchmark.leaderboard.tables import tables
@@ -66,6 +72,11 @@ def run(
     store: StoreOption = STORE,
     threads: ThreadsOption = 1,
     workers: WorkersOption = AUTO,
+    executor: ExecutorOption = LOCAL,
+    address: AddressOption = None,
+    artifacts: ArtifactsOption = "auto",
+    store_url: StoreUrlOption = "",
+    need: NeedOption = None,
     isolation: IsolationOption = "auto",
     allow_unpinned: UnpinnedOption = False,
     tensorboard: TensorBoardOption = False,
@@ -90,8 +101,9 @@ def run(
         first_seed=first_seed,
     )
     crew = Crew.of(
-        store, isolation, allow_unpinned=allow_unpinned, threads=threads, tensorboard=tensorboard
-    )
+        store, isolation, allow_unpinned=allow_unpinned, threads=threads, tensorboard=tensorboard,
+        cluster=wish(executor, address, artifacts, store_url, need),
+    )  # fmt: skip
     with stoppable(store):
         outcome = _run(spec, victims, crew, workers, as_json)
     if as_json:

@@ -13,12 +13,18 @@ import typer
 from rich.console import Console
 
 from benchmark.commands.common import (
+    LOCAL,
     STORE,
+    AddressOption,
+    ArtifactsOption,
     BudgetOption,
+    ExecutorOption,
     IsolationOption,
+    NeedOption,
     PhysicsOption,
     SeedsOption,
     StoreOption,
+    StoreUrlOption,
     TensorBoardOption,
     ThreadsOption,
     TierOption,
@@ -30,7 +36,7 @@ from benchmark.commands.common import (
     settings_of,
     stoppable,
 )
-from benchmark.commands.crew import Crew
+from benchmark.commands.crew import Crew, wish
 from benchmark.display import Live, show_failures, show_plan
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import GameCard, Tier
@@ -93,6 +99,11 @@ def sweep(
     store: StoreOption = STORE,
     threads: ThreadsOption = 1,
     workers: WorkersOption = AUTO,
+    executor: ExecutorOption = LOCAL,
+    address: AddressOption = None,
+    artifacts: ArtifactsOption = "auto",
+    store_url: StoreUrlOption = "",
+    need: NeedOption = None,
     isolation: IsolationOption = "auto",
     allow_unpinned: UnpinnedOption = False,
     tensorboard: TensorBoardOption = False,
@@ -118,7 +129,7 @@ def sweep(
         spec = kind.spec()
         crew = Crew.of(
             store, isolation, allow_unpinned=allow_unpinned, threads=threads,
-            tensorboard=tensorboard,
+            tensorboard=tensorboard, cluster=wish(executor, address, artifacts, store_url, need),
         )  # fmt: skip
         scope = asked.scope_of(spec, kind.attack)
         failures = _run(spec, asked.victims, crew, workers)

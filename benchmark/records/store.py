@@ -16,7 +16,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +125,29 @@ class Store:
             for name, content in (("job.json", job), ("result.json", result)):
                 payload = json.dumps(content, indent=1, sort_keys=True) + "\n"
                 artifact.write_atomically(staging / name, payload.encode())
-            if not self.has(key):  # else somebody without a lease finished the same job first
-                shutil.rmtree(self.folder(key), ignore_errors=True)  # half deleted by hand
-                staging.rename(self.folder(key))
+            self._file(key, staging)
         shutil.rmtree(self.root / "work" / key, ignore_errors=True)
+
+    def adopt(self, key: str, files: Mapping[str, bytes]) -> None:
+        """File what a job made in another store, by the names of its files; as `commit`.
+
+        Raises:
+            InfrastructureError: the files are no finished job's, or the store cannot be written.
+        """
+        if "result.json" not in files or "job.json" not in files:
+            raise InfrastructureError(
+                f"artifact {key}: came without {'result' if 'job.json' in files else 'job'}.json"
+            )
+        with storage_errors(self.root), self._finished(key) as staging:
+            for name, content in files.items():
+                artifact.write_atomically(staging / name, content)
+            self._file(key, staging)
+        shutil.rmtree(self.root / "work" / key, ignore_errors=True)
+
+    def _file(self, key: str, staging: Path) -> None:
+        if not self.has(key):  # else somebody without a lease finished the same job first
+            shutil.rmtree(self.folder(key), ignore_errors=True)  # half deleted by hand
+            staging.rename(self.folder(key))
 
     def file_victim(self, policy: Policy) -> PolicyCard:
         """Keep an imported victim under its name, in place of one that was there.

@@ -26,7 +26,7 @@ from benchmark.runs.executors.attempt import attempt
 from benchmark.runs.executors.executor import Failure
 from benchmark.runs.isolation import choose
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import Worker
+from benchmark.runs.jobs import Watch, Worker
 from benchmark.runs.logs import beside
 
 
@@ -53,16 +53,20 @@ class Tools(BaseModel):
 class Answer(BaseModel):
     """What a hand says of the job at hand, in this order: begun, and then one of the others."""
 
-    word: Literal["begun", "ended", "taken", "broken"]
+    word: Literal["begun", "ended", "taken", "broken", "unfit"]
     failure: Failure | None = None
     message: str = ""
-    """Of broken: why no job could be kept."""
+    """Of broken: why no job could be kept. Of unfit: why no job can be done on this machine."""
 
 
-def answer(worker: Worker, job: Job, begins: Callable[[], None]) -> Answer:
+def silent(steps: int, tally: Tally) -> None:
+    """How far a job has got stands in the store."""
+
+
+def answer(worker: Worker, job: Job, begins: Callable[[], None], watch: Watch = silent) -> Answer:
     """Do a job; `begins` is called when its lease is had."""
     try:
-        return Answer(word="ended", failure=attempt(worker, job, _silent, begins))
+        return Answer(word="ended", failure=attempt(worker, job, watch, begins))
     except Taken:
         return Answer(word="taken")
     except BenchError as error:
@@ -90,10 +94,6 @@ def serve(connection: Connection, tools: Tools, cores: tuple[int, ...]) -> None:
 
 def _say(connection: Connection, said: Answer) -> None:
     connection.send_bytes(said.model_dump_json().encode())
-
-
-def _silent(steps: int, tally: Tally) -> None:
-    """How far a job has got stands in the store."""
 
 
 def _interrupted(*_: object) -> None:

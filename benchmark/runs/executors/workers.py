@@ -13,6 +13,7 @@ from benchmark.errors import Misuse
 from benchmark.policies.artifact import write_atomically
 from benchmark.records import provenance
 from benchmark.records.store import Store, storage_errors
+from benchmark.runs.executors.executor import Executor
 from benchmark.runs.executors.hand import Tools
 from benchmark.runs.executors.measure import speed
 from benchmark.runs.job import Job
@@ -33,6 +34,8 @@ class Workers:
     note: str
     gain: float | None = 1.0
     """How much faster than one worker they are together; None where that was not measured."""
+    executor: Executor | None = None
+    """Who does the jobs, where that is not processes of this machine."""
 
     @classmethod
     def alone(cls) -> Workers:
