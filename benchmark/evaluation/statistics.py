@@ -126,8 +126,17 @@ def mean_draws(strata: Sequence[Sequence[float]], *, seed: int) -> Float:
 def percentiles(draws: Float, level: float = 0.95) -> tuple[float, float]:
     """The interval that holds the middle `level` of bootstrap draws."""
     tail = (1 - level) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return float(low), float(high)
+    ordered = np.sort(draws)  # several times as fast as np.quantile, which selects
+    return _quantile(ordered, tail), _quantile(ordered, 1 - tail)
+
+
+def _quantile(ordered: Float, share: float) -> float:
+    """np.quantile of what is in order, to the last bit: between two neighbours, from the nearer."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    part = place - below
+    return high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part
 
 
 def _flat(strata: Sequence[Sequence[float]]) -> Float:

@@ -126,11 +126,11 @@ def matrix_table(title: str, cells: Sequence[Record], links: dict[str, str] | No
         words=1,
         note="win rate in percent, with its interval, of adversaries against every victim.",
     )
+    own = scoring.group(cells, scoring.trained_on)
     for source in matrix.sources:
         row = [matrix.tallies.get((source, target)) for target in matrix.targets]
-        own = [one for one in cells if scoring.trained_on(one) == source]
         texts = [source, *("-" if t is None else rate_text(t, 0) for t in row)]
-        table.rows.append(linked(texts, own, links))
+        table.rows.append(linked(texts, own[source], links))
     return with_links(table, links)
 
 

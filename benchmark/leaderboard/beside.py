@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import inf, sqrt
 from statistics import fmean, median_high, variance
 from typing import NamedTuple
 
 from benchmark.evaluation.curves import area, steps_to
 from benchmark.leaderboard import scoring
-from benchmark.leaderboard.scoring import EXPLOITED, group
+from benchmark.leaderboard.scoring import EXPLOITED, Strata, group
 from benchmark.records.record import Record, Role
 
 
@@ -20,10 +20,10 @@ class Worst(NamedTuple):
     win_rate: float
 
 
-def worst_victim(records: Sequence[Record]) -> Worst:
-    """Of the victims of these cells; the first by name of equals."""
-    means = _by_victim(records, scoring.win_rate)
-    return min((Worst(name, fmean(rates)) for name, rates in means), key=lambda w: w.win_rate)
+def worst_victim(win_rates: Strata) -> Worst:
+    """Of the victims of these win rates; the first by name of equals."""
+    means = (Worst(name, fmean(seeds)) for (name, _), seeds in win_rates.items())
+    return min(means, key=lambda worst: worst.win_rate)
 
 
 def fullest(records: Sequence[Record], role: Role) -> list[Record]:
@@ -45,15 +45,16 @@ def regular_rates(records: Sequence[Record]) -> dict[str, float]:
     return {sha256: tally.win_rate for sha256, tally in tallies.items() if tally.episodes}
 
 
-def lift(records: Sequence[Record], regular: Mapping[str, float]) -> float | None:
+def lift(win_rates: Strata, regular: Mapping[str, float]) -> float | None:
     """Mean over cells of what the attack wins more often than the victim's regular opponents.
 
     regular: `regular_rates`, the same for every attack. In [-1, 1]; None where no victim has any.
     """
     lifts = [
-        scoring.win_rate(record) - regular[record.cell.victim.sha256]
-        for record in records
-        if record.cell.victim.sha256 in regular
+        rate - regular[sha256]
+        for (_, sha256), seeds in win_rates.items()
+        if sha256 in regular
+        for rate in seeds
     ]
     return fmean(lifts) if lifts else None
 
@@ -78,13 +79,13 @@ def steps_to_exploit(records: Sequence[Record]) -> float | None:
     return median_high(inf if steps is None else steps for steps in reached) if reached else None
 
 
-def seed_deviation(records: Sequence[Record]) -> float | None:
+def seed_deviation(win_rates: Strata) -> float | None:
     """Standard deviation of win rates over training seeds, pooled over victims; None for one seed.
 
     The square root of the mean of the victims' unbiased variances.
     """
-    rates = [rates for _, rates in _by_victim(records, scoring.win_rate) if len(rates) > 1]
-    return sqrt(fmean(variance(seeds) for seeds in rates)) if rates else None
+    variances = [variance(seeds) for seeds in win_rates.values() if len(seeds) > 1]
+    return sqrt(fmean(variances)) if variances else None
 
 
 def wall_s(records: Sequence[Record]) -> float | None:
@@ -95,10 +96,3 @@ def wall_s(records: Sequence[Record]) -> float | None:
         if "wall_s" in record.timings.get("attack", {})
     ]
     return fmean(known) if known else None
-
-
-def _by_victim(
-    records: Sequence[Record], value: Callable[[Record], float]
-) -> list[tuple[str, list[float]]]:
-    victims = group(records, lambda r: (r.cell.victim.name, r.cell.victim.sha256))
-    return [(name, [value(one) for one in cells]) for (name, _), cells in victims.items()]

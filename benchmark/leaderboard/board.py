@@ -72,8 +72,9 @@ def render(found: dict[Path, Record], board: Path, problems: Sequence[str] = ())
         record.id: os.path.relpath(path, board.parent).replace(os.sep, "/")
         for path, record in found.items()
     }
-    page = to_markdown(tables(list(found.values()), links), problems)
-    return f"{page}\n{to_markdown_filed(filed_table(found, links))}" if found else page
+    with _no_search_for_cycles():  # of all that was read, which would be due by now
+        page = to_markdown(tables(list(found.values()), links), problems)
+        return f"{page}\n{to_markdown_filed(filed_table(found, links))}" if found else page
 
 
 def write(text: str, board: Path) -> None:

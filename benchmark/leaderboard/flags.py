@@ -58,6 +58,8 @@ def seat_asymmetry(records: Sequence[Record]) -> list[str]:
         attack, victim = cell.attack, cell.victim
         return attack.label, victim.name, victim.sha256, method_key(attack), cell.budget_steps
 
+    if len({record.cell.seat for record in records}) < 2:
+        return []
     found = []
     for (attack, victim, *_), cells in scoring.group(records, alike).items():
         seats = scoring.group(cells, lambda r: r.cell.seat)
@@ -94,9 +96,10 @@ def fewer_met(records: Sequence[Record]) -> list[str]:
     found = []
     for victim, cells in scoring.group(records, lambda r: r.cell.victim).items():
         most = max(len(record.cell.others) for record in cells)
-        for part in scoring.rows(cells):
+        fewer = [record for record in cells if len(record.cell.others) < most]
+        for part in scoring.rows(fewer):
             least = min(len(record.cell.others) for record in part)
-            if least < most and part[0].cell.track != "none":
+            if part[0].cell.track != "none":
                 label = part[0].cell.attack.label
                 found.append(f"{label} on {victim.name}: met {least} of {most} other victims")
     return found

@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmark.evaluation.protocol import is_whole
-from benchmark.evaluation.statistics import Float, iqm_draws, percentiles
-from benchmark.leaderboard import scoring
-from benchmark.leaderboard.ranking import Draws, Entry, entries, placed, ranked
+from benchmark.evaluation.statistics import BOOTSTRAP_DRAWS, Float, iqm_draws, percentiles
+from benchmark.leaderboard.ranking import Draws, Entry, placed, ranked
 from benchmark.leaderboard.scoring import BOOTSTRAP_SEED, Score
 from benchmark.records.record import Record
 
@@ -43,18 +41,20 @@ def options_text(record: Record) -> str:
     return "".join(f" {k}={v}" for k, v in sorted(options.items()))
 
 
-def overall(records: Sequence[Record]) -> Overall:
-    """All attacks over the games of these undefended cells of one tier, under usual options.
+def overall(entries: Mapping[str, Sequence[Entry]]) -> Overall:
+    """All attacks over games, from the entries of each, of one tier and under usual options.
 
     Of trainings with the tier's whole budget only. A method goes by its label here: what it
     resolves to may differ by game.
     """
-    usual = [r for r in records if r.cell.victim_ranked and not options_text(r) and _whole(r)]
-    games = scoring.group(usual, lambda r: r.cell.game)
+    games = {}
+    for game, everyone in sorted(entries.items()):
+        chosen = [entry for entry in everyone if entry.counted and entry.is_whole]
+        if chosen:
+            games[game] = chosen
     found: dict[tuple[str, str], dict[str, Entry]] = {}
     full: set[tuple[str, str, str]] = set()
-    for game, part in games.items():
-        chosen = entries(part)
+    for game, chosen in games.items():
         for entry in chosen:
             found.setdefault((entry.label, entry.track), {})[game] = entry
         placed = [chosen[i] for league in ranked(chosen) for i in league]
@@ -75,12 +75,6 @@ def overall(records: Sequence[Record]) -> Overall:
     return Overall(names, sorted(lines, key=_place))
 
 
-def _whole(record: Record) -> bool:
-    """Whether it had all of its tier's steps; a scripted floor takes none."""
-    cell = record.cell
-    return cell.track == "none" or is_whole(cell.game, cell.tier, cell.budget_steps)
-
-
 def _place(line: Line) -> tuple[float, float, str]:
     return line.rank or inf, -line.score.value if line.score else 1.0, line.label
 
@@ -89,7 +83,7 @@ def _score(games: Sequence[Entry]) -> Score:
     """Every game resampled for itself, their interquartile means averaged."""
     value = sum(entry.score.value for entry in games) / len(games)
     draws = [
-        iqm_draws(scoring.strata(entry.counted, scoring.win_rate), seed=BOOTSTRAP_SEED + k)
+        iqm_draws(list(entry.strata.values()), seed=BOOTSTRAP_SEED + k)
         for k, entry in enumerate(games)
     ]
     low, high = percentiles(np.mean(draws, axis=0))
@@ -105,12 +99,12 @@ def _ranks(found: Mapping[tuple[str, str], Sequence[Entry]]) -> dict[tuple[str, 
     def difference(one: int, other: int) -> Float | None:
         if keys[one][1] != keys[other][1]:
             return None
-        differences: list[Float] = []
+        total = np.zeros(BOOTSTRAP_DRAWS)
         for game, own, its in zip(draws, rates[one], rates[other], strict=True):
             drawn = game.difference(own, its)
             if drawn is None:
                 return None
-            differences.append(drawn)
-        return np.asarray(np.mean(differences, axis=0))
+            total += drawn
+        return total / len(draws)
 
     return dict(zip(keys, placed(len(keys), difference), strict=True))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import inf
 
-from benchmark.leaderboard import beside, scoring
+from benchmark.leaderboard import beside
 from benchmark.leaderboard.attacked import TRACKS, seat_texts
-from benchmark.leaderboard.overall import Line, Overall, overall
-from benchmark.leaderboard.ranking import Entry, entries, ranks
+from benchmark.leaderboard.overall import Line, overall
+from benchmark.leaderboard.ranking import Entry, ranks
 from benchmark.leaderboard.table import (
     Table,
     is_single,
@@ -17,16 +17,13 @@ from benchmark.leaderboard.table import (
     steps,
     with_links,
 )
-from benchmark.records.record import Record
 
 UNRANKED = "-"
 
 
-def entry_table(
-    title: str, records: Sequence[Record], links: dict[str, str] | None
-) -> Table | None:
-    """The entries among undefended cells of one game, its options and a tier; None without any."""
-    found = [entry for entry in entries(records) if entry.counted]
+def entry_table(title: str, entries: Sequence[Entry], links: dict[str, str] | None) -> Table | None:
+    """The entries of one game, its options and a tier; None where none of them is scored."""
+    found = [entry for entry in entries if entry.counted]
     if not found:
         return None
     table = Table(
@@ -46,6 +43,7 @@ def entry_table(
         "points, within victims. wall: a training's time on the machine that it ran on. level: the "
         "lowest of its records. runs: victims x seeds x steps.",
     )  # fmt: skip
+    records = [record for entry in entries for record in entry.records]
     seats = seat_texts(records)
     regular = beside.regular_rates(records)
     placed = list(zip(found, ranks(found), strict=True))
@@ -55,19 +53,20 @@ def entry_table(
         entry, rank = placed[i]
         name = entry.label + TRACKS[entry.track] + seats[entry.seat]
         row = [name, UNRANKED if rank is None else str(rank), score_text(scores[i], entry.counted)]
-        row += [*_beside(entry.counted, regular), runs(entry)]
+        row += [*_beside(entry, regular), runs(entry)]
         table.rows.append(linked(row, entry.counted, links))
     return with_links(table, links)
 
 
-def _beside(cells: Sequence[Record], regular: Mapping[str, float]) -> list[str]:
-    worst = beside.worst_victim(cells)
+def _beside(entry: Entry, regular: Mapping[str, float]) -> list[str]:
+    cells, rates = entry.counted, entry.strata
+    worst = beside.worst_victim(rates)
     return [
         f"{worst.victim} {100 * worst.win_rate:.1f}",
-        _number(beside.lift(cells, regular), 100, "+.1f"),
+        _number(beside.lift(rates, regular), 100, "+.1f"),
         _number(beside.sample_efficiency(cells), 1, ".3f"),
         _steps(beside.steps_to_exploit(cells)),
-        _number(beside.seed_deviation(cells), 100, ".1f"),
+        _number(beside.seed_deviation(rates), 100, ".1f"),
         duration(beside.wall_s(cells)),
         str(min(cell.level for cell in cells)),
     ]
@@ -75,20 +74,15 @@ def _beside(cells: Sequence[Record], regular: Mapping[str, float]) -> list[str]:
 
 def runs(entry: Entry) -> str:
     """Victims x training seeds x steps: '2 x 5 x 8 M'; '3-5' where victims differ in seeds."""
-    counts = [len(seeds) for seeds in scoring.strata(entry.counted, scoring.win_rate)]
+    counts = [len(seeds) for seeds in entry.strata.values()]
     low, high = min(counts), max(counts)
     seeds = str(low) if low == high else f"{low}-{high}"
     return f"{len(counts)} x {seeds} x {steps(entry.budget_steps)}"
 
 
-def overall_tables(records: Sequence[Record]) -> list[Table]:
-    """One table a tier in which undefended cells of two games or more are."""
-    tiers = scoring.group(records, lambda r: r.cell.tier)
-    made = [_overall_table(f"Overall, tier {tier}", overall(part)) for tier, part in tiers.items()]
-    return [table for table in made if table is not None]
-
-
-def _overall_table(title: str, found: Overall) -> Table | None:
+def overall_table(title: str, games: Mapping[str, Sequence[Entry]]) -> Table | None:
+    """The entries of one tier over its games, under usual options; None with fewer than two."""
+    found = overall(games)
     if len(found.games) < 2:
         return None
     table = Table(

@@ -24,6 +24,8 @@ from benchmark.records.record import Record
 
 Rates = Mapping[tuple[str, int], float]
 """Win rate by (victim, seed), one vote each."""
+Cells = tuple[tuple[str, int], ...]
+"""What rates are by."""
 RANKED_EPISODES, RANKED_SEEDS = 1000, 5
 """What a record of tier full and a row of them must have at least to be ranked (protocol)."""
 TINY = 1e-9
@@ -55,15 +57,26 @@ class Entry:
         }
 
     @cached_property
+    def strata(self) -> scoring.Strata:
+        """Win rates of its cells, victim by victim."""
+        return scoring.strata(self.counted, scoring.win_rate)
+
+    @cached_property
     def score(self) -> scoring.Score:
         """The protocol's AS of this game."""
-        return scoring.attack_score(self.counted)
+        return scoring.aggregate(self.strata)
 
     @cached_property
     def settled(self) -> set[str]:
         """The sha256 of the victims that it met with as many seeds as a rank takes."""
         seeds = Counter(sha256 for sha256, _ in self.rates)
         return {sha256 for sha256, count in seeds.items() if count >= RANKED_SEEDS}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it had all of its tier's steps; a scripted floor takes none."""
+        cell = self.records[0].cell
+        return self.track == "none" or is_whole(cell.game, cell.tier, self.budget_steps)
 
     @property
     def league(self) -> tuple[str, int, str]:
@@ -130,9 +143,12 @@ def placed(count: int, difference: Callable[[int, int], Float | None]) -> list[i
     ranks = [1] * count
     for i, j in combinations(range(count), 2):
         draws = difference(i, j)
-        if draws is not None:
-            ranks[j] += is_positive(draws)
-            ranks[i] += is_positive(-draws)
+        if draws is None:
+            continue
+        if is_positive(draws):
+            ranks[j] += 1
+        elif is_positive(-draws):
+            ranks[i] += 1
     return ranks
 
 
@@ -153,26 +169,28 @@ class Draws:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._sorted: dict[int, tuple[tuple[str, int], ...]] = {}
-        self._kept: dict[tuple[int, tuple[tuple[str, int], ...]], Float] = {}
+        self._cells: dict[int, Cells] = {}
+        self._known: dict[Cells, Cells] = {}
+        self._kept: dict[tuple[int, Cells], Float] = {}
 
     def difference(self, one: Rates, other: Rates) -> Float | None:
         """Bootstrap draws of the mean of `one - other` over common victims and seeds.
 
         None where they have nothing in common. Both are drawn alike: it is their pairs that are.
         """
-        cells = self._common(one, other)
+        cells = self._of(one)
+        if cells is not self._of(other):
+            cells = tuple(sorted(one.keys() & other.keys()))
         return self._means(one, cells) - self._means(other, cells) if cells else None
 
-    def _common(self, one: Rates, other: Rates) -> tuple[tuple[str, int], ...]:
-        """The cells that both have, in order: most entries of a board have the same ones."""
-        if one.keys() != other.keys():
-            return tuple(sorted(one.keys() & other.keys()))
-        if id(one) not in self._sorted:
-            self._sorted[id(one)] = tuple(sorted(one))
-        return self._sorted[id(one)]
+    def _of(self, rates: Rates) -> Cells:
+        """The cells, in order: one tuple for all that have the same, as most of a board do."""
+        if id(rates) not in self._cells:
+            cells = tuple(sorted(rates))
+            self._cells[id(rates)] = self._known.setdefault(cells, cells)
+        return self._cells[id(rates)]
 
-    def _means(self, rates: Rates, cells: tuple[tuple[str, int], ...]) -> Float:
+    def _means(self, rates: Rates, cells: Cells) -> Float:
         key = id(rates), cells
         if key not in self._kept:
             strata: dict[str, list[float]] = {}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from math import inf
+from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 from benchmark.arena.tally import Tally
@@ -19,6 +20,8 @@ EXPLOITED = 0.5
 """The win rate at which a victim counts as exploited (protocol: steps to 50 %)."""
 BOOTSTRAP_SEED = 20210811  # fixed, so that a table renders alike every time
 Group = TypeVar("Group", bound=Hashable)
+Strata = Mapping[tuple[str, str], Sequence[float]]
+"""By victim (name, sha256) the values of its training seeds, which the bootstrap draws from."""
 
 
 class Score(NamedTuple):
@@ -50,7 +53,7 @@ FAILED = DefenseParts(score=0.0)
 def group(records: Iterable[Record], key: Callable[[Record], Group]) -> dict[Group, list[Record]]:
     """Records by key, in the order of the keys' text; within a group by id."""
     groups: dict[Group, list[Record]] = defaultdict(list)
-    for record in sorted(records, key=lambda r: r.id):
+    for record in sorted(records, key=attrgetter("id")):
         groups[key(record)].append(record)
     return dict(sorted(groups.items(), key=lambda item: str(item[0])))
 
@@ -74,27 +77,27 @@ def win_rate(record: Record) -> float:
     return pooled([record], "attack").win_rate
 
 
-def aggregate(records: Sequence[Record], value: Callable[[Record], float]) -> Score:
+def aggregate(values: Strata) -> Score:
     """100 x IQM over victims x seeds, with the bootstrap over seeds within victims."""
-    layers = strata(records, value)
+    layers = list(values.values())
     low, high = stratified_interval(layers, seed=BOOTSTRAP_SEED)
     return Score(100 * iqm([v for s in layers for v in s]), 100 * low, 100 * high)
 
 
-def strata(records: Sequence[Record], value: Callable[[Record], float]) -> list[list[float]]:
-    """For every victim the values of its training seeds, which the bootstrap draws from."""
+def strata(records: Sequence[Record], value: Callable[[Record], float]) -> Strata:
+    """A value of every record, victim by victim."""
     victims = group(records, lambda r: (r.cell.victim.name, r.cell.victim.sha256))
-    return [[value(record) for record in cells] for cells in victims.values()]
+    return {victim: [value(record) for record in cells] for victim, cells in victims.items()}
 
 
 def attack_score(records: Sequence[Record]) -> Score:
     """The protocol's AS of one attack on one game."""
-    return aggregate(records, win_rate)
+    return aggregate(strata(records, win_rate))
 
 
 def defense_score(records: Sequence[Record]) -> Score:
     """The protocol's DS of one defense against one attack on one game."""
-    return aggregate(records, lambda record: defense_parts(record).score / 100)
+    return aggregate(strata(records, lambda record: defense_parts(record).score / 100))
 
 
 def pooled(records: Iterable[Record], role: Role, name: str | None = None) -> Tally:
@@ -215,8 +218,13 @@ class Transfer(NamedTuple):
 
 def trained_on(record: Record) -> str | None:
     """The victim of the adversary that a transfer matrix is of; None where its training failed."""
-    own = record.of_role(OWN[record.cell.defense is not None])
+    own = _own(record)
     return own[0].victim.name if own else None
+
+
+def _own(record: Record) -> list[MatchSet]:
+    """Matches of the adversary that a transfer matrix is of against its own victim."""
+    return record.of_role(OWN[record.cell.defense is not None])
 
 
 def transfer(records: Sequence[Record]) -> Transfer:
@@ -226,10 +234,9 @@ def transfer(records: Sequence[Record]) -> Transfer:
     """
     tallies: dict[tuple[str, str], list[Tally]] = defaultdict(list)
     for record in records:
-        source = trained_on(record)
-        own = record.of_role(OWN[record.cell.defense is not None])
+        own = _own(record)
         for m in (*own, *(record.of_role("transfer") if own else [])):
-            tallies[str(source), m.victim.name] += (m.even, m.odd)
+            tallies[own[0].victim.name, m.victim.name] += (m.even, m.odd)
     sources = sorted({i for i, _ in tallies})
     targets = sorted({j for _, j in tallies}, key=lambda name: (name not in sources, name))
     return Transfer(sources, targets, {k: Tally.totals(v) for k, v in sorted(tallies.items())})

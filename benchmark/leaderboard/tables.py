@@ -10,7 +10,8 @@ from benchmark.leaderboard.attacked import attack_tables
 from benchmark.leaderboard.diagnosed import diagnosis_tables
 from benchmark.leaderboard.judged import defense_tables
 from benchmark.leaderboard.overall import options_text
-from benchmark.leaderboard.ranked import entry_table, overall_tables
+from benchmark.leaderboard.ranked import entry_table, overall_table
+from benchmark.leaderboard.ranking import entries
 from benchmark.leaderboard.table import Table
 from benchmark.records.record import Record
 from benchmark.records.votes import latest, one_vote
@@ -23,31 +24,43 @@ def tables(records: Sequence[Record], links: dict[str, str] | None = None) -> li
     """All tables of these records; links: record id to where its file is, for the last column."""
     made: list[Table] = []
     by_tier = scoring.group(latest(records), lambda r: TIERS.index(r.cell.tier))
-    for part in by_tier.values():
-        made += overall_tables([r for r in one_vote(part) if r.cell.defense is None])
-        made += _of_games(part, links)
+    for tier in by_tier.values():
+        games = scoring.group(tier, lambda r: (r.cell.game, options_text(r)))
+        contests = [_Contest(part) for part in games.values()]
+        usual = {contest.game: contest.entries for contest in contests if not contest.options}
+        scores = overall_table(f"Overall, tier {tier[0].cell.tier}", usual)
+        made += [scores] if scores else []
+        for contest in contests:
+            made += contest.tables(links)
     return made
 
 
-def _of_games(records: Sequence[Record], links: dict[str, str] | None) -> list[Table]:
-    """The tables of one tier, game by game."""
-    made: list[Table] = []
-    keyed = scoring.group(records, lambda r: (r.cell.game, options_text(r)))
-    for (game, options), everyone in keyed.items():
-        part = one_vote(everyone)
-        title, before = f"{game}{options}, tier {part[0].cell.tier}", len(made)
-        undefended = [r for r in part if r.cell.defense is None]
-        defended = [r for r in part if r.cell.defense is not None]
-        if undefended:
-            scores = entry_table(title, undefended, links)
+class _Contest:
+    """All records of one game, its options and a tier; entries are scored once for all tables."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        cell = records[0].cell
+        self.game, self.options = cell.game, options_text(records[0])
+        self._title = f"{cell.game}{self.options}, tier {cell.tier}"
+        self._records = records
+        voting = one_vote(records)
+        self._undefended = [r for r in voting if r.cell.defense is None]
+        self._defended = [r for r in voting if r.cell.defense is not None]
+        self.entries = entries(self._undefended)
+
+    def tables(self, links: dict[str, str] | None) -> list[Table]:
+        """In the order of the page."""
+        made: list[Table] = []
+        if self._undefended:
+            scores = entry_table(self._title, self.entries, links)
             made += [scores] if scores else []
-            made += attack_tables(title, undefended, links)
-        if defended:
-            made += defense_tables(title, defended, undefended, links)
-        made += diagnosis_tables(title, everyone, links)
-        for table in made[before:]:
-            table.place = place(part[0])
-    return made
+            made += attack_tables(self._title, self._undefended, links)
+        if self._defended:
+            made += defense_tables(self._title, self._defended, self._undefended, links)
+        made += diagnosis_tables(self._title, self._records, links)
+        for table in made:
+            table.place = place(self._records[0])
+        return made
 
 
 def place(record: Record) -> tuple[str, str]:

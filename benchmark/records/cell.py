@@ -15,6 +15,8 @@ MOST = 10**15
 Diagnosis = Literal["masked", "split"]
 """What may be looked into besides. split: how far the visited states lie apart."""
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 class Frozen(BaseModel):
     """Read-only, with nothing unknown in it and no NaN."""
@@ -85,8 +87,7 @@ class Cell(Frozen):
 
 def content_hash(value: Any) -> str:
     """sha256 of a JSON value in its canonical form."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
 
 
 def method_key(method: MethodRef | None) -> str:

@@ -10,6 +10,7 @@ import pytest
 from benchmark.evaluation.protocol import TIER_STEPS
 from benchmark.leaderboard import beside
 from benchmark.leaderboard.ranked import duration
+from benchmark.leaderboard.scoring import strata, win_rate
 from benchmark.leaderboard.table import Table
 from benchmark.leaderboard.tables import tables
 from benchmark.learning.progress import CurvePoint
@@ -94,8 +95,8 @@ def test_seed_deviation_is_within_victims() -> None:
     """Victims that differ add nothing; variances are averaged."""
     cells = [attacked(w, seed=k) for k, w in enumerate((20, 60))]
     cells += [attacked(w, seed=k, victim="b") for k, w in enumerate((180, 180))]
-    assert beside.seed_deviation(cells) == pytest.approx(sqrt((0.02 + 0) / 2))
-    assert beside.seed_deviation(cells[:1]) is None
+    assert beside.seed_deviation(strata(cells, win_rate)) == pytest.approx(sqrt((0.02 + 0) / 2))
+    assert beside.seed_deviation(strata(cells[:1], win_rate)) is None
 
 
 def test_a_failed_training_counts_as_never_winning() -> None:
