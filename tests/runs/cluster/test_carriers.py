@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.errors import InfrastructureError
+from benchmark.learning import checkpoint
+from benchmark.learning.checkpoint import Checkpoint
 from benchmark.records.leases import Taken, lease
 from benchmark.records.store import Store
 from benchmark.registry import Victims
@@ -19,7 +21,7 @@ from benchmark.runs.cluster.software import here
 from benchmark.runs.executors.hand import Answer, Tools
 from benchmark.runs.executors.local import LocalExecutor
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import Worker
+from benchmark.runs.jobs import JobProgress, Worker
 from benchmark.runs.plan import make_plan
 from tests.runs.executors.test_agenda import job
 from tests.runs.executors.test_pool import spec
@@ -142,6 +144,48 @@ def test_a_checkpoint_goes_back_with_the_job(tmp_path: Path) -> None:
     }
     carrier.keep(one, files)
     assert carrier.progress(one) == {f"work/{one.key}/checkpoint.safetensors": b"so far"}
+
+
+class Dies(BaseException):
+    """A node's death, as far as its job can tell."""
+
+
+def test_the_next_node_goes_on_from_what_the_last_one_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a checkpoint in mid-training, to the weights of a training that nobody stopped."""
+    monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
+    store = Store(tmp_path / "driver")
+    store.prepare()
+    carrier = ThroughRay(store)
+    jobs = make_plan(spec(store, 1, 40_000)).jobs
+    one = next(one for one in jobs if one.budget_steps)
+    order = Order(
+        job=one, tools=Tools(store=store.root), software=here(), cpus=1, scratch=True
+    ).model_dump_json()
+
+    def dying(key: str, files: Files) -> None:
+        carrier.keep(one, files)
+        if f"work/{key}/checkpoint.safetensors" in files:
+            raise Dies
+
+    with pytest.raises(Dies):
+        node.do(order, dying)
+    began_at: list[int] = []
+    resume = JobProgress.resume
+
+    def resumed(self: JobProgress) -> Checkpoint | None:
+        found = resume(self)
+        began_at.append(self.curve[-1].steps if found else 0)
+        return found
+
+    monkeypatch.setattr(JobProgress, "resume", resumed)
+    _, interrupted = node.do(order, lambda key, files: None, carrier.progress(one))
+    _, whole = node.do(order, lambda key, files: None)
+    assert 0 < began_at[0] < one.budget_steps
+    assert began_at[1] == 0
+    name = f"artifacts/{one.key}/policy.safetensors"
+    assert interrupted[name] == whole[name]
 
 
 def test_a_scratch_store_is_gone_afterwards_and_so_are_those_of_the_dead(
