@@ -149,10 +149,10 @@ def test_the_flag_gives_every_training_its_log(
     handed: list[Logs | None] = []
 
     def execute(*arguments: Any) -> Outcome:
-        handed.append(arguments[-1])
+        handed.append(arguments[-2])
         return Outcome([], [])
 
-    monkeypatch.setattr(f"benchmark.commands.{command[0]}.execute", execute)
+    monkeypatch.setattr("benchmark.commands.crew.execute", execute)
     (tmp_path / "records").mkdir()
     done = bench(*command, "--store", tmp_path, *(["--tensorboard"] if asked else []))
     assert done.code == 0, done.err

@@ -129,7 +129,7 @@ def test_gc_tells_programs_what_it_did(store: Path) -> None:
 def test_gc_keeps_what_a_run_is_at(store: Path) -> None:
     forget(store)
     lock = store / "leases" / "0123.lock"
-    lock.parent.mkdir()
+    lock.parent.mkdir(exist_ok=True)
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         done = bench("store", "gc", "--store", store, "--yes", "--unfinished")

@@ -14,6 +14,7 @@ from benchmark.isolation.image import Facts
 from benchmark.isolation.status import Ended
 from benchmark.records.record import Isolation
 from benchmark.runs import boxes, isolation
+from benchmark.runs.executors.workers import Workers
 from benchmark.runs.isolation import choose
 from benchmark.runs.run import preview
 from tests.runs.fakes import House
@@ -115,7 +116,7 @@ def test_trainings_that_a_run_in_containers_takes_from_a_process_are_told(house:
     shown = {}
     for where in ("container: Docker 0", "process: beside the victim"):
         console = Console(file=io.StringIO(), width=200)
-        show_plan(console, spec, ahead, where)
+        show_plan(console, spec, ahead, where, Workers.alone())
         shown[where[:7]] = console.file.getvalue()  # type: ignore[attr-defined]
     told = f"{ahead.in_process} finished training(s) were done in a process"
     assert told in shown["contain"]
