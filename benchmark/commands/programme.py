@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +25,8 @@ from benchmark.display import Live, duration, show_failures
 from benchmark.errors import CheckFailed
 from benchmark.leaderboard import board as boards
 from benchmark.learning.threads import use_threads
+from benchmark.policies.artifact import write_atomically
+from benchmark.records.files import to_json
 from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims
@@ -122,7 +123,5 @@ def _fill(one: Outlook, victims: Victims, crew: Crew, asked: str, results: Path)
             if fills(record, one):
                 folder = results / record.cell.game
                 folder.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(
-                    store.root / "records" / f"{record.id}.json", folder / f"{record.id}.json"
-                )
+                write_atomically(folder / f"{record.id}.json", to_json(record))
     return failures

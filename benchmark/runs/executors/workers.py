@@ -104,8 +104,10 @@ def _faster(
 ) -> Workers:
     """One training with all cores or several with some each, by what was measured here."""
     apart = split(mine, wide)
-    probe = next(job for job in jobs if job.kind == "attack" and job.victim.source == "victim")
-    store = Store(tools.store)
+    against = [job for job in jobs if job.budget_steps and job.victim.source == "victim"]
+    if not against:  # what is left of a run is against victims that it has yet to harden
+        return Workers(apart, f"{wide}, not measured", None)
+    probe, store = against[0], Store(tools.store)
     kept = _kept(store)
     where = f"{len(mine)} cores, {tools.threads} thread(s), {provenance.cpu()}"
     name = f"{probe.game}, {wide} at once, {where}"
@@ -114,6 +116,7 @@ def _faster(
         found = {"one": speed(probe, tools, [mine]), "several": speed(probe, tools, apart)}
         kept[name] = {way: round(steps) for way, steps in found.items()}
         with storage_errors(store.root):
+            store.root.mkdir(parents=True, exist_ok=True)  # the first run makes it only later
             write_atomically(store.root / SPEEDS, (json.dumps(kept, indent=1) + "\n").encode())
     one, several = kept[name]["one"], kept[name]["several"]
     told = f"measured: {several:,} steps/s of {wide} at once, {one:,} of one with all cores"

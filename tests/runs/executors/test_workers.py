@@ -108,7 +108,8 @@ def test_the_faster_way_is_measured_once(
         return one if len(cores) == 1 else several
 
     monkeypatch.setattr(module, "speed", speed)
-    jobs, tools = plan_of(resolve, seeds=3), Tools(store=tmp_path)
+    store = tmp_path / "not made yet"
+    jobs, tools = plan_of(resolve, seeds=3), Tools(store=store)
     for _ in range(2):
         found = workers("auto", jobs, 2 * WORTH_S, tools, said.append)
         assert found.count == count
@@ -116,8 +117,18 @@ def test_the_faster_way_is_measured_once(
         assert f"{several:,.0f} steps/s of 3 at once" in found.note
     assert measured == [1, 3]
     assert len(said) == 1
-    (kept,) = json.loads((tmp_path / SPEEDS).read_bytes()).values()
+    (kept,) = json.loads((store / SPEEDS).read_bytes()).values()
     assert kept == {"one": one, "several": several}
+
+
+def test_what_is_only_against_hardened_victims_is_not_measured(
+    resolve: Resolve, tmp_path: Path
+) -> None:
+    """Their victims are not made yet; there are workers all the same."""
+    asked = {"attack_names": ["baseline"], "defense_names": ["retrain"]}
+    jobs = [job for job in plan_of(resolve, seeds=2, **asked) if job.victim.source == "job"]
+    found = choose("auto", jobs, tmp_path)
+    assert (found.count, found.gain) == (2, None)
 
 
 def test_a_damaged_note_of_speeds_is_measured_again(
