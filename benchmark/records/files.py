@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from benchmark.errors import Misuse
+from benchmark.errors import BenchError, Misuse
 from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.policies.artifact import first_problem
 from benchmark.records.record import Record
@@ -35,17 +35,24 @@ def load(path: Path) -> bytes:
     Raises:
         BadRecord: a link, no file, larger than any record, or unreadable.
     """
+    return plain(path, MAX_BYTES, BadRecord)
+
+
+def plain(path: Path, most: int, bad: type[BenchError]) -> bytes:
+    """The bytes of a file that is one, of at most so many bytes; raises `bad` otherwise."""
     try:
         found = path.lstat()
         if stat.S_ISLNK(found.st_mode):
-            raise BadRecord(f"{path}: a link; a record is a file of its own")
+            raise bad(f"{path}: a link, which is not followed; expected a file of its own")
         if not stat.S_ISREG(found.st_mode):  # a pipe would keep us waiting
-            raise BadRecord(f"{path}: cannot be read (not a file)")
-        if found.st_size > MAX_BYTES:
-            raise BadRecord(f"{path}: larger than {MAX_BYTES >> 20} MiB; not a record")
+            raise bad(f"{path}: cannot be read (not a file)")
+        if found.st_size > most:
+            raise bad(
+                f"{path}: larger than {most >> 20} MiB, {found.st_size} bytes where expected at most {most}"
+            )
         return path.read_bytes()
     except OSError as error:
-        raise BadRecord(f"{path}: cannot be read ({error.strerror})") from error
+        raise bad(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def read(path: Path) -> Record:

@@ -7,7 +7,6 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmark.policies.artifact import BadArtifact
 from benchmark.records.store import STAGING, STALE_S
 
 TEMPORARY = ".*.tmp"
@@ -56,25 +55,6 @@ def touched(path: Path) -> float:
 def size(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
     return sum(found.st_size for found in _walk(path) if stat.S_ISREG(found.st_mode))
-
-
-def plain(path: Path, most: int) -> bytes:
-    """The bytes of a file of the store's own.
-
-    Raises:
-        BadArtifact: a link, no file, larger than `most`, or unreadable.
-    """
-    try:
-        found = path.lstat()
-        if stat.S_ISLNK(found.st_mode):
-            raise BadArtifact(f"{path}: a link, which is not followed; expected a file")
-        if not stat.S_ISREG(found.st_mode):  # a pipe would keep us waiting
-            raise BadArtifact(f"{path}: not a file")
-        if found.st_size > most:
-            raise BadArtifact(f"{path}: {found.st_size >> 20} MiB, expected at most {most >> 20}")
-        return path.read_bytes()
-    except OSError as error:
-        raise BadArtifact(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _is_folder(path: Path) -> bool:

@@ -16,7 +16,7 @@ from benchmark.learning.progress import CurvePoint, impossible
 from benchmark.policies import artifact
 from benchmark.policies.artifact import BadArtifact
 from benchmark.policies.policy import ANY, Policy
-from benchmark.records.leftovers import plain
+from benchmark.records.files import plain
 from benchmark.records.record import Isolation
 from benchmark.runs.job import Job
 
@@ -46,14 +46,14 @@ def read_job(folder: Path) -> Finished:
     """
     path = folder / JOB
     try:
-        job = Job.model_validate_json(plain(path, MAX_JSON))
+        job = Job.model_validate_json(plain(path, MAX_JSON, BadArtifact))
     except ValidationError as error:
         raise BadArtifact(f"{path}: not a job ({artifact.first_problem(error)})") from error
     if job.key != folder.name:
         raise BadArtifact(f"{path}: is of job {job.key}, its folder is called {folder.name}")
     if job.kind not in TRAININGS:
         return Finished(job)
-    plain(folder / artifact.CARD, MAX_JSON)  # refuses what should not be opened
+    plain(folder / artifact.CARD, MAX_JSON, BadArtifact)  # refuses what should not be opened
     card = artifact.load_card(folder)
     return Finished(job, card.sha256, scripted=card.kind not in artifact.NETWORKS)
 
@@ -64,9 +64,9 @@ def read_policy(folder: Path) -> Policy:
     Raises:
         BadArtifact: see `artifact.load`.
     """
-    plain(folder / artifact.CARD, MAX_JSON)
+    plain(folder / artifact.CARD, MAX_JSON, BadArtifact)
     path = folder / artifact.WEIGHTS
-    payload = plain(path, artifact.MAX_BYTES)
+    payload = plain(path, artifact.MAX_BYTES, BadArtifact)
     policy = artifact.load(folder)
     found = sha256(payload).hexdigest()
     if found != policy.card.sha256:
@@ -155,7 +155,7 @@ def read_result(folder: Path, job: Job) -> tuple[Tally, Tally] | None:
     """
     path = folder / RESULT
     try:
-        result = _RESULTS[job.kind].model_validate_json(plain(path, MAX_JSON))
+        result = _RESULTS[job.kind].model_validate_json(plain(path, MAX_JSON, BadArtifact))
     except ValidationError as error:
         told = artifact.first_problem(error)
         raise BadArtifact(f"{path}: not the result of '{job.kind}' ({told})") from error

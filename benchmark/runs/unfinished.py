@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.progress import CURVE
 from benchmark.policies.artifact import BadArtifact
+from benchmark.records.files import plain
 from benchmark.records.leases import held
-from benchmark.records.leftovers import plain
 from benchmark.records.store import CHECKPOINT, FAILURE, Store
 
 MAX_CHECKPOINT = 1 << 30
@@ -61,7 +61,7 @@ def read_failure(folder: Path) -> str | None:
     if not _is_there(path):
         return None
     try:
-        return str(json.loads(plain(path, MAX_FAILURE))["failure"])
+        return str(json.loads(plain(path, MAX_FAILURE, BadArtifact))["failure"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadArtifact(f"{path}: not the note of a failure ({error})") from error
 
@@ -74,7 +74,7 @@ def _is_whole(path: Path) -> bool | None:
     """
     if not _is_there(path):
         return None
-    plain(path, MAX_CHECKPOINT)
+    plain(path, MAX_CHECKPOINT, BadArtifact)
     found = checkpoints.read(path)
     if found is None:
         return False

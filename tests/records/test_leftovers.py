@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.policies.artifact import BadArtifact
-from benchmark.records.leftovers import folders, is_stale, leftovers, links, plain, size, touched
+from benchmark.records.files import plain
+from benchmark.records.leftovers import folders, is_stale, leftovers, links, size, touched
 from benchmark.records.store import STALE_S
 
 NOW = 1_700_000_000.0
@@ -76,9 +77,9 @@ def test_links_lead_nowhere(tmp_path: Path) -> None:
 
 def test_a_file_is_read_up_to_a_size_and_not_through_a_link(tmp_path: Path) -> None:
     path = put(tmp_path / "file")
-    assert plain(path, 10) == bytes(10)
+    assert plain(path, 10, BadArtifact) == bytes(10)
     with pytest.raises(BadArtifact, match="expected at most"):
-        plain(path, 9)
+        plain(path, 9, BadArtifact)
     link = tmp_path / "link"
     link.symlink_to(path)
     with pytest.raises(BadArtifact, match="a link, which is not followed"):
