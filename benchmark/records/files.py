@@ -47,9 +47,8 @@ def plain(path: Path, most: int, bad: type[BenchError]) -> bytes:
         if not stat.S_ISREG(found.st_mode):  # a pipe would keep us waiting
             raise bad(f"{path}: cannot be read (not a file)")
         if found.st_size > most:
-            raise bad(
-                f"{path}: larger than {most >> 20} MiB, {found.st_size} bytes where expected at most {most}"
-            )
+            size = f"{found.st_size} bytes, expected at most {most}"
+            raise bad(f"{path}: larger than {most >> 20} MiB ({size})")
         return path.read_bytes()
     except OSError as error:
         raise bad(f"{path}: cannot be read ({error.strerror})") from error

@@ -83,6 +83,6 @@ def test_a_file_is_read_up_to_a_size_and_not_through_a_link(tmp_path: Path) -> N
     link = tmp_path / "link"
     link.symlink_to(path)
     with pytest.raises(BadArtifact, match="a link, which is not followed"):
-        plain(link, 10)
+        plain(link, 10, BadArtifact)
     with pytest.raises(BadArtifact, match="cannot be read"):
-        plain(tmp_path / "none", 10)
+        plain(tmp_path / "none", 10, BadArtifact)
