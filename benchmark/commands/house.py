@@ -20,13 +20,13 @@ from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.progress import CurvePoint
 from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
-from benchmark.policies.policy import NetworkPolicy, PolicyCard, Standing
+from benchmark.policies.policy import NetworkPolicy, PolicyCard
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.victims import league
 from benchmark.victims.held_out import held_out
 from benchmark.victims.recipe import Recipe, named
-from benchmark.victims.strength import opposite, strength
+from benchmark.victims.strength import opposite, rate, strength
 
 CHECKPOINT = "unfinished.safetensors"
 """In the folder that the victim will be in, until it is."""
@@ -135,18 +135,16 @@ def _train(recipe: Recipe, name: str, out: Path, known: Victims) -> None:
     card = _file(policy, policy.card.model_copy(update={"strength": found}), out)
     bar.forget()
     for opponent, standing in found.items():
-        console.print(f"  {told(standing)} against {opponent}", markup=False, soft_wrap=True)
+        console.print(
+            f"  {rate(standing):.2f} of its matches won against {opponent}",
+            markup=False,
+            soft_wrap=True,
+        )
     console.print(f"{out}: sha256 {card.sha256[:12]}..", markup=False, soft_wrap=True)
 
 
 def _file(policy: NetworkPolicy, card: PolicyCard, out: Path) -> PolicyCard:
     return artifact.save(type(policy)(card, policy.tensors()), out)
-
-
-def told(standing: Standing) -> str:
-    """A standing as a share of wins."""
-    matches = standing.wins + standing.ties + standing.losses
-    return f"{standing.wins / matches:.2f} of {matches} matches won"
 
 
 STEPS_A_MINUTE = 2_000_000

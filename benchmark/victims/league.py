@@ -82,7 +82,7 @@ class _League:
             obs_dim=self._seat.obs_dim,
             act_dim=self._seat.act_dim,
             act_bound=self._seat.act_bound,
-            origin="self-play in this project",
+            origin=_origin(recipe),
             training={
                 "command": f"bench victims train --recipe {name}",
                 **recipe.model_dump(mode="json"),
@@ -190,6 +190,12 @@ class _League:
         self._learner.enter(self._arena())
         self._learner.restore(saved)
         return int(saved.facts["mark"])
+
+
+def _origin(recipe: Recipe) -> str:
+    """Who made it, for the card."""
+    partners = f", sparring with {', '.join(recipe.sparring)}" if recipe.sparring else ""
+    return f"self-play in this project{partners}"
 
 
 def spread(policies: Sequence[Policy]) -> list[Policy]:

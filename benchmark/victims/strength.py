@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from tabulate import tabulate
 
 from benchmark.evaluation.matches import episode_list, play
 from benchmark.games.game import Game, GameCard
@@ -45,3 +47,21 @@ def opposite(
     seat = seat_of(policy, game)
     other = game.seats[1 - game.seat_index(seat)].name
     return {name: its for name, its in known.items() if its.card.seat in (ANY, other)}
+
+
+def rate(standing: Standing) -> float:
+    """The share of matches that were won."""
+    return standing.wins / (standing.wins + standing.ties + standing.losses)
+
+
+def strength_table(cards: Sequence[PolicyCard]) -> str:
+    """The strengths of those cards that have some, as a table in Markdown."""
+    shown = [card for card in cards if card.strength]
+    opponents = sorted({name for card in shown for name in card.strength})
+    rows = [[f"`{card.name}`", *(_cell(card, name) for name in opponents)] for card in shown]
+    return tabulate(rows, ["against", *(f"`{name}`" for name in opponents)], tablefmt="github")
+
+
+def _cell(card: PolicyCard, opponent: str) -> str:
+    standing = card.strength.get(opponent)
+    return "-" if standing is None else f"{rate(standing):.2f}"

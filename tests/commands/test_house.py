@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from benchmark.errors import Misuse
 from benchmark.policies import artifact
 from benchmark.submissions.replay import policies_at
 from benchmark.victims import held_out, recipe
-from benchmark.victims.strength import EPISODES
+from benchmark.victims.strength import strength
 from tests.attacks.conftest import assert_same_policy
 from tests.victims.test_league import BATCH, tiny
+
+FEW = 20
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +30,7 @@ def _tiny_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     for module in (recipe, held_out):
         monkeypatch.setattr(module, "RECIPES", recipes)
+    monkeypatch.setattr(house, "strength", partial(strength, episodes=FEW))
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def test_a_victim_is_filed_with_its_recipe_and_its_strength(tmp_path: Path, stor
     assert card.training["sparring"] == ["house-tanh"]
     assert {"zero", "random", "house-tanh", "house-relu"} <= set(card.strength)
     for standing in card.strength.values():
-        assert standing.wins + standing.ties + standing.losses == EPISODES
+        assert standing.wins + standing.ties + standing.losses == FEW
     assert sorted(file.name for file in out.iterdir()) == ["card.json", "policy.safetensors"]
     with pytest.raises(Misuse, match="holds a policy already"):
         _train(recipe="partnered", out=out, store=store)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from benchmark.evaluation.matches import episode_list, play
+from benchmark.evaluation.matches import EVALUATION_MATCHES, episode_list, play
 from benchmark.games.game import Array, Step
 from benchmark.games.pong import Pong
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy, RandomPolicy, ZeroPolicy
+from benchmark.registry import Victims
 from benchmark.victims import house
 from benchmark.victims.recipe import RECIPES
+from benchmark.victims.strength import rate, strength, strength_table
 
 EPISODES = 200
 each = pytest.mark.parametrize("name", sorted(house()))
@@ -35,8 +38,20 @@ def _victim(name: str) -> Policy:
     return artifact.load(house()[name])
 
 
-def test_there_are_at_least_two() -> None:
-    assert len(house()) >= 2
+FIRST = {"house-relu", "house-tanh"}
+"""Of self-play alone; their cards were written before strengths were kept."""
+later = pytest.mark.parametrize("name", sorted(house().keys() - FIRST))
+
+
+def test_every_recipe_is_shipped() -> None:
+    assert set(house()) == set(RECIPES)
+
+
+def test_they_differ_in_network_and_diet() -> None:
+    recipes = [r.model_copy(update={"seed": 0}).model_dump_json() for r in RECIPES.values()]
+    assert len(set(recipes)) == len(recipes)
+    assert sum(r.memory is not None for r in RECIPES.values()) == 1
+    assert sum(r.noise > 0 for r in RECIPES.values()) == 1
 
 
 @each
@@ -59,6 +74,34 @@ def test_its_card_holds_the_recipe_that_made_it(name: str) -> None:
     training = dict(artifact.load_card(house()[name]).training)
     assert training.pop("command") == f"bench victims train --recipe {name}"
     assert type(RECIPES[name]).model_validate(training) == RECIPES[name]
+
+
+@later
+def test_it_wins_its_share_from_the_published_policy(name: str) -> None:
+    """By its card: the published policy is not here to be met."""
+    assert rate(artifact.load_card(house()[name]).strength["may1"]) >= 0.35
+
+
+def test_two_of_them_take_half_of_the_points_from_it() -> None:
+    cards = [artifact.load_card(house()[name]) for name in house().keys() - FIRST]
+    assert sum(rate(card.strength["may1"]) >= 0.5 for card in cards) >= 2
+
+
+@later
+def test_its_card_says_how_strong_it_is(name: str) -> None:
+    """Played again against those that are here; within chance, since another CPU may round."""
+    victim = Victims().load(name)
+    told = victim.card.strength
+    here: dict[str, Policy] = {other: _victim(other) for other in told if other in house()}
+    assert set(here) >= FIRST
+    found = strength(victim, Pong(EVALUATION_MATCHES), here)
+    for other, standing in found.items():
+        assert rate(standing) == pytest.approx(rate(told[other]), abs=0.1)
+
+
+def test_the_page_shows_what_the_cards_say() -> None:
+    cards = [artifact.load_card(folder) for folder in house().values()]
+    assert strength_table(cards) in Path("docs/victims.md").read_text(encoding="utf-8")
 
 
 def test_together_they_are_small() -> None:
