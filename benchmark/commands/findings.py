@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,8 @@ from benchmark.settings import resolve
 HEAD = ["attack", "rank", "score (95 %)", "worst victim", "lift", "AUC", "to 50 %", "runs"]
 """Of the ranked table of Pong, what the README shows."""
 HEAD_ROWS = 6
+FIDELITY = Path("docs/fidelity.md")
+"""The page that says how the published players do in either physics: in no record."""
 
 
 def findings(
@@ -58,7 +61,6 @@ def findings(
         raise CheckFailed("; ".join(problems))
     given = material(found, out, results / "published.toml")
     made = make.findings(given)
-    made.facts |= _fidelity(out.parent / "fidelity.md")
     if names:
         for kind in (made.facts, made.claims):
             for name, text in kind.items():
@@ -97,7 +99,7 @@ def material(found: Mapping[Path, Record], out: Path, published: Path) -> Materi
         links=links,
         attacks=_studies(records, "attacks", [(make.RUNNER.game, "lite"), (make.PONG, "full")]),
         mixtures=_studies(records, "mixture", [(make.PONG, "lite")], against="ours"),
-        published=tomllib.loads(_read(published)),
+        published=tomllib.loads(_read(published)) | {"fidelity": _fidelity(FIDELITY)},
     )
 
 
@@ -150,14 +152,20 @@ def _head(given: Material) -> str:
 
 
 def _fidelity(page: Path) -> dict[str, str]:
-    """What the regular blocker wins in either physics, as `make fidelity` measured it."""
-    players = "zoo-blocker-v1", "zoo-runner-v1", "1000"
+    """What the regular blocker wins in either physics, as `make fidelity` measured it.
+
+    change: in points, from the ranked to the original physics; error: its standard error.
+    """
+    players, count = ("zoo-blocker-v1", "zoo-runner-v1"), 1000
     for line in _read(page).splitlines():
         cells = [cell.strip(" `") for cell in line.split("|")]
-        if tuple(cells[2:5]) == players:
-            both = (cell.partition(" / ")[0] for cell in cells[5:7])
-            return dict(zip(("fidelity/ranked", "fidelity/original"), both, strict=True))
-    raise CheckFailed(f"{page}: no row of {' against '.join(players[:2])}, {players[2]} matches")
+        if tuple(cells[2:5]) == (*players, str(count)):
+            ranked, original = (cell.partition(" / ")[0] for cell in cells[5:7])
+            here, there = (float(text.split()[0]) for text in (ranked, original))
+            error = sqrt((here * (100 - here) + there * (100 - there)) / count)
+            return {"ranked": ranked, "original": original,
+                    "change": f"{there - here:+.1f}", "error": f"{error:.1f}"}  # fmt: skip
+    raise CheckFailed(f"{page}: no row of {' against '.join(players)}, {count} matches")
 
 
 def _old_figures(folder: Path, given: Material) -> list[str]:

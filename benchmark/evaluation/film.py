@@ -204,7 +204,7 @@ class Film:
         stride = max(1, round(FRAME_S.get(spec.out.suffix.lower(), step_s) / step_s))
         self.fps = spec.fps or min(FPS[1], 1.0 / (stride * step_s))
         self._painter.picture()  # the first one takes longer than all others
-        self._frames_per_step = step_s * spec.slow * self.fps
+        self._frames_per_step = 0.0 if spec.still else step_s * spec.slow * self.fps
 
     def close(self) -> None:
         """Give back what drawing needs."""

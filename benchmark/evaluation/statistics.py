@@ -84,9 +84,7 @@ def bootstrap_mean(
     return float(low), float(high)
 
 
-def student_interval(
-    values: Sequence[float], *, level: float = 0.95
-) -> tuple[float, float, float]:
+def student_interval(values: Sequence[float], *, level: float = 0.95) -> tuple[float, float, float]:
     """The mean of values and Student's interval of it (1908), exact where they are normal.
 
     Of a few paired differences it is as wide as it must be, which a bootstrap's is not.
@@ -97,6 +95,22 @@ def student_interval(
     mean, error = _mean_and_error(values)
     half = float(stdtrit(len(values) - 1, 0.5 + level / 2)) * error
     return mean, mean - half, mean + half
+
+
+def excess_interval(
+    values: Sequence[float], figure: float, error: float, *, level: float = 0.95
+) -> tuple[float, float, float]:
+    """By how much the mean of values exceeds a figure that has a standard error, with Welch's
+    interval (1947), the figure's being known as of infinitely many values.
+
+    Raises:
+        ValueError: fewer than two values.
+    """
+    mean, own = _mean_and_error(values)
+    both = math.hypot(own, error)
+    freedom = (len(values) - 1) * (both / own) ** 4 if own else math.inf
+    half = float(stdtrit(freedom, 0.5 + level / 2)) * both
+    return mean - figure, mean - figure - half, mean - figure + half
 
 
 def student_p(values: Sequence[float]) -> float:

@@ -99,6 +99,9 @@ def over_victims(material: Material, game: str, reference: str) -> Findings:
     made.tables[f"{game} - {reference}"] = table
     made.facts[f"{game}/victims"] = str(len(places))
     made.facts |= _comparisons(f"{game} - {reference}", compared)
+    made.claims[f"{game} - {reference}"] = (
+        "open throughout" if all(verdict(gain) == OPEN for gain in compared) else "settled in part"
+    )
     for label, count in above.items():
         made.facts[f"{game}/above/{label} - {reference}"] = str(count)
     return made
@@ -147,6 +150,7 @@ def settings(material: Material, place: Place) -> Findings:
         ]  # fmt: skip
         table.rows.append(linked(row, cells, dict(material.links)))
         made.facts[f"setting/{preset}/{weight}/{steps(budget)}/wins"] = wins
+    table.rows.sort(key=lambda row: row[:3])
     made.tables["settings"] = with_links(table, dict(material.links))
     return made
 

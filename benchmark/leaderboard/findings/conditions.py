@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
+from typing import Any
 
 from benchmark.arena.tally import Tally
+from benchmark.evaluation.statistics import excess_interval
 from benchmark.leaderboard import beside, scoring
 from benchmark.leaderboard.findings.material import (
+    ABOVE,
+    BELOW,
+    OPEN,
     Findings,
     Material,
     Place,
     difference,
+    interval_text,
     points,
     spread,
     verdict,
@@ -49,6 +55,10 @@ def replay(material: Material, place: Place) -> Findings:
         }  # fmt: skip
         made.facts |= {f"replay/{row.label}/{name}": text for name, text in facts.items()}
         made.claims[f"replay/{row.label}"] = verdict(change)
+        excess, made.claims[f"replay/{row.label} beyond regular play"] = _excess(
+            change, material.published["fidelity"]
+        )
+        made.facts[f"replay/{row.label}/excess"] = excess
         table.rows.append(linked([row.label, *facts.values()], cells, dict(material.links)))
     regular = beside.fullest(
         [record for row in material.attacks[place] for record in row.records], "regular"
@@ -60,6 +70,14 @@ def replay(material: Material, place: Place) -> Findings:
     table.rows.append(linked(row_of_it, regular, dict(material.links)))
     made.tables["replay"] = with_links(table, dict(material.links))
     return made
+
+
+def _excess(change: Sequence[float], regular: Mapping[str, Any]) -> tuple[str, str]:
+    """By how much adversaries lose more than regular players, in words, and the verdict."""
+    if len(change) < 2:
+        return "-", verdict(change)
+    found = excess_interval(change, float(regular["change"]), float(regular["error"]))
+    return interval_text(*found), ABOVE if found[1] > 0 else BELOW if found[2] < 0 else OPEN
 
 
 def _lying(cells: Sequence[Record], role: Role) -> str:
@@ -98,12 +116,15 @@ def transfer(material: Material, game: str, tier: str) -> Findings:
         row = [f"{by_victim[t]:.0f}" if t in by_victim else "-" for t in targets]
         table.rows.append([f"*{name}*", "-", *row])
     made.tables["transfer"] = table
-    pairs = [(s, t) for s in sources for t in scale["regular opponents"] if t != s and (s, t) in won]
-    better = [
-        pair for pair in pairs if 100 * fmean(won[pair]) > scale["regular opponents"][pair[1]]
-    ]
-    made.facts["transfer/pairs"] = str(len(pairs))
-    made.facts["transfer/better"] = str(len(better))
+    regular = scale["regular opponents"]
+    pairs = [(s, t) for s in sources for t in regular if t != s and (s, t) in won]
+    better = [pair for pair in pairs if 100 * fmean(won[pair]) > regular[pair[1]]]
+    single = [rate for pair in pairs for rate in won[pair]]
+    ahead = sum(100 * rate > regular[pair[1]] for pair in pairs for rate in won[pair])
+    made.facts |= {
+        "transfer/pairs": str(len(pairs)), "transfer/better": str(len(better)),
+        "transfer/meetings": str(len(single)), "transfer/ahead": str(ahead),
+    }  # fmt: skip
     made.claims["transfer"] = "none beats the regular opponents" if not better else "some do"
     return made
 

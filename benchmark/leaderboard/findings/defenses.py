@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
+from statistics import median_high
 
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.defense_study import known
@@ -28,10 +30,12 @@ def hardened(material: Material, game: str, tier: str) -> Findings:
     found = [r for r in material.records if (r.cell.game, r.cell.tier) == (game, tier)]
     cells = [r for r in found if r.cell.defense is not None and not r.detections and not r.failure]
     fresh: list[float] = []
+    again: list[float] = []
     for row in scoring.rows(cells):
         cell = row[0].cell
         parts = [scoring.defense_parts(record) for record in row]
         fresh += known(parts, lambda part: part.fresh)
+        again += [r for record in row if (r := scoring.exploit_ratio(record)) is not None]
         facts = {
             "runs": runs_text(row, cell.budget_steps),
             "before": spread(_before(found, row), 2),
@@ -49,10 +53,20 @@ def hardened(material: Material, game: str, tier: str) -> Findings:
     made.tables[f"hardened/{key}"] = with_links(table, dict(material.links))
     made.facts[f"{key}/trainings"] = str(len(fresh))
     made.facts[f"{key}/fresh"] = spread(fresh, 2)
+    made.facts[f"{key}/again"] = _ratios(again)
     made.claims[f"{key}/hardened"] = (
         "not run" if not fresh else "all fall" if max(fresh) < FALLEN else "some stand"
     )
     return made
+
+
+def _ratios(found: Sequence[float]) -> str:
+    """The median and the range of how much longer falling again took."""
+    if not found:
+        return "-"
+    told = [median_high(found), min(found), max(found)]
+    middle, least, most = ("never" if ratio == inf else f"{ratio:.2f}" for ratio in told)
+    return f"{middle} ({least} to {most})"
 
 
 def _before(found: Sequence[Record], row: Sequence[Record]) -> list[float]:
@@ -88,7 +102,19 @@ def mixing(material: Material) -> Findings:
             linked([first.label, *texts, ", ".join(counts)], behind, dict(material.links))
         )
     made.tables["mixing"] = with_links(table, dict(material.links))
+    made.claims["mixing/clean play is lost at"] = ", ".join(_losing(material)) or "none"
     return made
+
+
+def _losing(material: Material) -> list[str]:
+    """The shares after which regular play is worse than before, by its interval, on some victim."""
+    found = [
+        row.label
+        for rows in material.mixtures.values()
+        for row in rows
+        if row.records and (change := scoring.clean_change(row.records)) and change[2] < 1
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _mixed(made: Findings, place: Place, label: str, cells: Sequence[Record]) -> list[str]:
@@ -123,4 +149,3 @@ def detection(material: Material) -> Findings:
             }  # fmt: skip
     made.tables["detection"] = whole or Table("Detection", ["game"], 1)
     return made
-

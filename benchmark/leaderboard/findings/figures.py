@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.evaluation.statistics import student_interval
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.defense_study import known
-from benchmark.leaderboard.figure import draw_curves, style, write_figure
+from benchmark.leaderboard.figure import DASHES, draw_curves, style, write_figure
 from benchmark.leaderboard.findings.material import Material, Place, points
 from benchmark.leaderboard.scoring import DefenseParts
 from benchmark.leaderboard.study import Row, area, differences
@@ -149,6 +149,7 @@ def of_defenses(material: Material, game: str, tier: str) -> Picture:
 
 def _slopes(axes: Axes, rows: Sequence[Sequence[Record]]) -> None:
     victims = list(dict.fromkeys(row[0].cell.victim.name for row in rows))
+    dashes = {name: DASHES[at % len(DASHES)] for at, name in enumerate(victims)}
     names = list(dict.fromkeys(_name(row) for row in rows))
     for row in rows:
         parts = [scoring.defense_parts(record) for record in row]
@@ -156,14 +157,14 @@ def _slopes(axes: Axes, rows: Sequence[Sequence[Record]]) -> None:
         colour = style(names.index(_name(row)) + 1)["color"]
         axes.plot(
             range(len(HARDENED)), [fmean(one) if one else float("nan") for one in values],
-            color=colour, linestyle=("-", "--", "-.", ":")[victims.index(row[0].cell.victim.name) % 4],
-            marker="o", ms=4, label=f"{_name(row)}, {row[0].cell.victim.name} ({len(row)})",
+            color=colour, linestyle=dashes[row[0].cell.victim.name], marker="o", ms=4,
+            label=f"{_name(row)}, {row[0].cell.victim.name} ({len(row)})",
         )  # fmt: skip
         for at, one in enumerate(values):
             axes.plot([at] * len(one), one, ".", color=colour, alpha=0.4)
     axes.set_xticks(range(len(HARDENED)), [f"{name}\nadversaries" for name, _ in HARDENED])
     axes.set(ylim=(0, 1.02), xlim=(-0.2, 2.9), ylabel="share of matches held: seeds and mean")
-    axes.legend(frameon=False, fontsize=7, title="(seeds)", loc="upper right")
+    axes.legend(frameon=False, fontsize=7, title="(seeds)", loc="upper right", handlelength=3.5)
     axes.grid(axis="y", alpha=0.25)
 
 
@@ -184,7 +185,7 @@ def _shares(axes: Axes, material: Material) -> None:
                 [at for at, _ in found], [value for _, value in found], dashes, marker="o", ms=3,
                 color=style(index + 1)["color"], label=f"{place.victim}: {SHOWN[what]}",
             )  # fmt: skip
-    axes.set_xticks(range(len(ticks)), [tick.removeprefix("p ") for tick in ticks])
+    axes.set_xticks(range(len(ticks)), [tick.removeprefix("p = ") for tick in ticks])
     axes.set(ylim=(0, 1.45), xlabel="share of adversarial episodes in retraining")
     axes.legend(frameon=False, fontsize=7)
     axes.grid(axis="y", alpha=0.25)

@@ -36,6 +36,8 @@ def findings(given: Material) -> Findings:
         made.add(part)
     made.facts |= _published(given.published) | _scores(given)
     made.facts["records"] = str(len(given.records))
+    made.facts["levels"] = ", ".join(sorted({str(record.level) for record in given.records}))
+    made.claims["levels"] = made.facts["levels"]
     return made
 
 

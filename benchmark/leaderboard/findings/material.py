@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmark.evaluation.statistics import student_interval, student_p
 from benchmark.leaderboard.study import Row
@@ -29,14 +29,14 @@ class Material:
     """Records and published figures.
 
     records: the latest ones, one vote a cell. links: record id to where its file is. attacks,
-    mixtures: by place the rows of those studies. published: figures of others by name.
+    mixtures: by place the rows of those studies. published: figures that are in no record, by name.
     """
 
     records: Sequence[Record]
     links: Mapping[str, str]
     attacks: Mapping[Place, Sequence[Row]]
     mixtures: Mapping[Place, Sequence[Row]]
-    published: Mapping[str, str]
+    published: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass
@@ -49,10 +49,9 @@ class Findings:
 
     def add(self, other: Findings) -> None:
         """Take over all of another's."""
-        for mine, its in (
-            (self.tables, other.tables), (self.facts, other.facts), (self.claims, other.claims),
-        ):  # fmt: skip
-            mine.update(its)  # type: ignore[attr-defined]
+        self.tables |= other.tables
+        self.facts |= other.facts
+        self.claims |= other.claims
 
 
 def verdict(values: Sequence[float]) -> str:
@@ -89,11 +88,14 @@ def difference(values: Sequence[float], digits: int = 1) -> str:
         return "-"
     if len(values) == 1:
         return f"{values[0]:+.{digits}f} (1 seed)"
-    mean, low, high = student_interval(values)
-    return f"{mean:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+    return interval_text(*student_interval(values), digits=digits)
+
+
+def interval_text(value: float, low: float, high: float, *, digits: int = 1) -> str:
+    """A signed value with its interval, '+1.0 (-2.0 to +4.0)'."""
+    return f"{value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
 
 
 def points(values: Sequence[float]) -> list[float]:
     """Rates in [0, 1] as percentage points."""
     return [100 * value for value in values]
-

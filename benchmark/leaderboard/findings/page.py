@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import textwrap
 from collections.abc import Iterable
 
 from benchmark.errors import CheckFailed
@@ -17,6 +18,9 @@ from benchmark.leaderboard.table import Table, to_markdown_grid
 
 MARK = re.compile(r"\{\{ *(.+?) *\}\}")
 GUARD = re.compile(r"^\{\{ *while (.+) is (.+?) *\}\}\n", re.M)
+BLOCKS = re.compile(r"\n{2,}")
+WIDTH = 100
+"""Of the page's lines, but for tables and what cannot be broken."""
 BEGIN, END = "<!-- {name}: begin -->", "<!-- {name}: end -->"
 HIDDEN = re.compile(r"```.*?```|`[^`]*`|\]\([^)]*\)|\{\{.*?\}\}|<!--.*?-->", re.S)
 """What of a template is no sentence: code, targets of links, marks, comments."""
@@ -27,7 +31,7 @@ LEVEL = re.compile(r"95 %( interval)?")
 
 def fill(template: str, findings: Findings) -> str:
     """The page; raises CheckFailed where the template rests on what is not so, naming all of it."""
-    problems = [f"'{text}' is typed by hand; give it by a {{{{ name }}}}" for text in typed(template)]
+    problems = [f"'{text}' is typed by hand: name a fact instead" for text in typed(template)]
     problems += _stale(template, findings)
 
     def text(found: re.Match[str]) -> str:
@@ -37,14 +41,23 @@ def fill(template: str, findings: Findings) -> str:
             return to_markdown_grid(findings.tables[rest])
         if name in findings.facts:
             return findings.facts[name]
-        known = findings.tables if kind == "table" else findings.facts
-        problems.append(f"nothing is called '{name}'; {_near(rest if kind == 'table' else name, known)}")
+        near = _near(rest, findings.tables) if kind == "table" else _near(name, findings.facts)
+        problems.append(f"nothing is called '{name}'; {near}")
         return ""
 
     page = MARK.sub(text, GUARD.sub("", template))
     if problems:
         raise CheckFailed("; ".join(problems))
-    return page
+    return "\n\n".join(_wrapped(block) for block in BLOCKS.split(page.strip())) + "\n"
+
+
+def _wrapped(block: str) -> str:
+    """A paragraph broken anew, now that its numbers stand in it; all else as it is."""
+    if not re.match(r"[\w*(]|`[^`]", block) or re.match(r"\d+\. ", block):
+        return block
+    return textwrap.fill(
+        " ".join(block.split()), WIDTH, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def typed(template: str) -> list[str]:
@@ -90,5 +103,5 @@ def between(page: str, name: str, text: str) -> str:
 def excerpt(table: Table, columns: list[str], rows: int) -> str:
     """The first rows of a table with some of its columns, as Markdown."""
     at = [table.columns.index(column) for column in columns]
-    part = Table(table.title, columns, table.words, [[row[i] for i in at] for row in table.rows[:rows]])
-    return to_markdown_grid(part)
+    first = [[row[i] for i in at] for row in table.rows[:rows]]
+    return to_markdown_grid(Table(table.title, columns, table.words, first))
