@@ -11,6 +11,7 @@ from benchmark.evaluation.statistics import student_p
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.findings.material import (
     ABOVE,
+    NONE,
     OPEN,
     Findings,
     Material,
@@ -18,6 +19,7 @@ from benchmark.leaderboard.findings.material import (
     chance,
     difference,
     points,
+    settled,
     spread,
     verdict,
 )
@@ -27,6 +29,8 @@ from benchmark.records.record import Record, Role
 
 USUAL_SEEDS = 5
 """Of a comparison on Pong; where there are others, their number stands beside it."""
+EARLY, LATE = 1_500_000, 3_500_000
+"""Steps from which on it is looked at how much the baseline wins in training."""
 VARIANT = "-axis-bug"
 """What the name of a replication variant ends in, after the victim's that it is a variant of."""
 
@@ -66,6 +70,8 @@ def study(material: Material, place: Place, reference: str) -> Findings:
         }
         made.facts |= {f"{key}/{name}": text for name, text in facts.items()}
         made.claims[f"{key}/gain"] = verdict(gain)
+        made.claims[f"{key}/gain, adjusted"] = settled(gain, compared)
+        made.claims[f"{key}/sd"] = _against(row.records, base.records)
     made.facts[f"{place.game}/{place.victim}/comparisons"] = str(compared)
     made.tables[f"{place.game}/{place.victim}"] = with_links(table, dict(material.links))
     return made
@@ -145,20 +151,32 @@ def settings(material: Material, place: Place) -> Findings:
         wins = spread(points([scoring.win_rate(r) for r in cells]))
         row = [
             preset, weight, runs_text(cells, budget),
-            *(_in_training(cells, start) for start in (1_500_000, 3_500_000)),
+            *(spread(points(_in_training(cells, start))) for start in (EARLY, LATE)),
             wins, spread(points(rates(cells, "replay"))),
         ]  # fmt: skip
         table.rows.append(linked(row, cells, dict(material.links)))
         made.facts[f"setting/{preset}/{weight}/{steps(budget)}/wins"] = wins
     table.rows.sort(key=lambda row: row[:3])
     made.tables["settings"] = with_links(table, dict(material.links))
+    made.claims["settings/published"] = _slower(baselines)
     return made
 
 
-def _in_training(cells: Sequence[Record], start: int) -> str:
-    """What share of the training matches was won in the half million steps after `start`."""
+def _slower(baselines: Sequence[Record]) -> str:
+    """Whether every training of the published setting is behind every one of the tuned."""
+    late, early = (
+        _in_training([r for r in baselines if r.cell.attack.config["preset"] == preset], EARLY)
+        for preset in ("published", "tuned")
+    )
+    if not late or not early:
+        return NONE
+    return "slower throughout" if max(late) < min(early) else "not slower throughout"
+
+
+def _in_training(cells: Sequence[Record], start: int) -> list[float]:
+    """The share of each one's training matches won in the half million steps after `start`."""
     found = [rate_between(r.curves["attack"], start, start + 500_000) for r in cells]
-    return spread(points([rate for rate in found if rate is not None]))
+    return [rate for rate in found if rate is not None]
 
 
 def broken(material: Material, game: str) -> Findings:
@@ -208,6 +226,14 @@ def _deviation(records: Sequence[Record]) -> str:
     """The standard deviation over seeds of the final win rate, in points."""
     won = points([scoring.win_rate(record) for record in records])
     return f"{stdev(won):.1f}" if len(won) > 1 else "-"
+
+
+def _against(mine: Sequence[Record], theirs: Sequence[Record]) -> str:
+    """Whether final win rates spread more over seeds than the reference's."""
+    if min(len(mine), len(theirs)) < 2:
+        return NONE
+    one, other = (stdev(scoring.win_rate(record) for record in cells) for cells in (mine, theirs))
+    return "more than the reference" if one > other else "no more than the reference"
 
 
 def _half(records: Sequence[Record]) -> str:

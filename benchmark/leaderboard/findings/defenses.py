@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from math import inf
 from statistics import median_high
@@ -9,6 +10,7 @@ from statistics import median_high
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.defense_study import known
 from benchmark.leaderboard.findings.material import Findings, Material, Place, spread
+from benchmark.leaderboard.flags import fresh_fell_short
 from benchmark.leaderboard.judged import exploit_text
 from benchmark.leaderboard.table import Table, clean_text, linked, runs_text, with_links
 from benchmark.leaderboard.tables import tables
@@ -16,6 +18,9 @@ from benchmark.records.record import Record
 
 FALLEN = 0.5
 """Of the matches against a fresh adversary: a victim that holds fewer has fallen."""
+
+CHANCE = 0.5
+"""The AUROC of a detector that tells nothing."""
 
 
 def hardened(material: Material, game: str, tier: str) -> Findings:
@@ -31,6 +36,7 @@ def hardened(material: Material, game: str, tier: str) -> Findings:
     cells = [r for r in found if r.cell.defense is not None and not r.detections and not r.failure]
     fresh: list[float] = []
     again: list[float] = []
+    stored: dict[str, list[float]] = defaultdict(list)
     for row in scoring.rows(cells):
         cell = row[0].cell
         parts = [scoring.defense_parts(record) for record in row]
@@ -47,10 +53,17 @@ def hardened(material: Material, game: str, tier: str) -> Findings:
         }
         assert cell.defense is not None
         names = [cell.victim.name, cell.attack.label, cell.defense.label]
+        made.claims[f"{key}/{'/'.join(names)}/search"] = (
+            "fell short" if fresh_fell_short(row) else "as good as the stored"
+        )
+        stored[cell.defense.label] += known(parts, lambda part: part.stored)
         made.facts |= {f"{key}/{'/'.join(names)}/{name}": text for name, text in facts.items()}
         table.rows.append(linked([*names, *facts.values()], row, dict(material.links)))
     table.rows.sort(key=lambda row: row[:2])
     made.tables[f"hardened/{key}"] = with_links(table, dict(material.links))
+    for name, shares in stored.items():
+        holds = min(shares, default=0) > FALLEN
+        made.claims[f"{key}/{name}/stored"] = "holds" if holds else "does not hold throughout"
     made.facts[f"{key}/trainings"] = str(len(fresh))
     made.facts[f"{key}/fresh"] = spread(fresh, 2)
     made.facts[f"{key}/again"] = _ratios(again)
@@ -129,9 +142,17 @@ def _mixed(made: Findings, place: Place, label: str, cells: Sequence[Record]) ->
     return list(facts.values())
 
 
+def _side(aurocs: Sequence[float]) -> str:
+    """On which side of chance all of them lie."""
+    if min(aurocs) > CHANCE:
+        return "above chance"
+    return "below chance" if max(aurocs) < CHANCE else "on both sides of chance"
+
+
 def detection(material: Material) -> Findings:
     """The board's tables of detectors, one under the other."""
     made, whole = Findings(), None
+    told: dict[str, list[float]] = defaultdict(list)
     for table in tables(material.records, dict(material.links)):
         if not table.title.startswith("Detection on "):
             continue
@@ -140,6 +161,9 @@ def detection(material: Material) -> Findings:
         for row in table.rows:
             whole.rows.append([game, *row])
             key = "/".join(("detection", game, *row[:3]))
+            for name, text in (("stored", row[3]), ("stranger", row[7])):
+                if text != "-":
+                    told[f"detection/{game}/{row[0]}/{name}"].append(float(text.split()[0]))
             made.facts |= {
                 f"{key}/{name}": text
                 for name, text in zip(
@@ -147,5 +171,7 @@ def detection(material: Material) -> Findings:
                     row[3:8], strict=True,
                 )
             }  # fmt: skip
+    for name, values in told.items():
+        made.claims[name] = _side(values)
     made.tables["detection"] = whole or Table("Detection", ["game"], 1)
     return made

@@ -16,6 +16,9 @@ ABOVE, BELOW, OPEN, SINGLE, NONE = "above", "below", "open", "one seed", "not ru
 """What paired differences say: their interval lies above 0, below it, or holds it; or they are too
 few to say anything."""
 
+SURE = 0.05
+"""The chance of an error in any of a table's comparisons, where it is adjusted for."""
+
 
 class Place(NamedTuple):
     """Where a study was made."""
@@ -71,6 +74,13 @@ def chance(values: Sequence[float], comparisons: int = 1) -> str:
         return "-"
     p = min(1.0, comparisons * student_p(values))
     return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+
+
+def settled(values: Sequence[float], comparisons: int) -> str:
+    """Whether paired differences are settled among so many comparisons (Bonferroni, 5 %)."""
+    if len(values) < 2:
+        return verdict(values)
+    return "settled" if comparisons * student_p(values) < SURE else OPEN
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:

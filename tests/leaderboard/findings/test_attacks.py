@@ -5,6 +5,9 @@ from __future__ import annotations
 from benchmark.leaderboard.findings import attacks
 from benchmark.leaderboard.findings.material import Place
 from benchmark.leaderboard.study import Row
+from benchmark.learning.progress import CurvePoint
+from benchmark.records.record import Record
+from tests.factories import tally
 from tests.leaderboard.findings.conftest import PLACE, given, trained
 
 PLAIN = Row("baseline", [trained(100, s, 40, attack="baseline") for s in (0, 1, 2)])
@@ -26,6 +29,15 @@ def test_a_study_tells_differences_of_paired_seeds() -> None:
     rows = made.tables["pong-v1/house"].rows
     assert [row[0] for row in rows] == ["baseline", "drift", "ours"]
     assert rows[1][-1].count("](../results/") == 4
+
+
+def test_what_many_comparisons_leave_of_it_is_told() -> None:
+    """drift's p is .003; of two comparisons it is still under .05. ours spreads more at the end."""
+    made = attacks.study(given([PLAIN, AHEAD, ALIKE]), PLACE, "baseline")
+    assert made.claims["pong-v1/house/drift/gain, adjusted"] == "settled"
+    assert made.claims["pong-v1/house/ours/gain, adjusted"] == "open"
+    assert made.claims["pong-v1/house/ours/sd"] == "more than the reference"
+    assert made.claims["pong-v1/house/drift/sd"] == "no more than the reference"
 
 
 def test_over_victims_every_comparison_is_counted() -> None:
@@ -56,6 +68,26 @@ def test_settings_of_the_baseline_are_told_apart() -> None:
         ["published", "0.5", "2 x 1 k"],
     ]
     assert made.facts["setting/published/0.25/1 k/wins"] == "50.0 (1 seed)"
+
+
+def test_one_quick_training_of_the_published_setting_ends_the_claim() -> None:
+    """By what it won between 1.5 and 2 M steps."""
+
+    def cell(seed: int, preset: str, won: int) -> Record:
+        made = trained(100, seed, 40, attack="baseline", budget_steps=2_000_000)
+        config = {"preset": preset, "value_weight": 0.5}
+        method = made.cell.attack.model_copy(update={"config": config})
+        curve = [CurvePoint(steps=1_750_000, tally=tally(won, 200))]
+        cell = made.cell.model_copy(update={"attack": method})
+        return made.model_copy(update={"cell": cell, "curves": {"attack": curve}})
+
+    def told(*records: Record) -> str:
+        return attacks.settings(given(records=records), PLACE).claims["settings/published"]
+
+    tuned, late = [cell(0, "tuned", 50), cell(1, "tuned", 60)], cell(0, "published", 20)
+    assert told(*tuned, late) == "slower throughout"
+    assert told(*tuned, late, cell(1, "published", 55)) == "not slower throughout"
+    assert told(*tuned) == "not run"
 
 
 def test_a_variant_stands_beside_the_victim_that_it_is_of() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from benchmark.evaluation.detection import Detection
 from benchmark.leaderboard.findings import defenses
 from benchmark.leaderboard.study import Row
-from tests.factories import attacked, defended
+from benchmark.records.record import DetectionSet, Record
+from tests.factories import attacked, defended, make_record, player
 from tests.leaderboard.findings.conftest import PLACE, given
 
 
@@ -51,3 +53,45 @@ def test_mixing_names_the_shares_after_which_regular_play_is_worse() -> None:
     assert made.facts["mixing/house/p = 0/fresh"] == "0.55 (1 seed)"
     assert not any("p = 2" in name for name in made.facts)
     assert defenses.mixing(given()).claims["mixing/clean play is lost at"] == "none"
+
+
+def test_retraining_that_did_not_hold_is_told() -> None:
+    cells = [defended(20, 20, 190), defended(120, 20, 190, seed=1)]
+    held = defenses.hardened(given(records=cells[:1]), "pong-v1", "smoke")
+    assert held.claims["pong-v1/smoke/retrain/stored"] == "holds"
+    broken = defenses.hardened(given(records=cells), "pong-v1", "smoke")
+    assert broken.claims["pong-v1/smoke/retrain/stored"] == "does not hold throughout"
+
+
+def test_a_fresh_attack_that_fell_short_is_told() -> None:
+    """It wins 20 of 200 matches, the stored adversary 100 of them."""
+    key = "pong-v1/smoke/house/ours/retrain/search"
+    short = defenses.hardened(given(records=[defended(100, 20, 20)]), "pong-v1", "smoke")
+    assert short.claims[key] == "fell short"
+    good = defenses.hardened(given(records=[defended(20, 20, 190)]), "pong-v1", "smoke")
+    assert good.claims[key] == "as good as the stored"
+
+
+def test_detectors_lie_on_a_side_of_chance_or_on_both() -> None:
+    def watched(auroc: float, detector: str, attack: str) -> Record:
+        made = make_record([], defense=detector, attack=attack)
+        counts = Detection(
+            adversarial=200, regular=200, twice_u=round(auroc * 80_000), false_alarms=20
+        )
+        found = DetectionSet(
+            role="stored", adversary=player("ours"), victim=player("house"), counts=counts
+        )
+        return made.model_copy(update={"detections": [found]})
+
+    records = [
+        watched(0.9, "good", "ours"), watched(0.2, "bad", "ours"),
+        watched(0.9, "torn", "ours"), watched(0.2, "torn", "baseline"),
+    ]  # fmt: skip
+    made = defenses.detection(given(records=records))
+    claims = {name.split("/")[2]: text for name, text in made.claims.items()}
+    assert claims == {
+        "good": "above chance", "bad": "below chance", "torn": "on both sides of chance",
+    }  # fmt: skip
+    assert made.facts["detection/pong-v1/good/ours/house/stored"].startswith("0.90 (")
+    assert len(made.tables["detection"].rows) == 4
+    assert defenses.detection(given()).tables["detection"].rows == []
