@@ -18,7 +18,7 @@ VICTIMS = lazy.group(
         "list": "listing:victims_list",
         "show": "listing:victims_show",
         "import": "listing:victims_import",
-        "train": "listing:victims_train",
+        "train": "house:victims_train",
     },
     "The policies under attack.",
 )

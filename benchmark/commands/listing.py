@@ -15,12 +15,10 @@ from benchmark import registry
 from benchmark.commands.common import STORE, JsonOption, StoreOption, console, print_json
 from benchmark.errors import BenchError, Misuse
 from benchmark.games.game import GameCard
-from benchmark.learning.threads import use_threads
-from benchmark.policies import artifact, zoo
+from benchmark.policies import zoo
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.settings import hint
-from benchmark.victims import recipe as recipes
 
 
 def list_command(
@@ -131,20 +129,3 @@ def victims_import(
     for card in cards:
         line = f"imported {card.name} ({card.game}) into {home.victims}"
         console.print(line, markup=False, soft_wrap=True)
-
-
-def victims_train(
-    recipe: Annotated[str, typer.Option(help="Recipe's name.")],
-    out: Annotated[Path, typer.Option(help="Folder for the artifact.")],
-) -> None:
-    """Train a house victim by self-play, as its recipe says."""
-    chosen = recipes.named(recipe)
-    use_threads(1)
-    if (out / artifact.CARD).exists():
-        raise Misuse(f"{out} holds a policy already; choose another --out")
-    console.print(f"{recipe}: self-play on {chosen.game}, {chosen.steps / 1e6:g} M steps")
-    batch = registry.game(chosen.game)(chosen.ppo.matches)
-    with recipes.Bar(console, chosen) as bar:
-        policy = recipes.train(chosen, batch, recipe, bar)
-    card = artifact.save(policy, out)
-    console.print(f"{out}: sha256 {card.sha256[:12]}..")

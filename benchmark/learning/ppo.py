@@ -142,7 +142,7 @@ class PPO:
         if saved is None:
             self.enter(self.arena)
         else:
-            self._restore(saved)
+            self.restore(saved)
         while self.steps < total:
             progress.report(self.improve(total))
             if progress.due() and self.steps < total:
@@ -282,7 +282,8 @@ class PPO:
         made.facts["shuffle_rng"] = generator_facts(self._shuffle_rng)
         return made
 
-    def _restore(self, saved: Checkpoint) -> None:
+    def restore(self, saved: Checkpoint) -> None:
+        """Continue from `checkpoint()`, in an arena of the same mixture."""
         tensors = {k: torch.from_numpy(v) for k, v in saved.get("network").items()}
         self.network.load_state_dict(tensors)
         restore_optimiser(self._optimiser, saved.get("optimiser"))

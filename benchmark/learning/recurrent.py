@@ -11,9 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.learning.networks import Array, Network, ObsFilter, Play, Sequences, Tower
+from benchmark.learning.networks import (
+    Array,
+    Network,
+    ObsFilter,
+    Play,
+    Sequences,
+    Tower,
+    orthogonal,
+)
 from benchmark.policies.lstm import FORGET_BIAS, LSTMPolicy
-from benchmark.policies.policy import PolicyCard
+from benchmark.policies.policy import PolicyCard, expected_shapes
 
 SEQUENCE = 16
 """Steps of a sequence: a minibatch of 2048 steps is then from 128 places, of longer ones fewer."""
@@ -108,6 +116,26 @@ class RecurrentActorCritic(Network):
             }
         )
         return LSTMPolicy(card, {**tensors, **obs_filter.tensors()})
+
+
+def fresh_lstm(card: PolicyCard, rng: np.random.Generator) -> LSTMPolicy:
+    """An untrained policy of a card of kind 'lstm': orthogonal weights, zero biases.
+
+    The gains are those of `ActorCritic`; of the kernel every gate's two parts are orthogonal each.
+    """
+    features, cell = card.hidden
+    gates = [
+        np.concatenate([orthogonal((n, cell), 1.0, rng) for n in (features, cell)])
+        for _ in range(4)
+    ]
+    tensors = {
+        "layer0.weight": orthogonal((card.obs_dim, features), np.sqrt(2.0), rng),
+        "lstm.kernel": np.concatenate(gates, axis=1),
+        "layer1.weight": orthogonal((cell, card.act_dim), 0.01, rng),
+    }
+    for name, shape in expected_shapes(card).items():
+        tensors.setdefault(name, np.zeros(shape, dtype=np.float32))
+    return LSTMPolicy(card, tensors)
 
 
 def _parameters(tensors: dict[str, Array], part: str) -> nn.ParameterDict:

@@ -21,6 +21,16 @@ ActionMode = Literal["mean", "sampled"]
 ANY = "any"  # a card's game or seat where the policy fits every one
 
 
+class Standing(BaseModel):
+    """Matches of a policy against one opponent, from its own view."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    wins: int = Field(ge=0)
+    ties: int = Field(ge=0)
+    losses: int = Field(ge=0)
+
+
 class PolicyCard(BaseModel):
     """What a policy is, where it comes from and how it acts; stored beside its weights."""
 
@@ -48,6 +58,11 @@ class PolicyCard(BaseModel):
     ranked: bool = Field(default=True, description="false: a replication variant, never ranked")
     origin: str = Field(description="who made it, and from what")
     training: dict[str, Any] = Field(default_factory=dict)
+    strength: dict[str, Standing] = Field(
+        default_factory=dict,
+        exclude_if=lambda found: not found,
+        description="of a house victim: its matches when it was made, by opponent",
+    )
     notes: str = ""
     sha256: str = Field(default="", description="of policy.safetensors")
 

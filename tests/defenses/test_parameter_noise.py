@@ -12,13 +12,14 @@ from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.errors import Misuse
 from benchmark.games.pong import Pong
+from benchmark.learning.noisy_weights import FIRST_SCALE, replayed
 from benchmark.learning.ppo import PPO
 from benchmark.learning.progress import Quiet
 from benchmark.learning.rollout import Rollout
 from benchmark.policies.policy import Policy
 from benchmark.submissions.toys import Killed, Mortal
 from defenses.mixed import StepShare
-from defenses.parameter_noise import FIRST_SCALE, NoisyWeights, ParameterNoise, replayed
+from defenses.parameter_noise import NoisyShare, ParameterNoise
 from tests.attacks.conftest import BUDGET, PONG, assert_same_policy, differ, scribble, small
 from tests.defenses.conftest import harden
 from tests.learning.recall import lstm
@@ -40,8 +41,8 @@ def _learner(kind: str, hooks: StepShare) -> PPO:
     return learner
 
 
-def _noise(delta: float = 0.5) -> NoisyWeights:
-    return NoisyWeights([True], delta, np.random.default_rng(1))
+def _noise(delta: float = 0.5) -> NoisyShare:
+    return NoisyShare([True], delta, np.random.default_rng(1))
 
 
 @both
@@ -73,7 +74,7 @@ def test_rollout_and_update_happen_at_the_moved_weights(kind: str) -> None:
     """The network that the hook sees is the one that played; without noise it plays otherwise."""
     seen: list[float] = []
 
-    class Watched(NoisyWeights):
+    class Watched(NoisyShare):
         def on_rollout(self, rollout: Rollout, progress: float) -> None:
             np.testing.assert_array_equal(replayed(self._network, rollout), rollout.means)
             super().on_rollout(rollout, progress)

@@ -1,0 +1,194 @@
+"""`bench victims train`: house victims, and held-out ones that no submission has seen."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import rich.progress
+import typer
+from rich.console import Console
+
+from benchmark import registry
+from benchmark.commands.common import STORE, StoreOption, console
+from benchmark.errors import Misuse
+from benchmark.evaluation.matches import EVALUATION_MATCHES
+from benchmark.learning import checkpoint as checkpoints
+from benchmark.learning.checkpoint import Checkpoint
+from benchmark.learning.progress import CurvePoint
+from benchmark.learning.threads import use_threads
+from benchmark.policies import artifact
+from benchmark.policies.policy import NetworkPolicy, PolicyCard, Standing
+from benchmark.records.store import Store
+from benchmark.registry import Victims
+from benchmark.victims import league
+from benchmark.victims.held_out import held_out
+from benchmark.victims.recipe import Recipe, named
+from benchmark.victims.strength import opposite, strength
+
+CHECKPOINT = "unfinished.safetensors"
+"""In the folder that the victim will be in, until it is."""
+
+
+def victims_train(
+    recipe: Annotated[str | None, typer.Option(help="Recipe's name.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the artifact.")] = None,
+    held_out_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--held-out",
+            help="Instead: a folder for victims by the same recipes with other seeds, and one of "
+            "another network.",
+        ),
+    ] = None,
+    game: Annotated[str, typer.Option(help="Of held-out victims.")] = "pong-v1",
+    seed: Annotated[
+        int | None, typer.Option(help="Of held-out victims' seeds; drawn unless given.", min=0)
+    ] = None,
+    store: StoreOption = STORE,
+) -> None:
+    """Train a house victim as its recipe says, or held-out victims for `bench verify --victims`."""
+    known = Victims(Store(store).victims)
+    use_threads(1)
+    if held_out_dir is not None:
+        if recipe is not None or out is not None:
+            raise Misuse("--held-out takes every recipe of a game: leave out --recipe and --out")
+        _train_held_out(held_out_dir, game, seed, known)
+        return
+    if recipe is None or out is None:
+        raise Misuse("say which victim and where: --recipe NAME --out DIR, or --held-out DIR")
+    if (out / artifact.CARD).exists():
+        raise Misuse(f"{out} holds a policy already; choose another --out")
+    chosen = named(recipe)
+    missing = _missing(chosen, known)
+    if missing:
+        raise Misuse(f"recipe '{recipe}' {missing}")
+    _train(chosen, recipe, out, known)
+
+
+def _train_held_out(folder: Path, game: str, seed: int | None, known: Victims) -> None:
+    """Every held-out victim whose sparring partners are at hand; those that are there are kept."""
+    held_out(game, np.random.default_rng(0))  # a game without recipes is refused before a folder
+    drawn = _seed_of(folder, seed)
+    recipes = held_out(game, np.random.default_rng(drawn))
+    left_out = {name: _missing(recipe, known) for name, recipe in recipes.items()}
+    steps = sum(recipe.steps for name, recipe in recipes.items() if not left_out[name])
+    console.print(
+        f"{len(recipes)} victims of {game} into {folder}, {steps / 1e6:g} M steps, seed {drawn}",
+        markup=False,
+        soft_wrap=True,
+    )
+    for name, recipe in recipes.items():
+        if left_out[name]:
+            console.print(f"{name}: left out, it {left_out[name]}", markup=False, soft_wrap=True)
+        elif (folder / name / artifact.CARD).exists():
+            console.print(f"{name}: there already", markup=False, soft_wrap=True)
+        else:
+            _train(recipe, name, folder / name, known)
+
+
+def _seed_of(folder: Path, given: int | None) -> int:
+    """The seed of a folder of held-out victims: kept in it, so that a stopped run goes on."""
+    path = folder / "seed.txt"
+    if path.exists():
+        kept = int(path.read_text(encoding="ascii"))
+        if given not in (None, kept):
+            raise Misuse(f"{folder} was begun with seed {kept}; choose another folder for {given}")
+        return kept
+    drawn = secrets.randbits(63) if given is None else given
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{drawn}\n", encoding="ascii")
+    return drawn
+
+
+def _missing(recipe: Recipe, known: Victims) -> str:
+    """Why a recipe cannot be followed here, or nothing."""
+    absent = [name for name in recipe.sparring if name not in known.cards(recipe.game)]
+    if not absent:
+        return ""
+    return (
+        f"spars with {', '.join(absent)}, expected among the victims of {recipe.game} at hand; "
+        "import what is missing (`bench victims import PATH`)"
+    )
+
+
+def _train(recipe: Recipe, name: str, out: Path, known: Victims) -> None:
+    """Train, measure the strength, file the artifact; a stopped training goes on."""
+    minutes = recipe.steps / STEPS_A_MINUTE
+    console.print(
+        f"{name}: {recipe.steps / 1e6:g} M steps of {recipe.game}, about {minutes:.0f} min; "
+        "stopped, the same command goes on",
+        markup=False,
+        soft_wrap=True,
+    )
+    kind = registry.game(recipe.game)
+    partners = {one: known.load(one) for one in recipe.sparring}
+    out.mkdir(parents=True, exist_ok=True)
+    with Bar(console, recipe, out / CHECKPOINT) as bar:
+        policy = league.train(recipe, kind(recipe.ppo.matches), name, partners, bar)
+    judged = kind(EVALUATION_MATCHES)
+    others = {one: known.load(one) for one, card in known.cards(recipe.game).items() if card.ranked}
+    opponents = {**registry.floors(kind), **opposite(policy.card, judged.card, others)}
+    found = strength(policy, judged, opponents)
+    card = _file(policy, policy.card.model_copy(update={"strength": found}), out)
+    bar.forget()
+    for opponent, standing in found.items():
+        console.print(f"  {told(standing)} against {opponent}", markup=False, soft_wrap=True)
+    console.print(f"{out}: sha256 {card.sha256[:12]}..", markup=False, soft_wrap=True)
+
+
+def _file(policy: NetworkPolicy, card: PolicyCard, out: Path) -> PolicyCard:
+    return artifact.save(type(policy)(card, policy.tensors()), out)
+
+
+def told(standing: Standing) -> str:
+    """A standing as a share of wins."""
+    matches = standing.wins + standing.ties + standing.losses
+    return f"{standing.wins / matches:.2f} of {matches} matches won"
+
+
+STEPS_A_MINUTE = 2_000_000
+"""Of a house victim's training on Pong, on one core; what is printed, nothing depends on it."""
+
+
+class Bar:
+    """Shows a recipe's training, and keeps its checkpoint in the victim's folder."""
+
+    def __init__(self, console: Console, recipe: Recipe, path: Path):
+        self._progress = rich.progress.Progress(console=console)
+        self._task = self._progress.add_task("training", total=recipe.steps)
+        self._path = path
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def report(self, point: CurvePoint) -> None:
+        """Advance the bar."""
+        self._progress.update(
+            self._task,
+            completed=point.steps,
+            description=f"training, {100 * point.tally.win_rate:.0f} % of "
+            f"{point.tally.episodes} matches won",
+        )
+
+    def resume(self) -> Checkpoint | None:
+        """What a stopped training left."""
+        return checkpoints.read(self._path)
+
+    def due(self) -> bool:
+        """At every snapshot, whatever the clock says."""
+        return True
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """In place of the one before."""
+        checkpoints.write(checkpoint, self._path)
+
+    def forget(self) -> None:
+        """The victim is filed."""
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,47 @@
+"""How strong a victim is: matches from its seat against whoever of its game is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from benchmark.evaluation.matches import episode_list, play
+from benchmark.games.game import Game, GameCard
+from benchmark.policies.policy import ANY, NetworkPolicy, Policy, PolicyCard, Standing
+
+EPISODES = 400
+"""Matches a pairing: a rate of one half is then known to five points either way."""
+LIST = 1
+"""The seed of the matches' list: not the protocol's own, which no choice should have seen."""
+
+
+def strength(
+    policy: Policy, game: Game, opponents: Mapping[str, Policy], episodes: int = EPISODES
+) -> dict[str, Standing]:
+    """Wins, ties and losses of a policy against each opponent, by name, and against itself.
+
+    game: a batch of `EVALUATION_MATCHES` matches, so that inference rounds alike everywhere.
+    """
+    seat = seat_of(policy.card, game.card)
+    seeds = episode_list(game.card.id, episodes, LIST)
+    found = {}
+    for name, opponent in opponents.items():
+        pair = (policy, opponent) if game.card.seat_index(seat) == 0 else (opponent, policy)
+        tally = play(game, pair, seat, seeds).total
+        tally.check_voids()
+        found[name] = Standing(wins=tally.wins, ties=tally.ties, losses=tally.losses)
+    return found
+
+
+def seat_of(policy: PolicyCard, game: GameCard) -> str:
+    """The seat that a policy is judged in: the victim's, where it plays either."""
+    victims = game.seats[1 - game.seat_index(game.adversary_seat)].name
+    return victims if policy.seat == ANY else policy.seat
+
+
+def opposite(
+    policy: PolicyCard, game: GameCard, known: Mapping[str, NetworkPolicy]
+) -> dict[str, Policy]:
+    """Those of the policies known that can sit opposite one, by name."""
+    seat = seat_of(policy, game)
+    other = game.seats[1 - game.seat_index(seat)].name
+    return {name: its for name, its in known.items() if its.card.seat in (ANY, other)}

@@ -1,0 +1,121 @@
+"""`bench victims train`: what it makes, what it goes on with, what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.commands import house
+from benchmark.commands.house import CHECKPOINT, victims_train
+from benchmark.errors import Misuse
+from benchmark.policies import artifact
+from benchmark.submissions.replay import policies_at
+from benchmark.victims import held_out, recipe
+from benchmark.victims.strength import EPISODES
+from tests.attacks.conftest import assert_same_policy
+from tests.victims.test_league import BATCH, tiny
+
+
+@pytest.fixture(autouse=True)
+def _tiny_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes = {
+        "alone": tiny(),
+        "partnered": tiny(seed=2, sparring=("house-tanh",), sparring_share=0.3),
+        "unpartnered": tiny(seed=3, sparring=("nobody",), sparring_share=0.3),
+    }
+    for module in (recipe, held_out):
+        monkeypatch.setattr(module, "RECIPES", recipes)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+def _train(**options: Any) -> None:
+    victims_train(**{"recipe": None, "out": None, "held_out_dir": None, "seed": None, **options})
+
+
+def test_a_victim_is_filed_with_its_recipe_and_its_strength(tmp_path: Path, store: Path) -> None:
+    out = tmp_path / "victim"
+    _train(recipe="partnered", out=out, store=store)
+    card = artifact.load(out).card
+    assert card.training["sparring"] == ["house-tanh"]
+    assert {"zero", "random", "house-tanh", "house-relu"} <= set(card.strength)
+    for standing in card.strength.values():
+        assert standing.wins + standing.ties + standing.losses == EPISODES
+    assert sorted(file.name for file in out.iterdir()) == ["card.json", "policy.safetensors"]
+    with pytest.raises(Misuse, match="holds a policy already"):
+        _train(recipe="partnered", out=out, store=store)
+
+
+def test_a_stopped_training_goes_on(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    _train(recipe="alone", out=whole, store=store)
+    report, seen = house.Bar.report, []
+
+    def watched(self: house.Bar, point: Any) -> None:
+        report(self, point)
+        seen.append(point.steps)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(house.Bar, "report", watched)
+    with pytest.raises(KeyboardInterrupt):
+        _train(recipe="alone", out=broken, store=store)
+    assert [file.name for file in broken.iterdir()] == [CHECKPOINT]
+    _train(recipe="alone", out=broken, store=store)
+    assert seen[4:] == [step * BATCH for step in (3, 4, 5, 6)]
+    assert_same_policy(artifact.load(broken), artifact.load(whole))
+
+
+def test_held_out_victims_are_what_bench_verify_reads(
+    tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "held-out"
+    _train(held_out_dir=folder, game="pong-v1", seed=5, store=store)
+    names = [policy.card.name for policy in policies_at(folder)]
+    assert names == ["held-out-alone", "held-out-other-network", "held-out-partnered"]
+    told = capsys.readouterr().out
+    assert "held-out-unpartnered: left out, it spars with nobody" in told
+    assert "bench victims import" in told
+    before = {name: (folder / name / "card.json").stat().st_mtime_ns for name in names}
+    _train(held_out_dir=folder, game="pong-v1", store=store)  # those that are there are kept
+    assert {n: (folder / n / "card.json").stat().st_mtime_ns for n in names} == before
+    with pytest.raises(Misuse, match="begun with seed 5"):
+        _train(held_out_dir=folder, game="pong-v1", seed=6, store=store)
+
+
+def test_seeds_of_held_out_victims_are_drawn_where_none_is_given(
+    tmp_path: Path, store: Path
+) -> None:
+    seeds = []
+    for name in "ab":
+        _train(held_out_dir=tmp_path / name, game="pong-v1", store=store)
+        cards = [policy.card for policy in policies_at(tmp_path / name)]
+        seeds += [card.training["seed"] for card in cards]
+    assert len(set(seeds)) == len(seeds)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({}, "--recipe NAME --out DIR, or --held-out DIR"),
+        ({"recipe": "alone"}, "--recipe NAME --out DIR"),
+        ({"recipe": "alon", "out": "x"}, "did you mean 'alone'"),
+        ({"recipe": "unpartnered", "out": "x"}, "spars with nobody.*bench victims import"),
+        ({"recipe": "alone", "held_out_dir": "x", "game": "pong-v1"}, "leave out"),
+        ({"held_out_dir": "x", "game": "sumo"}, "no house victim plays 'sumo'"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_made(
+    options: dict[str, Any], why: str, tmp_path: Path, store: Path
+) -> None:
+    paths = {k: tmp_path / v for k, v in options.items() if k in ("out", "held_out_dir")}
+    with pytest.raises(Misuse, match=why):
+        _train(**{**options, **paths, "store": store})
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,174 @@
+"""House victims' trainings: whom they meet, that they repeat, and that a stopped one goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmark.arena.arena import Arena
+from benchmark.arena.mixture import Mixture
+from benchmark.errors import Misuse
+from benchmark.games.pong import Pong
+from benchmark.learning.loss import PPOConfig
+from benchmark.learning.ppo import PPO
+from benchmark.learning.progress import Quiet
+from benchmark.policies.policy import NetworkPolicy, Policy
+from benchmark.submissions.toys import Killed, Mortal
+from benchmark.victims import league
+from benchmark.victims.league import spread
+from benchmark.victims.recipe import Recipe
+from tests.attacks.conftest import PONG, assert_same_policy, differ, scribble
+
+BATCH = 16 * 32
+PARTNER = scribble(PONG, "right", 7)
+DIETS: dict[str, dict[str, Any]] = {
+    "self-play": {},
+    "sparring": {"sparring": ("partner",), "sparring_share": 0.3},
+    "exploiters": {"exploiters": 2, "exploiter_steps": BATCH, "exploiter_share": 0.4},
+    "lstm": {"memory": (8, 8)},
+    "noise": {"noise": 0.5},
+}
+diets = pytest.mark.parametrize("diet", DIETS)
+
+
+def tiny(**settings: Any) -> Recipe:
+    ppo = PPOConfig(
+        matches=16, rollout_steps=32, minibatch=256, epochs=1, learning_rate=1e-3, gamma=0.99,
+        log_std=-0.5, hidden=(8, 8),
+    )  # fmt: skip
+    return Recipe(
+        **{
+            "game": "pong-v1",
+            "seed": 1,
+            "steps": 6 * BATCH,
+            "snapshots": 3,
+            "newest": 0.4,
+            "dense": 1.0,
+            "dense_until": 0.5,
+            "ppo": ppo,
+            **settings,
+        }
+    )
+
+
+def _train(recipe: Recipe, progress: Any = None) -> NetworkPolicy:
+    partners = {"partner": PARTNER}
+    return league.train(recipe, Pong(16), "house-test", partners, progress or Quiet())
+
+
+@diets
+def test_a_recipe_repeats_and_its_seed_matters(diet: str) -> None:
+    recipe = tiny(**DIETS[diet])
+    made = _train(recipe)
+    assert_same_policy(made, _train(recipe))
+    assert differ(made, _train(recipe.model_copy(update={"seed": 2})))
+    assert made.card.kind == ("lstm" if diet == "lstm" else "mlp")
+    assert made.card.training["seed"] == 1
+
+
+def test_every_diet_makes_another_victim() -> None:
+    made = [_train(tiny(**DIETS[diet])) for diet in DIETS if diet != "lstm"]
+    assert all(differ(one, other) for i, one in enumerate(made) for other in made[:i])
+
+
+@diets
+@pytest.mark.parametrize("dies_at", [4, 6])
+def test_a_killed_training_goes_on_to_the_same_victim(
+    diet: str, dies_at: int, tmp_path: Path
+) -> None:
+    recipe, path = tiny(**DIETS[diet]), tmp_path / "checkpoint"
+    with pytest.raises(Killed):
+        _train(recipe, Mortal(path, dies_at))
+    assert path.exists()
+    resumed = Mortal(path)
+    assert_same_policy(_train(recipe, resumed), _train(recipe))
+    assert resumed.curve[0].steps > 2 * BATCH  # what was done is not done again
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint"
+    with pytest.raises(Killed):
+        _train(tiny(), Mortal(path, 3))
+    with pytest.raises(Misuse, match="another recipe"):
+        _train(tiny(seed=2), Mortal(path))
+
+
+def _met(monkeypatch: pytest.MonkeyPatch, recipe: Recipe) -> list[dict[str, float]]:
+    """The mixture of every arena that the learner enters, by the members' names."""
+    seen: list[dict[str, float]] = []
+    enter = PPO.enter
+
+    def watched(self: PPO, arena: Arena) -> None:
+        mixture = arena.players.mixture
+        shares: dict[str, float] = {}
+        for policy, share in zip(mixture.policies, mixture.shares, strict=True):
+            name = policy.card.name
+            shares[name] = shares.get(name, 0.0) + float(share)
+        seen.append(shares)
+        enter(self, arena)
+
+    monkeypatch.setattr(PPO, "enter", watched)
+    _train(recipe)
+    return seen
+
+
+def test_shares_are_those_of_thetiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tiny(snapshots=6, **DIETS["sparring"] | DIETS["exploiters"] | {"newest": 0.2})
+    seen = _met(monkeypatch, recipe)
+    learner = [shares for shares in seen if PARTNER.card.name in shares]
+    assert len(learner) == 6
+    assert len(seen) - len(learner) == 2  # the exploiters', against one snapshot each
+    assert all(shares == {"house-test": 1.0} for shares in seen if shares not in learner)
+    for shares in learner:
+        assert shares[PARTNER.card.name] == pytest.approx(0.3)
+    exploited = [sum(v for k, v in s.items() if k.startswith("exploiter")) for s in learner]
+    assert exploited[0] == 0.0  # none yet: past selves play its share
+    assert exploited[-1] == pytest.approx(0.4)
+    assert set(learner[-1]) >= {"exploiter0", "exploiter1", "zero", "random"}
+
+
+def test_past_selves_are_spread_over_their_age() -> None:
+    pool: list[Policy] = [scribble(PONG, "right", k) for k in range(40)]
+    chosen = spread(pool)
+    assert len(chosen) == league.SEEN
+    assert chosen[0] is pool[0]
+    assert chosen[-1] is pool[-1]
+    gaps = np.diff([next(i for i, p in enumerate(pool) if p is one) for one in chosen])
+    assert gaps.max() - gaps.min() <= 1
+    assert spread(pool[:3]) == pool[:3]
+    assert spread([]) == []
+
+
+def test_an_exploiter_learns_against_the_newest_snapshot_alone() -> None:
+    recipe = tiny(**DIETS["exploiters"])
+    made = league._League(recipe, Pong(16), "house-test", [])
+    made._pool.append(scribble(PONG, "right", 3))
+    progress = Quiet()
+    exploiter = made._exploit(0, progress)
+    rng = np.random.default_rng([1, 0])
+    arena = Arena(Pong(16), "left", Mixture.of(made._pool[-1]), 1)
+    by_hand = PPO(arena, recipe.ppo, rng, hooks=league.DenseStart(recipe))
+    by_hand.enter(arena)
+    by_hand.improve(BATCH)
+    assert_same_policy(exploiter, by_hand.policy(exploiter.card))
+    assert [point.steps for point in progress.curve] == [0]  # no step of the learner's
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"newest": 0.8, "sparring": ("a",), "sparring_share": 0.3}, "more than 1"),
+        ({"sparring": ("a",)}, "share"),
+        ({"sparring_share": 0.1}, "partners"),
+        ({"exploiters": 1}, "exploiters need"),
+        ({"exploiters": 3, "exploiter_steps": 10, "exploiter_share": 0.1}, "snapshot"),
+    ],
+)
+def test_a_recipe_in_which_nobody_plays_a_share_is_refused(
+    settings: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        tiny(**settings)
