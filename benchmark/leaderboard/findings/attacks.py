@@ -70,7 +70,7 @@ def study(material: Material, place: Place, reference: str) -> Findings:
         }
         made.facts |= {f"{key}/{name}": text for name, text in facts.items()}
         made.claims[f"{key}/gain"] = verdict(gain)
-        made.claims[f"{key}/gain, adjusted"] = settled(gain, compared)
+        made.facts[f"{key}/adjusted"] = settled(gain, compared)
         made.claims[f"{key}/sd"] = _against(row.records, base.records)
     made.facts[f"{place.game}/{place.victim}/comparisons"] = str(compared)
     made.tables[f"{place.game}/{place.victim}"] = with_links(table, dict(material.links))

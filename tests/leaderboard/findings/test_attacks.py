@@ -34,8 +34,8 @@ def test_a_study_tells_differences_of_paired_seeds() -> None:
 def test_what_many_comparisons_leave_of_it_is_told() -> None:
     """drift's p is .003; of two comparisons it is still under .05. ours spreads more at the end."""
     made = attacks.study(given([PLAIN, AHEAD, ALIKE]), PLACE, "baseline")
-    assert made.claims["pong-v1/house/drift/gain, adjusted"] == "settled"
-    assert made.claims["pong-v1/house/ours/gain, adjusted"] == "open"
+    assert made.facts["pong-v1/house/drift/adjusted"] == "settled"
+    assert made.facts["pong-v1/house/ours/adjusted"] == "open"
     assert made.claims["pong-v1/house/ours/sd"] == "more than the reference"
     assert made.claims["pong-v1/house/drift/sd"] == "no more than the reference"
 
