@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint perf perf-compare perf-summary schemas fidelity check check-training coverage board kills leaderboard studies lock image clean
+.PHONY: help setup run test lint perf perf-compare perf-summary schemas fidelity check check-training coverage board kills leaderboard findings studies lock image clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -82,6 +82,9 @@ kills: $(STAMP) ## Kill runs a hundred times at random; what they leave must be 
 
 leaderboard: $(STAMP) ## Render leaderboard.md from the records under results/
 	$(BIN)/bench leaderboard
+
+findings: $(STAMP) ## Render docs/findings.md and the README's head of the board from the records
+	$(BIN)/bench findings $(ARGS)
 
 # STUDY:GAME:VICTIM:TIER:REFERENCE, each a page and a figure under docs/studies.
 STUDIES := attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \

@@ -39,6 +39,7 @@ app = lazy.group(
         "watch": "play:watch_command",
         "list": "listing:list_command",
         "leaderboard": "board:leaderboard",
+        "findings": "findings:findings",
         "board": "programme:board",
         "export": "export:export",
         "schema": "schema:schema",

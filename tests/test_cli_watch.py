@@ -53,10 +53,23 @@ def test_people_are_told_what_comes_and_what_came(elsewhere: Path) -> None:
     assert (elsewhere / "match.mp4").stat().st_size > 1000
 
 
+def test_people_are_told_of_a_picture(elsewhere: Path) -> None:
+    """How the match went, and that it is one picture of it."""
+    done = bench("watch", *PAIR, *SMALL, "--at", 5, "--out", "match.png")
+    assert (done.code, done.err) == (0, "")
+    plan, match, last = done.out.strip().splitlines()
+    assert "frames/s" not in plan
+    assert match.startswith("match 1: ")
+    assert last.startswith("match.png: a picture, ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((*PAIR, "--out", "match.avi"), ".mp4 or .gif"),
+        ((*PAIR, "--out", "match.avi"), ".mp4, .gif or .png"),
+        ((*PAIR, "--out", "match.gif", "--at", 3), "--at is a step of a match, for a picture"),
+        ((*PAIR, "--out", "match.png", "--at", -3), "--at is a step of a match"),
+        ((*PAIR, "--out", "match.png", "--episodes", 2), "a picture (.png) is of one match"),
         ((*PAIR, "--out", "none/match.mp4"), "there is no folder none"),
         ((*PAIR, "--out", "match.mp4", "--height", 0), "--height is from 64"),
         (("--adversary", "nobody", "--victim", "zero", "--out", "m.gif"), "no policy 'nobody'"),

@@ -113,7 +113,7 @@ def _tell_starts(found: Dependence) -> None:
 def watch_command(
     adversary: Annotated[str, typer.Option(help="Victim's or floor's name, or a folder.")],
     victim: Annotated[str, typer.Option(help="Victim's or floor's name, or a folder.")],
-    out: Annotated[Path, typer.Option(help="The film to write: .mp4 or .gif.")],
+    out: Annotated[Path, typer.Option(help="What to write: .mp4, .gif; .png, a picture.")],
     game: Annotated[str, typer.Option(help="Game id.")] = "pong-v1",
     episodes: Annotated[int, typer.Option(help="Matches to film.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="Of the episode list, as in `bench play`.")] = 0,
@@ -124,6 +124,9 @@ def watch_command(
         typer.Option(help="Frames per second (about 33; 17 in a .gif)."),
     ] = None,
     slow: Annotated[float, typer.Option(help="How many times slower than in reality.")] = 1.0,
+    at: Annotated[
+        int | None, typer.Option(help="Before which step a .png is taken (the match's end).")
+    ] = None,
     settings: SetOption = None,
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
@@ -133,7 +136,7 @@ def watch_command(
     from benchmark.evaluation import film  # noqa: PLC0415 - needs an extra
 
     use_threads(1)
-    spec = film.FilmSpec(out, width, height, fps, slow)
+    spec = film.FilmSpec(out, width, height, fps, slow, at)
     film.check(spec)
     pair = _pair(game, adversary, victim, settings_of(settings, physics), store)
     match = pair.kind(1, pair.options)

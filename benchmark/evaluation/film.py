@@ -1,4 +1,4 @@
-"""A film of matches: the very ones that an evaluation counts, with names, steps and outcomes."""
+"""A film of matches, or a picture of one: the very ones that an evaluation counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmark.arena.mixture import Mixture, Players
 from benchmark.errors import Misuse
 from benchmark.evaluation.caption import Caption, Ended
 from benchmark.evaluation.matches import EVALUATION_MATCHES
-from benchmark.evaluation.reel import Gif, Mp4, open_reel
+from benchmark.evaluation.reel import Reel, open_reel
 from benchmark.games.game import Game, GameCard, Outcome
 from benchmark.games.render import Painter
 from benchmark.policies.policy import Array, Policy
@@ -24,6 +24,8 @@ from benchmark.seeding import EpisodeSeeds, derive
 
 FRAME_S = {".mp4": 0.03, ".gif": 0.06}
 """About how long a frame stands unless told otherwise, by suffix: a whole number of steps."""
+STILL = ".png"
+"""The suffix of a single picture."""
 SIDES = (64, 4096)
 FPS = (1.0, 100.0)
 SLOW = (0.05, 50.0)
@@ -42,13 +44,22 @@ class FilmSpec(NamedTuple):
     fps: float | None = None
     slow: float = 1.0
     """How much longer than in the game's own time everything takes."""
+    at: int | None = None
+    """Of a picture: before which step of the match it is taken; None: at its end."""
+
+    @property
+    def still(self) -> bool:
+        """Whether a single picture is asked for."""
+        return self.out.suffix.lower() == STILL
 
 
 def check(spec: FilmSpec) -> None:
     """Raise Misuse for a film that cannot be written."""
     suffix = spec.out.suffix.lower()
-    if suffix not in FRAME_S:
-        raise Misuse(f"--out {spec.out}: the suffix says what to write, .mp4 or .gif")
+    if suffix not in (*FRAME_S, STILL):
+        raise Misuse(f"--out {spec.out}: the suffix says what to write, .mp4, .gif or {STILL}")
+    if spec.at is not None and (not spec.still or spec.at < 0):
+        raise Misuse(f"--at is a step of a match, for a picture ({STILL}), got {spec.at}")
     folder = spec.out.parent
     if not folder.is_dir():
         raise Misuse(f"--out {spec.out}: there is no folder {folder}")
@@ -160,8 +171,10 @@ class Shown(NamedTuple):
         ends = [
             f"match {i}: {e.told(card)} ({e.steps} steps)" for i, e in enumerate(self.matches, 1)
         ]
-        size = f"{self.frames / self.fps:.1f} s, {self.bytes / 1000:.0f} kB"
-        return [*ends, f"{out}: {_matches(len(ends))}, {size}"]
+        kb = f"{self.bytes / 1000:.0f} kB"
+        if out.suffix.lower() == STILL:
+            return [*ends, f"{out}: a picture, {kb}"]
+        return [*ends, f"{out}: {_matches(len(ends))}, {self.frames / self.fps:.1f} s, {kb}"]
 
 
 def _matches(count: int) -> str:
@@ -177,19 +190,21 @@ class Film:
         """`game` is a batch of one match; seats as on its card.
 
         Raises:
-            Misuse: the game draws no pictures.
+            Misuse: the game draws no pictures, or a single one is asked of several matches.
             InfrastructureError: the machine cannot draw them.
         """
+        if spec.still and len(seeds) > 1:
+            raise Misuse(f"--episodes {len(seeds)}: a picture ({STILL}) is of one match")
         self._game, self._seats, self._seeds, self._spec = game, seats, seeds, spec
         size = (spec.width, spec.height)
         names = (seats[0].card.name, seats[1].card.name)
         self._caption = Caption(game.card, names, len(seeds), size)
         self._painter: Painter = game.painter(*size)
         step_s = self._painter.step_seconds
-        stride = max(1, round(FRAME_S[spec.out.suffix.lower()] / step_s))
+        stride = max(1, round(FRAME_S.get(spec.out.suffix.lower(), step_s) / step_s))
         self.fps = spec.fps or min(FPS[1], 1.0 / (stride * step_s))
         self._painter.picture()  # the first one takes longer than all others
-        self._frames_per_step = step_s * spec.slow * self.fps
+        self._frames_per_step = 0.0 if spec.still else step_s * spec.slow * self.fps
 
     def close(self) -> None:
         """Give back what drawing needs."""
@@ -207,17 +222,20 @@ class Film:
         frame_s = time.perf_counter() - start + ENCODE_S
         most_s = self.longest * (STEP_S + min(1.0, self._frames_per_step) * frame_s)
         card, spec, (one, other) = self._game.card, self._spec, (p.card.name for p in self._seats)
+        size = f"{spec.width}x{spec.height}"
         return (
             f"{card.title}: {card.seats[0].name} {one}, {card.seats[1].name} {other}; "
-            f"{_matches(len(self._seeds))} of at most {card.max_steps} steps, {spec.width}x"
-            f"{spec.height} at {self.fps:.1f} frames/s; at most about {most_s:.0f} s"
+            f"{_matches(len(self._seeds))} of at most {card.max_steps} steps, "
+            f"{size if spec.still else f'{size} at {self.fps:.1f} frames/s'}; "
+            f"at most about {most_s:.0f} s"
         )
 
     def shoot(self, tick: Tick = lambda done, facts: None) -> Shown:
         """Play, draw, write.
 
         Raises:
-            Misuse: a policy is not made for this game or seat.
+            Misuse: a policy is not made for this game or seat, or a picture was asked for of a
+                step that the match did not come to.
             InfrastructureError: the file cannot be written.
         """
         ends, self._frames = [], 0
@@ -228,24 +246,38 @@ class Film:
                 ends.append(self._shoot_match(match, number, reel, tick))
         return Shown(ends, self._frames, self.fps, self._spec.out.stat().st_size)
 
-    def _shoot_match(self, match: Match, number: int, reel: Mp4 | Gif, tick: Tick) -> Ended:
+    def _shoot_match(self, match: Match, number: int, reel: Reel, tick: Tick) -> Ended:
         step, end = 0, None
         while end is None:
-            count = self._due(step + 1) - self._due(step)
+            count = self._count(step)
             if count:
                 self._add(reel, number, step, None, count)
             end = match.step()
             step += 1
             facts = f"match {number + 1}/{len(self._seeds)}, step {step}"
             tick(number * self._game.card.max_steps + step, facts)
-        self._add(reel, number, step, end, max(1, round(HOLD_S * self.fps)))
+        at = self._spec.at
+        if at is None:
+            self._add(reel, number, step, end, self._held())
+        elif at >= step:
+            raise Misuse(f"--at {at}: the match ended with its step {step}")
         return end
+
+    def _count(self, step: int) -> int:
+        """Frames of the state before a match's step `step`."""
+        if self._spec.still:
+            return int(step == self._spec.at)
+        return self._due(step + 1) - self._due(step)
+
+    def _held(self) -> int:
+        """Frames of a match's last picture."""
+        return 1 if self._spec.still else max(1, round(HOLD_S * self.fps))
 
     def _due(self, step: int) -> int:
         """Frames to show before a match's step `step`."""
         return math.ceil(round(step * self._frames_per_step, 6))
 
-    def _add(self, reel: Mp4 | Gif, number: int, step: int, end: Ended | None, count: int) -> None:
+    def _add(self, reel: Reel, number: int, step: int, end: Ended | None, count: int) -> None:
         image = self._caption.on(self._painter.picture(), number, step, end)
         for _ in range(count):
             reel.add(image)

@@ -1,4 +1,4 @@
-"""Frames into a file: .mp4 by ffmpeg, .gif by Pillow, whole or not at all."""
+"""Frames into a file: .mp4 by ffmpeg, .gif and .png by Pillow, whole or not at all."""
 
 from __future__ import annotations
 
@@ -105,18 +105,41 @@ def _with_swatches(image: Image.Image) -> Image.Image:
     return sample
 
 
-REELS: dict[str, type[Mp4 | Gif]] = {".mp4": Mp4, ".gif": Gif}
+class Png:
+    """A single picture, of few enough colours that a page may carry it."""
+
+    def __init__(self, path: Path, size: tuple[int, int], fps: float):
+        self._path = path
+        self._image: Image.Image | None = None
+
+    def add(self, image: Image.Image) -> None:
+        """Take the picture; there is one."""
+        self._image = image
+
+    def finish(self) -> None:
+        """Write the file, if there is a picture."""
+        if self._image is not None:
+            picture = self._image.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+            picture.save(self._path, format="PNG", optimize=True)
+
+    def drop(self) -> None:
+        """Forget the picture."""
+        self._image = None
+
+
+Reel = Mp4 | Gif | Png
+REELS: dict[str, type[Reel]] = {".mp4": Mp4, ".gif": Gif, ".png": Png}
 
 
 @contextmanager
-def open_reel(out: Path, size: tuple[int, int], fps: float) -> Iterator[Mp4 | Gif]:
+def open_reel(out: Path, size: tuple[int, int], fps: float) -> Iterator[Reel]:
     """Write to a temporary file, moved to its place when it is whole and removed when it is not.
 
     Raises:
         InfrastructureError: the file cannot be written.
     """
     part = out.with_name(f".{out.stem}.{secrets.token_hex(6)}.part")
-    reel: Mp4 | Gif | None = None
+    reel: Reel | None = None
     try:
         reel = REELS[out.suffix.lower()](part, size, fps)
         yield reel

@@ -40,14 +40,19 @@ def save_figure(path: Path, title: str, rows: Sequence[Row], reference: Row) -> 
         raise Misuse("no record of this study yet, so there is nothing to draw")
 
     def draw(left: Axes, right: Axes) -> None:
-        _draw_curves(left, rows)
+        draw_curves(left, rows)
         _draw_differences(right, rows, reference)
 
     write_figure(path, title, draw)
 
 
-def write_figure(path: Path, title: str, draw: Callable[[Axes, Axes], None]) -> None:
-    """Two panels side by side, filled by `draw`, into a file; see `save_figure`."""
+def write_figure(
+    path: Path, title: str, draw: Callable[[Axes, Axes], None], description: str | None = None
+) -> None:
+    """Two panels side by side, filled by `draw`, into a file; see `save_figure`.
+
+    description: what an .svg says of itself to programs.
+    """
     check_drawable(path)
     from matplotlib import rc_context  # noqa: PLC0415 - needs an extra
     from matplotlib.figure import Figure  # noqa: PLC0415
@@ -61,8 +66,9 @@ def write_figure(path: Path, title: str, draw: Callable[[Axes, Axes], None]) -> 
         draw(left, right)
         payload = io.BytesIO()
         kind = path.suffix[1:]
-        figure.savefig(payload, format=kind, dpi=150, metadata={"Date": None} if kind == "svg"
-                       else {"Software": None})  # fmt: skip
+        told = {"Description": description} if description else {}
+        figure.savefig(payload, format=kind, dpi=150, metadata={"Date": None, **told}
+                       if kind == "svg" else {"Software": None})  # fmt: skip
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, payload.getvalue())
@@ -88,7 +94,7 @@ def style(index: int) -> dict[str, Any]:
     }
 
 
-def _draw_curves(axes: Axes, rows: Sequence[Row]) -> None:
+def draw_curves(axes: Axes, rows: Sequence[Row]) -> None:
     """Win rate while training: the mean over seeds, with the seeds' range."""
     for index, row in enumerate(rows):  # a variant keeps its colour while others are to come
         if not row.records:

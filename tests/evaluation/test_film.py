@@ -115,6 +115,33 @@ def test_gif_shows_the_same(tmp_path: Path) -> None:
     assert near(banner(frames[-1]), SEAT_COLOURS[winner]) > 200
 
 
+def test_a_picture_is_a_frame_of_the_film(tmp_path: Path) -> None:
+    """Before the step asked for, or at the end with the outcome; colours but for a palette's."""
+    shot(tmp_path / "match.mp4", fps=1 / STEP_S)
+    frames, _ = decoded(tmp_path / "match.mp4")
+    for name, at, frame in (("some.png", 20, frames[20]), ("end.png", None, frames[-1])):
+        shown = shot(tmp_path / name, at=at)
+        with Image.open(tmp_path / name) as image:
+            picture = np.array(image.convert("RGB"))
+        assert shown.frames == 1
+        assert shown.bytes == (tmp_path / name).stat().st_size < 100_000
+        assert np.abs(picture.astype(int) - frame).mean() < 3
+        other = frames[-1 if at is not None else 20]
+        assert (
+            np.abs(picture.astype(int) - other).mean() > np.abs(picture.astype(int) - frame).mean()
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["end.png", "match.mp4", "some.png"]
+
+
+def test_of_a_step_that_never_came_there_is_no_picture(tmp_path: Path) -> None:
+    """Nor a file."""
+    with pytest.raises(Misuse, match="--at 4000: the match ended with its step"):
+        shot(tmp_path / "match.png", at=4000)
+    with pytest.raises(Misuse, match="of one match"):
+        shot(tmp_path / "match.png", matches=2)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("fps", "slow"), [(10.0, 1.0), (60.0, 1.0), (30.0, 3.0), (25.0, 0.5)])
 def test_time_is_as_asked(tmp_path: Path, fps: float, slow: float) -> None:
     """Whatever the frames per second, a match lasts as long as it did, times `slow`."""
@@ -175,8 +202,8 @@ def test_a_failing_encoder_is_the_machines_failure(
 @pytest.mark.parametrize(
     ("name", "changes", "told"),
     [
-        ("match.avi", {}, r"\.mp4 or \.gif"),
-        ("match", {}, r"\.mp4 or \.gif"),
+        ("match.avi", {}, r"\.mp4, \.gif or \.png"),
+        ("match", {}, r"\.mp4, \.gif or \.png"),
         ("none/match.mp4", {}, "there is no folder"),
         ("folder.mp4", {}, "cannot be written"),
         ("match.mp4", {"width": 0}, "--width is from 64"),

@@ -6,17 +6,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.stats import binomtest, trim_mean
 from scipy.stats.contingency import relative_risk
 
 from benchmark.evaluation.statistics import (
     BOOTSTRAP_DRAWS,
     bootstrap_mean,
+    excess_interval,
     iqm,
     iqm_draws,
     mean_draws,
     rate_ratio,
     stratified_interval,
+    student_interval,
+    student_p,
     wilson,
 )
 
@@ -237,3 +241,31 @@ def test_a_ratio_of_rates_is_that_of_scipy_s_relative_risk() -> None:
 def test_impossible_counts_have_no_ratio(counts: tuple[int, int, int, int]) -> None:
     with pytest.raises(ValueError, match=r"0\.\.trials"):
         rate_ratio(*counts)
+
+
+def test_student_against_scipy() -> None:
+    """Its interval, and its p."""
+    values = [0.3, -0.1, 0.45, 0.2, 0.15]
+    theirs = stats.ttest_1samp(values, 0.0)
+    low, high = theirs.confidence_interval(0.95)
+    assert student_interval(values) == pytest.approx((np.mean(values), low, high), rel=1e-12)
+    assert student_p(values) == pytest.approx(theirs.pvalue, rel=1e-12)
+    assert (student_p([0.0, 0.0]), student_p([1.0, 1.0])) == (1.0, 0.0)
+    for function in (student_interval, student_p):
+        with pytest.raises(ValueError, match="two values"):
+            function([1.0])
+
+
+def test_an_excess_over_a_figure_is_welchs() -> None:
+    """Of a figure from very many values it is Welch's; of a sure one it is Student's."""
+    values = [3.0, 5.0, 4.5, 2.5]
+    rng = np.random.default_rng(1)
+    many = rng.normal(1.0, 50.0, size=2_000_000)
+    error = many.std(ddof=1) / np.sqrt(len(many))
+    theirs = stats.ttest_ind(values, many, equal_var=False).confidence_interval(0.95)
+    found = excess_interval(values, many.mean(), error)
+    assert found == pytest.approx((3.75 - many.mean(), theirs.low, theirs.high), rel=1e-5)
+    mean, low, high = student_interval(values)
+    assert excess_interval(values, 1.0, 0.0) == pytest.approx((mean - 1, low - 1, high - 1))
+    wide = excess_interval([2.0, 2.0], 1.0, 1.0)
+    assert wide == pytest.approx((1.0, 1 - 1.959964, 1 + 1.959964), rel=1e-6)

@@ -1,0 +1,184 @@
+"""`bench findings`: docs/findings.md and the board's head in the README, from records."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.commands.common import console
+from benchmark.errors import CheckFailed, Misuse
+from benchmark.games.game import GameCard, Tier
+from benchmark.leaderboard import board
+from benchmark.leaderboard.findings import make
+from benchmark.leaderboard.findings.material import Material, Place
+from benchmark.leaderboard.findings.page import between, excerpt, fill
+from benchmark.leaderboard.study import Row
+from benchmark.records.cell import MethodRef
+from benchmark.records.record import Record
+from benchmark.records.votes import latest, one_vote
+from benchmark.registry import game as game_class
+from benchmark.runs.spec import plan_attack, plan_defense
+from benchmark.runs.study import Scope, rows_of, study_of
+from benchmark.settings import resolve
+
+HEAD = ["attack", "rank", "score (95 %)", "worst victim", "lift", "AUC", "to 50 %", "runs"]
+"""Of the ranked table of Pong, what the README shows."""
+HEAD_ROWS = 6
+FIDELITY = Path("docs/fidelity.md")
+"""The page that says how the published players do in either physics: in no record."""
+
+
+def findings(
+    results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("docs/findings.md"),
+    template: Annotated[Path, typer.Option(help="Its sentences.")] = Path(
+        "docs/findings.template.md"
+    ),
+    figures: Annotated[Path, typer.Option(help="Folder of its figures.")] = Path("docs/findings"),
+    readme: Annotated[Path, typer.Option(help="Where the board's head stands.")] = Path(
+        "README.md"
+    ),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if not current.")] = (
+        False
+    ),
+    names: Annotated[
+        bool, typer.Option("--names", help="List what the template may name, and write nothing.")
+    ] = False,
+) -> None:
+    """Render docs/findings.md, its figures and the README's head of the board from records.
+
+    Sentences are the template's; every number comes from the records. Where a sentence rests on
+    what they no longer say, nothing is written and the sentence is named.
+    """
+    found, problems = board.read_results(results)
+    if problems:
+        raise CheckFailed("; ".join(problems))
+    given = material(found, out, results / "published.toml")
+    made = make.findings(given)
+    if names:
+        for kind in (made.facts, made.claims):
+            for name, text in kind.items():
+                console.print(f"{name}: {text}", markup=False, highlight=False, soft_wrap=True)
+        return
+    pages = {
+        out: fill(_read(template), made),
+        readme: between(_read(readme), "board", _head(given)),
+    }
+    if check:
+        stale = [str(path) for path, text in pages.items() if _read(path) != text]
+        stale += _old_figures(figures, given)
+        if stale:
+            raise CheckFailed(f"not what {results} renders to: {', '.join(stale)}; `make findings`")
+        console.print(f"{out}, {readme}: {len(found)} records, current", markup=False)
+        return
+    board.make_folder(figures)
+    for path, text in pages.items():
+        board.write(text, path)
+    drawn = {figures / f"{name}.svg": one for name, one in make.pictures(given).items()}
+    for path, picture in drawn.items():
+        picture.save(path)
+    for path in (*pages, *drawn):
+        console.print(f"wrote {path}", markup=False)
+
+
+def material(found: Mapping[Path, Record], out: Path, published: Path) -> Material:
+    """What the page is rendered from; its links are relative to where it lies."""
+    links = {
+        record.id: os.path.relpath(path, out.parent).replace(os.sep, "/")
+        for path, record in found.items()
+    }
+    records = one_vote(latest(found.values()))
+    return Material(
+        records=records,
+        links=links,
+        attacks=_studies(records, "attacks", [(make.RUNNER.game, "lite"), (make.PONG, "full")]),
+        mixtures=_studies(records, "mixture", [(make.PONG, "lite")], against="ours"),
+        published=tomllib.loads(_read(published)) | {"fidelity": _fidelity(FIDELITY)},
+    )
+
+
+def _studies(
+    records: Sequence[Record],
+    name: str,
+    where: Sequence[tuple[str, Tier]],
+    against: str | None = None,
+) -> dict[Place, list[Row]]:
+    """A study's rows on every victim of these games and tiers that has records of it."""
+    made = {}
+    for game, tier in where:
+        card = _card(game)
+        study = study_of(name, card)
+        plan = plan_attack if study.of == "attacks" else plan_defense
+        methods = [plan(one.method, card, dict(one.settings)).method for one in study.variants]
+        attack = None if against is None else plan_attack(against, card, {}).method
+        for victim in _victims(records, game, tier):
+            found = rows_of(records, methods, _scope(card, victim, tier, attack))
+            rows = [Row(one.label, its) for one, its in zip(study.variants, found, strict=True)]
+            if sum(bool(row.records) for row in rows) > 1:
+                made[Place(game, victim)] = rows
+    return made
+
+
+def _victims(records: Sequence[Record], game: str, tier: str) -> list[str]:
+    cells = [record.cell for record in records]
+    return sorted(
+        {c.victim.name for c in cells if (c.game, c.tier) == (game, tier) and c.victim_ranked}
+    )
+
+
+def _scope(card: GameCard, victim: str, tier: Tier, attack: MethodRef | None) -> Scope:
+    return Scope(
+        card.id, dict(card.options), victim, tier, card.budgets[tier], seeds=None, attack=attack
+    )
+
+
+def _card(game: str) -> GameCard:
+    kind = game_class(game)
+    return kind.describe(resolve(kind.Options, {}, {}, f"game '{game}'"))
+
+
+def _head(given: Material) -> str:
+    """The first rows of the ranked table of Pong."""
+    table = make.scores(given)
+    if table is None:
+        raise CheckFailed(f"the records have no table of {make.PONG}, tier full, for the README")
+    return excerpt(table, HEAD, HEAD_ROWS)
+
+
+def _fidelity(page: Path) -> dict[str, str]:
+    """What the regular blocker wins in either physics, as `make fidelity` measured it.
+
+    change: in points, from the ranked to the original physics; error: its standard error.
+    """
+    players, count = ("zoo-blocker-v1", "zoo-runner-v1"), 1000
+    for line in _read(page).splitlines():
+        cells = [cell.strip(" `") for cell in line.split("|")]
+        if tuple(cells[2:5]) == (*players, str(count)):
+            ranked, original = (cell.partition(" / ")[0] for cell in cells[5:7])
+            here, there = (float(text.split()[0]) for text in (ranked, original))
+            error = sqrt((here * (100 - here) + there * (100 - there)) / count)
+            return {"ranked": ranked, "original": original,
+                    "change": f"{there - here:+.1f}", "error": f"{error:.1f}"}  # fmt: skip
+    raise CheckFailed(f"{page}: no row of {' against '.join(players)}, {count} matches")
+
+
+def _old_figures(folder: Path, given: Material) -> list[str]:
+    """Figures that are missing or were drawn from other records."""
+    return [
+        str(path)
+        for name, picture in make.pictures(given).items()
+        if not (path := folder / f"{name}.svg").is_file() or picture.source not in _read(path)
+    ]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Misuse(f"{path}: cannot be read ({error.strerror})") from error

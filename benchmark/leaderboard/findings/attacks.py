@@ -1,0 +1,245 @@
+"""Findings about attacks on undefended victims: how fast, how far, by which settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from statistics import median, stdev
+
+from benchmark.evaluation.curves import rate_between, steps_to
+from benchmark.evaluation.statistics import student_p
+from benchmark.leaderboard import scoring
+from benchmark.leaderboard.findings.material import (
+    ABOVE,
+    NONE,
+    OPEN,
+    Findings,
+    Material,
+    Place,
+    chance,
+    difference,
+    points,
+    settled,
+    spread,
+    verdict,
+)
+from benchmark.leaderboard.study import Row, area, differences
+from benchmark.leaderboard.table import Table, linked, runs_text, steps, with_links
+from benchmark.records.record import Record, Role
+
+USUAL_SEEDS = 5
+"""Of a comparison on Pong; where there are others, their number stands beside it."""
+EARLY, LATE = 1_500_000, 3_500_000
+"""Steps from which on it is looked at how much the baseline wins in training."""
+VARIANT = "-axis-bug"
+"""What the name of a replication variant ends in, after the victim's that it is a variant of."""
+
+
+def study(material: Material, place: Place, reference: str) -> Findings:
+    """One place's study of attacks: a row a variant, with its differences to the reference."""
+    made, base = Findings(), Row(reference, _row(material, place, reference))
+    table = Table(
+        place.game,
+        ["attack", "seeds", "won at the end", "sd", "AUC", f"AUC - {reference}", "p", "to half",
+         "won, other physics"],
+        words=1,
+    )  # fmt: skip
+    gains = {row.label: points(differences(row, base, area)) for row in material.attacks[place]}
+    gains[reference] = []
+    compared = sum(len(gain) > 1 for gain in gains.values())
+    for row in material.attacks[place]:
+        gain, key = gains[row.label], f"{place.game}/{place.victim}/{row.label}"
+        facts = {
+            "seeds": str(len(row.records)),
+            "wins": spread(points([scoring.win_rate(r) for r in row.records])),
+            "sd": _deviation(row.records),
+            "auc": spread(points([area(r) for r in row.records])),
+            "gain": difference(gain),
+            "p": chance(gain),
+            "half": _half(row.records),
+            "replay": spread(points(rates(row.records, "replay"))),
+        }
+        if row.records:
+            cells = [row.label, *facts.values()]
+            table.rows.append(linked(cells, row.records, dict(material.links)))
+        facts |= {
+            "paired": str(len(gain)),
+            "p, adjusted": chance(gain, compared),
+            "range": spread(gain),
+            "end": difference(points(differences(row, base, scoring.win_rate))),
+        }
+        made.facts |= {f"{key}/{name}": text for name, text in facts.items()}
+        made.claims[f"{key}/gain"] = verdict(gain)
+        made.facts[f"{key}/adjusted"] = settled(gain, compared)
+        made.claims[f"{key}/sd"] = _against(row.records, base.records)
+    made.facts[f"{place.game}/{place.victim}/comparisons"] = str(compared)
+    made.tables[f"{place.game}/{place.victim}"] = with_links(table, dict(material.links))
+    return made
+
+
+def over_victims(material: Material, game: str, reference: str) -> Findings:
+    """Differences of AUC to a reference, victim by victim, of one game."""
+    made = Findings()
+    places = [p for p in material.attacks if p.game == game and _row(material, p, reference)]
+    labels = [
+        label
+        for label in _labels(material, places)
+        if label != reference and any(_row(material, place, label) for place in places)
+    ]
+    table = Table(f"{game} against {reference}", ["victim", *labels], words=1)
+    above: dict[str, int] = dict.fromkeys(labels, 0)
+    compared: list[list[float]] = []
+    for place in places:
+        base, texts = Row(reference, _row(material, place, reference)), []
+        for label in labels:
+            gain = points(differences(Row(label, _row(material, place, label)), base, area))
+            above[label] += verdict(gain) == ABOVE
+            if len(gain) > 1:
+                compared.append(gain)
+            text = difference(gain)
+            made.facts[f"{game}/{place.victim}/{label} - {reference}"] = text
+            made.claims[f"{game}/{place.victim}/{label} - {reference}"] = verdict(gain)
+            few = len(gain) not in (0, 1, USUAL_SEEDS)
+            texts.append(f"{text} [{len(gain)}]" if few else text)
+        table.rows.append([place.victim, *texts])
+    made.tables[f"{game} - {reference}"] = table
+    made.facts[f"{game}/victims"] = str(len(places))
+    made.facts |= _comparisons(f"{game} - {reference}", compared)
+    made.claims[f"{game} - {reference}"] = (
+        "open throughout" if all(verdict(gain) == OPEN for gain in compared) else "settled in part"
+    )
+    for label, count in above.items():
+        made.facts[f"{game}/above/{label} - {reference}"] = str(count)
+    return made
+
+
+def _comparisons(key: str, compared: Sequence[Sequence[float]]) -> dict[str, str]:
+    """How many comparisons there are, how many are settled, and what of it is left of chance."""
+    settled = [gain for gain in compared if verdict(gain) != OPEN]
+    least = min(compared, key=student_p, default=())
+    return {
+        f"{key}/comparisons": str(len(compared)),
+        f"{key}/settled": str(len(settled)),
+        f"{key}/least p": chance(least),
+        f"{key}/least p, adjusted": chance(least, len(compared)),
+    }
+
+
+def _labels(material: Material, places: Sequence[Place]) -> list[str]:
+    """The variants of these places' studies, in the order of the study."""
+    return list(dict.fromkeys(row.label for p in places for row in material.attacks[p]))
+
+
+def _row(material: Material, place: Place, label: str) -> Sequence[Record]:
+    """A variant's records in one place's study; none where it has no such variant."""
+    return next((row.records for row in material.attacks[place] if row.label == label), [])
+
+
+def settings(material: Material, place: Place) -> Findings:
+    """The baseline by its settings and budgets, and when it won how much while training."""
+    made = Findings()
+    table = Table(
+        "The baseline's settings",
+        ["setting", "value loss x", "runs", "in training, 1.5 to 2 M", "3.5 to 4 M",
+         "won at the end", "won, other physics"],
+        words=1,
+    )  # fmt: skip
+    baselines = [r for r in undefended(material, place) if r.cell.attack.name == "baseline"]
+    for cells in scoring.rows(baselines):
+        config, budget = cells[0].cell.attack.config, cells[0].cell.budget_steps
+        preset, weight = str(config["preset"]), str(config["value_weight"])
+        wins = spread(points([scoring.win_rate(r) for r in cells]))
+        row = [
+            preset, weight, runs_text(cells, budget),
+            *(spread(points(_in_training(cells, start))) for start in (EARLY, LATE)),
+            wins, spread(points(rates(cells, "replay"))),
+        ]  # fmt: skip
+        table.rows.append(linked(row, cells, dict(material.links)))
+        made.facts[f"setting/{preset}/{weight}/{steps(budget)}/wins"] = wins
+    table.rows.sort(key=lambda row: row[:3])
+    made.tables["settings"] = with_links(table, dict(material.links))
+    made.claims["settings/published"] = _slower(baselines)
+    return made
+
+
+def _slower(baselines: Sequence[Record]) -> str:
+    """Whether every training of the published setting is behind every one of the tuned."""
+    late, early = (
+        _in_training([r for r in baselines if r.cell.attack.config["preset"] == preset], EARLY)
+        for preset in ("published", "tuned")
+    )
+    if not late or not early:
+        return NONE
+    return "slower throughout" if max(late) < min(early) else "not slower throughout"
+
+
+def _in_training(cells: Sequence[Record], start: int) -> list[float]:
+    """The share of each one's training matches won in the half million steps after `start`."""
+    found = [rate_between(r.curves["attack"], start, start + 500_000) for r in cells]
+    return [rate for rate in found if rate is not None]
+
+
+def broken(material: Material, game: str) -> Findings:
+    """The replication variants of victims, beside the victims that they are variants of."""
+    made = Findings()
+    table = Table("The broken victim", ["victim", "attack", "runs", "won at the end"], words=2)
+    variants = [r.cell for r in material.records if not r.cell.victim_ranked]
+    wanted = {
+        (name, cell.attack.label, cell.tier, cell.budget_steps)
+        for cell in variants
+        for name in (cell.victim.name, cell.victim.name.removesuffix(VARIANT))
+    }
+    for cells in scoring.rows(
+        r
+        for r in material.records
+        if r.cell.game == game
+        and r.cell.defense is None
+        and (r.cell.victim.name, r.cell.attack.label, r.cell.tier, r.cell.budget_steps) in wanted
+    ):
+        cell = cells[0].cell
+        wins = spread(points([scoring.win_rate(r) for r in cells]))
+        row = [cell.victim.name, cell.attack.label, runs_text(cells, cell.budget_steps), wins]
+        table.rows.append(linked(row, cells, dict(material.links)))
+        made.facts[f"broken/{cell.victim.name}/{cell.attack.label}/wins"] = wins
+    made.tables["broken"] = with_links(table, dict(material.links))
+    return made
+
+
+def undefended(material: Material, place: Place) -> list[Record]:
+    """The records of attacks on a place's victim as it is, whatever their tier."""
+    return [
+        record
+        for record in material.records
+        if record.cell.defense is None
+        and (record.cell.game, record.cell.victim.name) == place
+        and record.cell.track == "black-box"
+    ]
+
+
+def rates(records: Sequence[Record], role: Role) -> list[float]:
+    """The adversary's win rate in matches of a role, of each record that has some."""
+    tallies = [scoring.pooled([record], role) for record in records]
+    return [tally.win_rate for tally in tallies if tally.episodes]
+
+
+def _deviation(records: Sequence[Record]) -> str:
+    """The standard deviation over seeds of the final win rate, in points."""
+    won = points([scoring.win_rate(record) for record in records])
+    return f"{stdev(won):.1f}" if len(won) > 1 else "-"
+
+
+def _against(mine: Sequence[Record], theirs: Sequence[Record]) -> str:
+    """Whether final win rates spread more over seeds than the reference's."""
+    if min(len(mine), len(theirs)) < 2:
+        return NONE
+    one, other = (stdev(scoring.win_rate(record) for record in cells) for cells in (mine, theirs))
+    return "more than the reference" if one > other else "no more than the reference"
+
+
+def _half(records: Sequence[Record]) -> str:
+    """The median over seeds of the steps to half of the training matches."""
+    times = [steps_to(record.curves["attack"], scoring.EXPLOITED) for record in records]
+    if not times:
+        return "-"
+    middle = median(inf if time is None else float(time) for time in times)
+    return "never" if middle == inf else steps(int(middle))

@@ -1,0 +1,177 @@
+"""Findings about defenses: what holds against whom, what it costs, how fast it falls again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from math import inf
+from statistics import median_high
+
+from benchmark.leaderboard import scoring
+from benchmark.leaderboard.defense_study import known
+from benchmark.leaderboard.findings.material import Findings, Material, Place, spread
+from benchmark.leaderboard.flags import fresh_fell_short
+from benchmark.leaderboard.judged import exploit_text
+from benchmark.leaderboard.table import Table, clean_text, linked, runs_text, with_links
+from benchmark.leaderboard.tables import tables
+from benchmark.records.record import Record
+
+FALLEN = 0.5
+"""Of the matches against a fresh adversary: a victim that holds fewer has fallen."""
+
+CHANCE = 0.5
+"""The AUROC of a detector that tells nothing."""
+
+
+def hardened(material: Material, game: str, tier: str) -> Findings:
+    """Hardened victims of one game and tier against stored, held-out and fresh adversaries."""
+    key, made = f"{game}/{tier}", Findings()
+    table = Table(
+        f"Hardened victims of {game}, tier {tier}",
+        ["victim", "attack", "defense", "runs", "held before", "stored", "held-out", "fresh",
+         "clean, after / before", "to fall again"],
+        words=3,
+    )  # fmt: skip
+    found = [r for r in material.records if (r.cell.game, r.cell.tier) == (game, tier)]
+    cells = [r for r in found if r.cell.defense is not None and not r.detections and not r.failure]
+    fresh: list[float] = []
+    again: list[float] = []
+    stored: dict[str, list[float]] = defaultdict(list)
+    for row in scoring.rows(cells):
+        cell = row[0].cell
+        parts = [scoring.defense_parts(record) for record in row]
+        fresh += known(parts, lambda part: part.fresh)
+        again += [r for record in row if (r := scoring.exploit_ratio(record)) is not None]
+        facts = {
+            "runs": runs_text(row, cell.budget_steps),
+            "before": spread(_before(found, row), 2),
+            "stored": spread(known(parts, lambda part: part.stored), 2),
+            "held-out": spread(known(parts, lambda part: part.held_out), 2),
+            "fresh": spread(known(parts, lambda part: part.fresh), 2),
+            "clean": clean_text(row),
+            "again": exploit_text(row),
+        }
+        assert cell.defense is not None
+        names = [cell.victim.name, cell.attack.label, cell.defense.label]
+        made.claims[f"{key}/{'/'.join(names)}/search"] = (
+            "fell short" if fresh_fell_short(row) else "as good as the stored"
+        )
+        stored[cell.defense.label] += known(parts, lambda part: part.stored)
+        made.facts |= {f"{key}/{'/'.join(names)}/{name}": text for name, text in facts.items()}
+        table.rows.append(linked([*names, *facts.values()], row, dict(material.links)))
+    table.rows.sort(key=lambda row: row[:2])
+    made.tables[f"hardened/{key}"] = with_links(table, dict(material.links))
+    for name, shares in stored.items():
+        holds = min(shares, default=0) > FALLEN
+        made.claims[f"{key}/{name}/stored"] = "holds" if holds else "does not hold throughout"
+    made.facts[f"{key}/trainings"] = str(len(fresh))
+    made.facts[f"{key}/fresh"] = spread(fresh, 2)
+    made.facts[f"{key}/again"] = _ratios(again)
+    made.claims[f"{key}/hardened"] = (
+        "not run" if not fresh else "all fall" if max(fresh) < FALLEN else "some stand"
+    )
+    return made
+
+
+def _ratios(found: Sequence[float]) -> str:
+    """The median and the range of how much longer falling again took."""
+    if not found:
+        return "-"
+    told = [median_high(found), min(found), max(found)]
+    middle, least, most = ("never" if ratio == inf else f"{ratio:.2f}" for ratio in told)
+    return f"{middle} ({least} to {most})"
+
+
+def _before(found: Sequence[Record], row: Sequence[Record]) -> list[float]:
+    """What the victim held before, against the very adversaries that it was hardened against."""
+    trained = {record.artifacts.get("attack") for record in row}
+    return [
+        1 - scoring.win_rate(record)
+        for record in found
+        if record.cell.defense is None
+        and record.failure is None
+        and record.artifacts.get("attack") in trained
+    ]
+
+
+def mixing(material: Material) -> Findings:
+    """By the share of adversarial episodes: what is held, and what is kept of regular play."""
+    made, places = Findings(), list(material.mixtures)
+    columns = [
+        f"{place.victim}: {what}"
+        for place in places
+        for what in ("fresh", "held-out", "clean, after / before")
+    ]
+    table = Table("Mixing", ["share of adversarial episodes", *columns, "seeds"], words=1)
+    for at, first in enumerate(material.mixtures[places[0]] if places else []):
+        rows = [material.mixtures[place][at].records for place in places]
+        if not any(rows):
+            continue
+        texts = [text for place, cells in zip(places, rows, strict=True)
+                 for text in _mixed(made, place, first.label, cells)]  # fmt: skip
+        counts = dict.fromkeys(str(len(cells)) for cells in rows)
+        behind = [record for cells in rows for record in cells]
+        table.rows.append(
+            linked([first.label, *texts, ", ".join(counts)], behind, dict(material.links))
+        )
+    made.tables["mixing"] = with_links(table, dict(material.links))
+    made.claims["mixing/clean play is lost at"] = ", ".join(_losing(material)) or "none"
+    return made
+
+
+def _losing(material: Material) -> list[str]:
+    """The shares after which regular play is worse than before, by its interval, on some victim."""
+    found = [
+        row.label
+        for rows in material.mixtures.values()
+        for row in rows
+        if row.records and (change := scoring.clean_change(row.records)) and change[2] < 1
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _mixed(made: Findings, place: Place, label: str, cells: Sequence[Record]) -> list[str]:
+    parts = [scoring.defense_parts(record) for record in cells]
+    facts = {
+        "fresh": spread(known(parts, lambda part: part.fresh), 2),
+        "held-out": spread(known(parts, lambda part: part.held_out), 2),
+        "clean": clean_text(cells) if cells else "-",
+    }
+    key = f"mixing/{place.victim}/{label}"
+    made.facts |= {f"{key}/{name}": text for name, text in facts.items()}
+    return list(facts.values())
+
+
+def _side(aurocs: Sequence[float]) -> str:
+    """On which side of chance all of them lie."""
+    if min(aurocs) > CHANCE:
+        return "above chance"
+    return "below chance" if max(aurocs) < CHANCE else "on both sides of chance"
+
+
+def detection(material: Material) -> Findings:
+    """The board's tables of detectors, one under the other."""
+    made, whole = Findings(), None
+    told: dict[str, list[float]] = defaultdict(list)
+    for table in tables(material.records, dict(material.links)):
+        if not table.title.startswith("Detection on "):
+            continue
+        whole = whole or Table("Detection", ["game", *table.columns], table.words + 1)
+        game = table.place[0]
+        for row in table.rows:
+            whole.rows.append([game, *row])
+            key = "/".join(("detection", game, *row[:3]))
+            for name, text in (("stored", row[3]), ("stranger", row[7])):
+                if text != "-":
+                    told[f"detection/{game}/{row[0]}/{name}"].append(float(text.split()[0]))
+            made.facts |= {
+                f"{key}/{name}": text
+                for name, text in zip(
+                    ("stored", "alarms", "held-out", "alarms, held-out", "stranger"),
+                    row[3:8], strict=True,
+                )
+            }  # fmt: skip
+    for name, values in told.items():
+        made.claims[name] = _side(values)
+    made.tables["detection"] = whole or Table("Detection", ["game"], 1)
+    return made

@@ -1,0 +1,81 @@
+"""All findings of a set of records: which tables, facts and claims the page may use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmark.leaderboard.findings import attacks, conditions, defenses
+from benchmark.leaderboard.findings.figures import Picture, of_attacks, of_defenses, of_victims
+from benchmark.leaderboard.findings.material import Findings, Material, Place
+from benchmark.leaderboard.ranked import UNRANKED
+from benchmark.leaderboard.table import Table
+from benchmark.leaderboard.tables import tables
+
+RUNNER = Place("you-shall-not-pass-v1", "zoo-runner-v1")
+PONG = "pong-v1"
+PLAIN, CONTROL = "baseline", "dense"
+"""What attacks are compared with: plain PPO, and the game's own reward paid in the same way."""
+
+
+def findings(given: Material) -> Findings:
+    """Everything, by name."""
+    made = Findings()
+    for part in (
+        attacks.study(given, RUNNER, PLAIN),
+        *(attacks.over_victims(given, PONG, reference) for reference in (PLAIN, CONTROL)),
+        attacks.settings(given, RUNNER),
+        attacks.broken(given, PONG),
+        conditions.replay(given, RUNNER),
+        conditions.transfer(given, PONG, "full"),
+        defenses.hardened(given, PONG, "full"),
+        defenses.hardened(given, PONG, "lite"),
+        defenses.hardened(given, RUNNER.game, "lite"),
+        defenses.mixing(given),
+        defenses.detection(given),
+    ):
+        made.add(part)
+    made.facts |= _published(given.published) | _scores(given)
+    made.facts["records"] = str(len(given.records))
+    made.facts["levels"] = ", ".join(sorted({str(record.level) for record in given.records}))
+    made.claims["levels"] = made.facts["levels"]
+    return made
+
+
+def scores(given: Material) -> Table | None:
+    """The board's table of ranked attacks on Pong; None where there is none."""
+    title = f"Scores on {PONG}, tier full"
+    return next((t for t in tables(given.records) if t.title == title), None)
+
+
+def _scores(given: Material) -> dict[str, str]:
+    """How close together the ranked attacks are."""
+    table = scores(given)
+    ranked = [row for row in table.rows if row[1] != UNRANKED] if table else []
+    if not ranked:
+        return {}
+    values = [float(row[2].split()[0]) for row in ranked]
+    return {
+        "ranked/attacks": str(len(ranked)),
+        "ranked/first": str(sum(row[1] == "1" for row in ranked)),
+        "ranked/least": f"{min(values):.1f}",
+        "ranked/most": f"{max(values):.1f}",
+    }
+
+
+def _published(figures: Any) -> dict[str, str]:
+    """Published figures as facts: 'published/attack/final'."""
+    return {
+        f"published/{name}/{key}": str(value)
+        for name, table in figures.items()
+        for key, value in table.items()
+        if not isinstance(value, list)
+    }
+
+
+def pictures(given: Material) -> dict[str, Picture]:
+    """The page's figures by name."""
+    return {
+        "attacks": of_attacks(given, RUNNER, PLAIN),
+        "victims": of_victims(given, PONG, (PLAIN, CONTROL)),
+        "defenses": of_defenses(given, PONG, "full"),
+    }

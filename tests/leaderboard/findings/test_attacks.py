@@ -1,0 +1,115 @@
+"""Findings about attacks, from hand-made records."""
+
+from __future__ import annotations
+
+from benchmark.leaderboard.findings import attacks
+from benchmark.leaderboard.findings.material import Place
+from benchmark.leaderboard.study import Row
+from benchmark.learning.progress import CurvePoint
+from benchmark.records.record import Record
+from tests.factories import tally
+from tests.leaderboard.findings.conftest import PLACE, given, trained
+
+PLAIN = Row("baseline", [trained(100, s, 40, attack="baseline") for s in (0, 1, 2)])
+AHEAD = Row("drift", [trained(110, s, 50 + s, attack="drift") for s in (0, 1, 2, 3)])
+ALIKE = Row("ours", [trained(100 + 9 * s, s, 40 + (-1) ** s, attack="ours") for s in (0, 1)])
+TO_COME = Row("curious", [])
+
+
+def test_a_study_tells_differences_of_paired_seeds() -> None:
+    """drift's fourth seed has no partner; its gains are 10, 11 and 12."""
+    made = attacks.study(given([PLAIN, AHEAD, ALIKE, TO_COME]), PLACE, "baseline")
+    key = "pong-v1/house/drift"
+    assert made.facts[f"{key}/gain"] == "+11.0 (+8.5 to +13.5)"
+    assert (made.facts[f"{key}/seeds"], made.facts[f"{key}/paired"]) == ("4", "3")
+    assert made.facts["pong-v1/house/comparisons"] == "2"
+    assert made.claims[f"{key}/gain"] == "above"
+    assert made.claims["pong-v1/house/ours/gain"] == "open"
+    assert made.claims["pong-v1/house/curious/gain"] == "not run"
+    rows = made.tables["pong-v1/house"].rows
+    assert [row[0] for row in rows] == ["baseline", "drift", "ours"]
+    assert rows[1][-1].count("](../results/") == 4
+
+
+def test_what_many_comparisons_leave_of_it_is_told() -> None:
+    """drift's p is .003; of two comparisons it is still under .05. ours spreads more at the end."""
+    made = attacks.study(given([PLAIN, AHEAD, ALIKE]), PLACE, "baseline")
+    assert made.facts["pong-v1/house/drift/adjusted"] == "settled"
+    assert made.facts["pong-v1/house/ours/adjusted"] == "open"
+    assert made.claims["pong-v1/house/ours/sd"] == "more than the reference"
+    assert made.claims["pong-v1/house/drift/sd"] == "no more than the reference"
+
+
+def test_over_victims_every_comparison_is_counted() -> None:
+    made = attacks.over_victims(given([PLAIN, AHEAD, ALIKE]), "pong-v1", "baseline")
+    assert made.tables["pong-v1 - baseline"].columns == ["victim", "drift", "ours"]
+    ((victim, drift, ours),) = made.tables["pong-v1 - baseline"].rows
+    assert (victim, drift) == ("house", "+11.0 (+8.5 to +13.5) [3]")
+    assert ours.endswith("[2]")
+    assert made.facts["pong-v1 - baseline/comparisons"] == "2"
+    assert made.facts["pong-v1 - baseline/settled"] == "1"
+    assert made.facts["pong-v1/above/drift - baseline"] == "1"
+    assert made.claims["pong-v1 - baseline"] == "settled in part"
+    alone = attacks.over_victims(given([PLAIN, ALIKE]), "pong-v1", "baseline")
+    assert alone.claims["pong-v1 - baseline"] == "open throughout"
+
+
+def test_settings_of_the_baseline_are_told_apart() -> None:
+    def cell(seed: int, weight: float) -> object:
+        made = trained(100, seed, 40, attack="baseline")
+        config = {"preset": "published", "value_weight": weight}
+        method = made.cell.attack.model_copy(update={"config": config})
+        return made.model_copy(update={"cell": made.cell.model_copy(update={"attack": method})})
+
+    records = [cell(0, 0.5), cell(1, 0.5), cell(2, 0.25)]
+    made = attacks.settings(given(records=records), PLACE)  # type: ignore[arg-type]
+    assert [row[:3] for row in made.tables["settings"].rows] == [
+        ["published", "0.25", "1 x 1 k"],
+        ["published", "0.5", "2 x 1 k"],
+    ]
+    assert made.facts["setting/published/0.25/1 k/wins"] == "50.0 (1 seed)"
+
+
+def test_one_quick_training_of_the_published_setting_ends_the_claim() -> None:
+    """By what it won between 1.5 and 2 M steps."""
+
+    def cell(seed: int, preset: str, won: int) -> Record:
+        made = trained(100, seed, 40, attack="baseline", budget_steps=2_000_000)
+        config = {"preset": preset, "value_weight": 0.5}
+        method = made.cell.attack.model_copy(update={"config": config})
+        curve = [CurvePoint(steps=1_750_000, tally=tally(won, 200))]
+        cell = made.cell.model_copy(update={"attack": method})
+        return made.model_copy(update={"cell": cell, "curves": {"attack": curve}})
+
+    def told(*records: Record) -> str:
+        return attacks.settings(given(records=records), PLACE).claims["settings/published"]
+
+    tuned, late = [cell(0, "tuned", 50), cell(1, "tuned", 60)], cell(0, "published", 20)
+    assert told(*tuned, late) == "slower throughout"
+    assert told(*tuned, late, cell(1, "published", 55)) == "not slower throughout"
+    assert told(*tuned) == "not run"
+
+
+def test_a_variant_stands_beside_the_victim_that_it_is_of() -> None:
+    """And not beside other victims, other attacks or other budgets."""
+    made = attacks.broken(
+        given(
+            records=[
+                trained(190, 0, 40, victim="may1-axis-bug", victim_ranked=False),
+                trained(100, 0, 40, victim="may1"),
+                trained(110, 1, 40, victim="may1", budget_steps=2000),
+                trained(120, 2, 40, victim="may1", attack="other"),
+                trained(130, 3, 40, victim="house"),
+            ]
+        ),
+        "pong-v1",
+    )
+    told = {row[0]: row[3] for row in made.tables["broken"].rows}
+    assert told == {"may1": "50.0 (1 seed)", "may1-axis-bug": "95.0 (1 seed)"}
+    assert attacks.broken(given(), "pong-v1").tables["broken"].rows == []
+
+
+def test_a_place_without_the_reference_is_left_out() -> None:
+    made = attacks.over_victims(given([AHEAD], place=Place("pong-v1", "x")), "pong-v1", "baseline")
+    assert made.tables["pong-v1 - baseline"].rows == []
+    assert made.facts["pong-v1/victims"] == "0"

@@ -1,0 +1,73 @@
+"""docs/findings.md and the README's head of the board are what the committed records render to."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli import bench, refused
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/findings.md"
+KEPT = ("results", "docs", "README.md")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what the page is rendered from, to be spoilt."""
+    for name in KEPT:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_committed_pages_are_current(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run `make findings` and commit, where this fails; it says what must be read again."""
+    monkeypatch.chdir(ROOT)
+    done = bench("findings", "--check")
+    assert done.code == 0, done.err
+
+
+def test_what_was_changed_by_hand_is_found(checkout: Path) -> None:
+    """A number of the page, one of the README, a figure of other records; and it is mended."""
+    page, readme, figure = PAGE.name, checkout / "README.md", checkout / "docs/findings/attacks.svg"
+    kept = {path: path.read_bytes() for path in (checkout / "docs" / page, readme)}
+    for path, text in kept.items():
+        path.write_bytes(re.sub(rb"\d\d\.\d", b"00.0", text, count=1))
+    figure.write_text(re.sub(r"\d+ records, \w+", "1 records, 0", figure.read_text()))
+    assert all(path.read_bytes() != text for path, text in kept.items())
+    refused(bench("findings", "--check"), page, "README.md", "attacks.svg", code=1)
+    assert bench("findings").code == 0
+    assert all(path.read_bytes() == text for path, text in kept.items())
+
+
+def test_without_records_that_a_sentence_rests_on_nothing_is_written(checkout: Path) -> None:
+    """A verdict that is no longer given is named, and the page stays."""
+    before = PAGE.read_bytes()
+    for path in (checkout / "results/pong-v1").glob("*.json"):
+        if '"defense":{' in path.read_text() or '"defense": {' in path.read_text():
+            path.unlink()
+    refused(bench("findings"), "'pong-v1/full/hardened' is not run by the records", code=1)
+    assert (checkout / "docs/findings.md").read_bytes() == before
+
+
+def test_links_of_the_page_lead_somewhere() -> None:
+    """Records, pages, figures; and the headings that its summary points to."""
+    text = PAGE.read_text(encoding="utf-8")
+    headings = {
+        re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-")
+        for line in text.splitlines()
+        if line.startswith("#")
+    }
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert len(targets) > 50
+    for target in targets:
+        path, _, anchor = target.partition("#")
+        if path:
+            assert (PAGE.parent / path).exists(), target
+        elif anchor:
+            assert anchor in headings, target
