@@ -92,7 +92,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "house-league": Recipe(
         **_PARTNERS | {"newest": 0.2, "sparring_share": 0.3}, seed=5,
-        exploiters=6, exploiter_steps=2_000_000, exploiter_share=0.3,
+        exploiters=4, exploiter_steps=1_500_000, exploiter_share=0.3,
         ppo=PPOConfig(**_PONG, hidden=(128, 64), activation="relu"),
     ),
     "house-lstm": Recipe(
