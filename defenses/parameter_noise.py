@@ -19,6 +19,7 @@ from pydantic import Field
 from torch import Tensor
 
 from benchmark.learning.checkpoint import Checkpoint, generator_facts, restore_generator
+from benchmark.learning.device import ANYWHERE
 from benchmark.learning.networks import Network
 from benchmark.learning.ppo import Hooks
 from benchmark.learning.rollout import Rollout
@@ -45,6 +46,7 @@ class ParameterNoise(Mixed):
 
     name: ClassVar[str] = "parameter-noise"
     citation: ClassVar[str] = "after Behzadan & Munir 2018 and Plappert et al., ICLR 2018"
+    devices = ANYWHERE
     Config: ClassVar[type[MixedConfig]] = ParameterNoiseConfig
 
     config: ParameterNoiseConfig

@@ -17,6 +17,7 @@ from benchmark.evaluation.matches import episode_list, play
 from benchmark.games.game import GameCard
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
+from benchmark.learning.device import CPU, called
 from benchmark.learning.ppo import TrainingDiverged
 from benchmark.learning.progress import CURVE, CurveLog, CurvePoint, NoLog, impossible
 from benchmark.learning.stages import STAGE
@@ -117,7 +118,7 @@ class Worker:
                 "steps": training.steps,
                 "overrun": training.steps > job.budget_steps,
                 "timings": progress.clock.timings(),
-                "provenance": progress.clock.provenance,
+                "provenance": {**progress.clock.provenance, **_device(job)},
                 "isolation": training.isolation.model_dump(mode="json"),
                 **({"retries": training.retries} if training.retries else {}),
             }
@@ -151,6 +152,11 @@ class Worker:
         """The victim in the mode that the job asks for."""
         victim = self.policy(job.victim, job)
         return victim.in_mode(job.victim_mode) if isinstance(victim, NetworkPolicy) else victim
+
+
+def _device(job: Job) -> dict[str, str]:
+    """What updates were computed on, where that is not the CPU, which is named already."""
+    return {} if job.device == CPU.name else {"device": called(job.device)}
 
 
 def _told(error: CheckFailed) -> dict[str, Any]:
