@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from benchmark.arena.arena import Arena
 from benchmark.games.game import GameCard
+from benchmark.learning.device import CORES_ONLY, CPU, Device
 from benchmark.learning.progress import Progress
 from benchmark.policies.policy import Policy, PolicyCard
 from benchmark.settings import Settings
@@ -28,6 +29,15 @@ class Attack(ABC):
     track: Track
     """What it is shown; an instance may be configured to another than its class says."""
     citation: ClassVar[str]
+    devices: frozenset[str] = CORES_ONLY
+    """Where its updates may be computed. Every class says so for itself, and none inherits it: what
+    a subclass adds may be of the CPU alone. An instance may be configured to fewer."""
+    device: Device = CPU
+    """Where they are: one of `devices`, set before `train`."""
+
+    def __init_subclass__(cls, **more: Any):
+        super().__init_subclass__(**more)
+        cls.devices = vars(cls).get("devices", CORES_ONLY)
 
     @classmethod
     @abstractmethod

@@ -17,6 +17,7 @@ from benchmark.arena.arena import Arena
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
 from benchmark.games.mujoco_games import MUJOCO_GAMES
+from benchmark.learning.device import ANYWHERE
 from benchmark.learning.loss import PPOConfig
 from benchmark.learning.ppo import PPO, Hooks
 from benchmark.learning.progress import Progress
@@ -98,6 +99,7 @@ class Baseline(Attack):
     name: ClassVar[str] = "baseline"
     track: Track = "black-box"
     citation: ClassVar[str] = "Gleave et al., Adversarial Policies, ICLR 2020"
+    devices = ANYWHERE
     Config: ClassVar[type[BaselineConfig]] = BaselineConfig
 
     config: BaselineConfig
@@ -130,7 +132,7 @@ class Baseline(Attack):
     ) -> Policy:
         learner_rng, method_rng = rng.spawn(2)
         hooks = self.hooks(arena, method_rng)
-        learner = PPO(arena, self.config, learner_rng, hooks=hooks)
+        learner = PPO(arena, self.config, learner_rng, hooks=hooks, device=self.device)
         learner.learn(budget_steps, progress)
         facts = {"steps": learner.steps, "config": self.config.model_dump(mode="json")}
         return learner.policy(self.card(arena, training=facts))

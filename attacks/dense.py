@@ -20,6 +20,7 @@ from attacks.baseline import Baseline, BaselineConfig
 from attacks.shaping import Array, ShapedConfig, Shaping, shaped_defaults
 from benchmark.arena.arena import Arena
 from benchmark.games.game import GameCard
+from benchmark.learning.device import ANYWHERE
 from benchmark.learning.ppo import Hooks
 from benchmark.learning.rollout import Rollout
 
@@ -29,6 +30,7 @@ class Dense(Baseline):
 
     name: ClassVar[str] = "dense"
     citation: ClassVar[str] = "Bansal et al., Emergent Complexity, ICLR 2018 (the reward)"
+    devices = ANYWHERE
     Config: ClassVar[type[BaselineConfig]] = ShapedConfig
 
     config: ShapedConfig

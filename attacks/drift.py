@@ -27,6 +27,7 @@ from attacks.victim_model import SURROGATE, Imitation, Seen, SurrogateConfig, Vi
 from benchmark.arena.arena import Arena
 from benchmark.games.game import GameCard
 from benchmark.learning.checkpoint import Checkpoint, generator_facts, restore_generator
+from benchmark.learning.device import ANYWHERE
 from benchmark.learning.ppo import Hooks
 from benchmark.learning.rollout import Rollout
 
@@ -44,6 +45,7 @@ class Drift(Baseline):
 
     name: ClassVar[str] = "drift"
     citation: ClassVar[str] = "this benchmark; action deviation after Wu et al. 2021"
+    devices = ANYWHERE
     Config: ClassVar[type[BaselineConfig]] = DriftConfig
 
     config: DriftConfig

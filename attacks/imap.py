@@ -27,6 +27,7 @@ from benchmark.arena.arena import Arena
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
 from benchmark.learning.checkpoint import Arrays, Checkpoint, generator_facts, restore_generator
+from benchmark.learning.device import ANYWHERE
 from benchmark.learning.normalise import RunningMoments
 from benchmark.learning.ppo import Hooks
 from benchmark.learning.rollout import Rollout
@@ -54,6 +55,7 @@ class Imap(Baseline):
 
     name: ClassVar[str] = "imap"
     citation: ClassVar[str] = "Zheng et al., Intrinsically Motivated Adversarial Policy, DSN 2024"
+    devices = ANYWHERE
     Config: ClassVar[type[BaselineConfig]] = ImapConfig
 
     config: ImapConfig

@@ -52,6 +52,7 @@ from benchmark.arena.arena import Arena
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard, SeatCard
 from benchmark.learning.checkpoint import Checkpoint, generator_facts, restore_generator
+from benchmark.learning.device import ANYWHERE, CORES_ONLY
 from benchmark.learning.ppo import Hooks
 from benchmark.learning.rollout import Rollout
 from benchmark.settings import Settings, hint
@@ -64,6 +65,7 @@ class Ours(Baseline):
     name: ClassVar[str] = "ours"
     version: ClassVar[int] = 2
     citation: ClassVar[str] = "Wu et al., Adversarial Policy Training, USENIX Security 2021"
+    devices = ANYWHERE
     Config: ClassVar[type[BaselineConfig]] = OursConfig
 
     config: OursConfig
@@ -71,6 +73,8 @@ class Ours(Baseline):
     def __init__(self, config: OursConfig):
         super().__init__(config)
         self.track = config.access
+        if config.mode != "reward":
+            self.devices = CORES_ONLY  # its loss is of its own networks, which stay on the cores
 
     @classmethod
     def preset(cls, game: GameCard, preset: str) -> dict[str, Any]:

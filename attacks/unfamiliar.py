@@ -23,6 +23,7 @@ from attacks.shaping import Array, ShapedConfig, Shaping, shaped_defaults
 from benchmark.arena.arena import Arena
 from benchmark.games.game import GameCard, SeatCard
 from benchmark.learning.checkpoint import Arrays, Checkpoint
+from benchmark.learning.device import ANYWHERE
 from benchmark.learning.normalise import RunningMoments
 from benchmark.learning.ppo import Hooks
 from benchmark.learning.rollout import Rollout
@@ -45,6 +46,7 @@ class Unfamiliar(Baseline):
 
     name: ClassVar[str] = "unfamiliar"
     citation: ClassVar[str] = "this benchmark; against the sign of Wu et al. 2021, equation 9"
+    devices = ANYWHERE
     Config: ClassVar[type[BaselineConfig]] = UnfamiliarConfig
 
     config: UnfamiliarConfig

@@ -32,8 +32,9 @@ RECENT = 0.8
 
 
 def show_plan(
-    console: Console, spec: RunSpec, preview: Preview, isolation: str, workers: Workers
-) -> None:
+    console: Console, spec: RunSpec, preview: Preview, isolation: str, workers: Workers,
+    device: str = "",
+) -> None:  # fmt: skip
     """What will be done, where, and about how long it takes, before anything starts."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     seat = spec.game.adversary_seat
@@ -53,6 +54,8 @@ def show_plan(
     seconds = duration(preview.seconds / (workers.gain or 1.0))
     table.add_row("expected", seconds if workers.gain else f"{seconds} with one worker")
     table.add_row("workers", Text(workers.note))
+    if device:
+        table.add_row("device", Text(device))
     table.add_row("isolation", Text(isolation))
     if preview.in_process and isolation.startswith("container"):
         table.add_row("", f"{preview.in_process} finished training(s) were done in a process, and "

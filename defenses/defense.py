@@ -13,6 +13,7 @@ from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
+from benchmark.learning.device import CORES_ONLY, CPU, Device
 from benchmark.learning.progress import Progress
 from benchmark.policies.policy import Policy, PolicyCard
 from benchmark.settings import Settings
@@ -35,6 +36,14 @@ class Defense(ABC):
     citation: ClassVar[str]
     trains: ClassVar[frozenset[str]] = frozenset({"mlp", "lstm"})
     """Kinds of victim (`PolicyCard.kind`) that it can harden; others are refused beforehand."""
+    devices: frozenset[str] = CORES_ONLY
+    """Where updates of an MLP may be computed; as of attacks, no subclass inherits it."""
+    device: Device = CPU
+    """Where they are: one of `devices`, set before `harden`."""
+
+    def __init_subclass__(cls, **more: Any):
+        super().__init_subclass__(**more)
+        cls.devices = vars(cls).get("devices", CORES_ONLY)
 
     @classmethod
     @abstractmethod

@@ -19,6 +19,7 @@ from benchmark.arena.mixture import Mixture
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
 from benchmark.games.mujoco_games import MUJOCO_GAMES
+from benchmark.learning.device import ANYWHERE
 from benchmark.learning.loss import PPOConfig
 from benchmark.learning.ppo import PPO, Hooks, check_sequences
 from benchmark.learning.progress import Progress
@@ -83,6 +84,7 @@ class Mixed(Defense):
     name: ClassVar[str] = "mixed"
     citation: ClassVar[str] = "Wu et al., USENIX Security 2021, mixed retraining"
     trains: ClassVar[frozenset[str]] = frozenset({"mlp", "lstm"})
+    devices = ANYWHERE
     share: ClassVar[float] = 0.5
     Config: ClassVar[type[MixedConfig]] = MixedConfig
 
@@ -149,7 +151,7 @@ class Mixed(Defense):
         rng: np.random.Generator,
     ) -> PPO:
         """PPO from the weights of `start` in an arena of the victim's seat."""
-        learner = PPO(arena, self.config, rng, start=start)
+        learner = PPO(arena, self.config, rng, start=start, device=self.device)
         opposite = arena.players.mixture.policies
         adversarial = [any(p is a for a in adversaries) for p in opposite]
         # Made after the learner, so that a generator spawned for a method moves nothing of it.

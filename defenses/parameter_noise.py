@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from benchmark.learning.device import ANYWHERE
 from benchmark.learning.noisy_weights import NoisyWeights
 from benchmark.learning.ppo import Hooks
 from defenses.mixed import Mixed, MixedConfig, StepShare
@@ -31,6 +32,7 @@ class ParameterNoise(Mixed):
 
     name: ClassVar[str] = "parameter-noise"
     citation: ClassVar[str] = "after Behzadan & Munir 2018 and Plappert et al., ICLR 2018"
+    devices = ANYWHERE
     Config: ClassVar[type[MixedConfig]] = ParameterNoiseConfig
 
     config: ParameterNoiseConfig

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
+from benchmark.learning.device import ANYWHERE
 from benchmark.settings import Settings
 from defenses.mixed import Mixed, MixedConfig
 
@@ -19,6 +20,7 @@ class Retrain(Mixed):
 
     name: ClassVar[str] = "retrain"
     citation: ClassVar[str] = "Wu et al., USENIX Security 2021, adversarial retraining"
+    devices = ANYWHERE
     share: ClassVar[float] = 1.0
 
     @classmethod

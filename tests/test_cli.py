@@ -663,6 +663,17 @@ def test_a_killed_run_goes_on_to_the_same_record(elsewhere: Path) -> None:
 # --- another physics ------------------------------------------------------------------------
 
 
+def test_a_gpu_that_is_not_there_is_misuse_before_any_training(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line, which says what is missing."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    done = bench("run", "--device", "cuda", "--budget", ROLLOUT, "--json")
+    refused(done, "--device cuda: torch", "or say --device cpu")
+    assert not list(elsewhere.glob("store/artifacts/*"))
+    refused(bench("run", "--device", "gpu"), "--device: no device 'gpu'")
+
+
 def test_physics_is_short_for_the_games_option() -> None:
     """And the result says under which it was played."""
     names = ("--game", "you-shall-not-pass-v1", "--adversary", "zero", "--victim", "zero")

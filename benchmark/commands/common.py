@@ -82,6 +82,14 @@ WorkersOption = Annotated[
         "here, one with all cores or several with some each.",
     ),
 ]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="Where updates are computed: cpu, cuda (a GPU), or auto (what is measured to be "
+        "faster here).",
+    ),
+]
 ExecutorOption = Annotated[
     str,
     typer.Option("--executor", help="Who does the jobs: local (this machine) or ray (a cluster)."),

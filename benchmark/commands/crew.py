@@ -76,6 +76,13 @@ class Crew:
         )  # fmt: skip
         return cls(place, tools, cluster)
 
+    @property
+    def apart(self) -> str | None:
+        """Where methods are trained, if that is not in processes of this machine."""
+        if self.cluster is not None:
+            return "on a cluster's nodes"
+        return "in containers" if self.place.boxes else None
+
     def workers(self, asked: str, ahead: Preview, say: Callable[[str], None]) -> Workers:
         """How many there are; say: told before that is measured, which takes half a minute."""
         jobs = [job for job in ahead.plan.jobs if not Store(self.tools.store).has(job.key)]

@@ -14,6 +14,7 @@ from benchmark.commands.common import (
     AddressOption,
     ArtifactsOption,
     BudgetOption,
+    DeviceOption,
     DiagnoseOption,
     ExecutorOption,
     FirstSeedOption,
@@ -41,9 +42,11 @@ from benchmark.commands.crew import Crew, wish
 from benchmark.display import Live, Silent, show_failures, show_plan
 from benchmark.leaderboard.table import to_rich
 from benchmark.leaderboard.tables import tables
+from benchmark.learning.device import CPU
 from benchmark.learning.threads import use_threads
 from benchmark.records.store import Store
 from benchmark.registry import Victims
+from benchmark.runs.devices import choose
 from benchmark.runs.executors.executor import Display, end
 from benchmark.runs.executors.workers import AUTO
 from benchmark.runs.run import Outcome, preview
@@ -72,6 +75,7 @@ def run(
     store: StoreOption = STORE,
     threads: ThreadsOption = 1,
     workers: WorkersOption = AUTO,
+    device: DeviceOption = CPU.name,
     executor: ExecutorOption = LOCAL,
     address: AddressOption = None,
     artifacts: ArtifactsOption = "auto",
@@ -104,8 +108,10 @@ def run(
         store, isolation, allow_unpinned=allow_unpinned, threads=threads, tensorboard=tensorboard,
         cluster=wish(executor, address, artifacts, store_url, need),
     )  # fmt: skip
+    place = choose(device, spec, crew.apart)
+    spec = spec.model_copy(update={"device": place.name})
     with stoppable(store):
-        outcome = _run(spec, victims, crew, workers, as_json)
+        outcome = _run(spec, victims, crew, workers, as_json, place.note)
     if as_json:
         print_json([record.model_dump(mode="json") for record in outcome.records])
     else:
@@ -117,14 +123,16 @@ def run(
     end(outcome.failures, store)
 
 
-def _run(spec: RunSpec, victims: Victims, crew: Crew, asked: str, as_json: bool) -> Outcome:
+def _run(
+    spec: RunSpec, victims: Victims, crew: Crew, asked: str, as_json: bool, device: str
+) -> Outcome:
     store = Store(crew.tools.store)
     ahead = preview(spec, store)
     if as_json:
         found = crew.workers(asked, ahead, lambda line: None)
         return crew.execute(spec, ahead.plan, found, victims, Silent)
     found = crew.workers(asked, ahead, console.print)
-    show_plan(console, spec, ahead, crew.place.note, found)
+    show_plan(console, spec, ahead, crew.place.note, found, device)
     with contextlib.ExitStack() as stack:
 
         def live() -> Display:

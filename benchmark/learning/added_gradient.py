@@ -22,7 +22,8 @@ class AddedGradient:
 
     def __init__(self, config: PPOConfig, network: Network, rollout: Rollout, table: Table):
         self._config, self._network, self._rollout = config, network, rollout
-        sequences = torch.arange(0, table.sequences, -(-rollout.steps // config.minibatch))
+        every = -(-rollout.steps // config.minibatch)
+        sequences = torch.arange(0, table.sequences, every, device=table.advantages.device)
         self.rows = table.rows(sequences)
         """(B,) the indices of the rows to measure on."""
         self._batch = table.take(sequences)
@@ -51,7 +52,7 @@ class AddedGradient:
         pool = rows if config.advantage_norm == "minibatch" else slice(None)
 
         def centred(values: Array) -> Tensor:
-            flat = torch.from_numpy(values.reshape(-1))
+            flat = torch.from_numpy(values.reshape(-1)).to(rows.device)
             return flat[rows] - flat[pool].mean()
 
         added = centred(part)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +21,41 @@ from benchmark.policies.artifact import write_atomically
 Arrays = dict[str, NDArray[Any]]
 EVERY_S = 10.0
 """Seconds from one checkpoint of a training to the next."""
+SHARE = 0.1
+"""Of a training's time that keeping checkpoints may take; where it would, they are kept rarer."""
+
+
+class Pace:
+    """When something is to be written again: after some seconds, or later where writing is slow."""
+
+    def __init__(self, every_s: float, clock: Callable[[], float] = time.monotonic):
+        self._every_s, self._clock = every_s, clock
+        self._wrote_at = clock()
+        self.took_s = 0.0
+        """What the last writing took."""
+
+    @property
+    def pause_s(self) -> float:
+        """From the last writing's end to the next: it is then SHARE of the time at most."""
+        return max(self._every_s, self.took_s * (1.0 - SHARE) / SHARE)
+
+    @property
+    def slow(self) -> bool:
+        """Whether the pause is longer than was asked for."""
+        return self.pause_s > self._every_s
+
+    @property
+    def due(self) -> bool:
+        """Whether the pause is over."""
+        return self._clock() - self._wrote_at > self.pause_s
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Around what is written; what fails is due again at once."""
+        began = self._clock()
+        yield
+        self._wrote_at = self._clock()
+        self.took_s = self._wrote_at - began
 
 
 @dataclass

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor
 
+from benchmark.learning.device import CPU, Device
 from benchmark.learning.networks import Sequences
 from benchmark.learning.rollout import HALF_LOG_2PI, Rollout
 from benchmark.policies.policy import Activation
@@ -72,15 +73,16 @@ class Table:
     and a sequence is a row.
     """
 
-    def __init__(self, rollout: Rollout, advantages: Array, returns: Array):
+    def __init__(self, rollout: Rollout, advantages: Array, returns: Array, device: Device = CPU):
+        """device: where the rows are to lie; sequences are then asked for by indices there."""
         flat = rollout.steps
         columns = (
             rollout.obs, rollout.actions, rollout.log_probs, rollout.values, advantages, returns,
         )  # fmt: skip
         parts = [torch.from_numpy(column.reshape(flat, -1)) for column in columns]
         self._widths = [part.shape[1] for part in parts]
-        self._rows = torch.cat(parts, dim=1)
-        self.advantages = parts[4][:, 0]
+        self._rows = torch.cat(parts, dim=1).to(device.name)
+        self.advantages = parts[4][:, 0].to(device.name)
         self._matches, self._length = rollout.ends.shape[1], 1
         self._memory: Tensor | None = None
         if rollout.memory is not None:

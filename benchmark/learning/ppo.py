@@ -13,25 +13,15 @@ from torch import Tensor
 from benchmark.arena.arena import Arena
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.learning.added_gradient import AddedGradient
-from benchmark.learning.checkpoint import (
-    Arrays,
-    Checkpoint,
-    generator_facts,
-    restore_generator,
-)
-from benchmark.learning.loss import (
-    PPOConfig,
-    Table,
-    moments_of,
-    ppo_loss,
-    standardised,
-)
-from benchmark.learning.networks import ActorCritic, Network, ObsFilter, flatten_parameters
+from benchmark.learning.checkpoint import Checkpoint, generator_facts, restore_generator
+from benchmark.learning.descent import Descent
+from benchmark.learning.device import CPU, Device
+from benchmark.learning.loss import PPOConfig, Table
+from benchmark.learning.networks import ActorCritic, Network, ObsFilter
 from benchmark.learning.normalise import RewardScale
 from benchmark.learning.progress import CurvePoint, Progress
 from benchmark.learning.recurrent import RecurrentActorCritic
 from benchmark.learning.rollout import Array, Collector, Rollout, gae
-from benchmark.learning.shards import Shards
 from benchmark.policies.lstm import LSTMPolicy
 from benchmark.policies.policy import MLPPolicy, NetworkPolicy, PolicyCard
 
@@ -99,7 +89,13 @@ class PPO:
         *,
         hooks: Hooks | None = None,
         start: MLPPolicy | LSTMPolicy | None = None,
+        device: Device = CPU,
     ):
+        """device: where updates are computed; the matches are played on the CPU.
+
+        Raises:
+            Misuse: the arena is of another width, or the network learns on the CPU alone.
+        """
         if arena.num_envs != config.matches:
             raise Misuse(f"the arena has {arena.num_envs} matches, expected {config.matches}")
         self.arena, self.config, self.hooks = arena, config, hooks or Hooks()
@@ -121,9 +117,10 @@ class PPO:
             self.network = ActorCritic.from_policy(start, log_std=config.log_std, rng=init_rng)
             self.filter = ObsFilter.of_policy(start)
         check_sequences(config, self.network.sequence)
-        self._flat = flatten_parameters(self.network)
-        self._shards = Shards(self.network, self._flat, config.shards)
-        self._optimiser = torch.optim.Adam([self._flat], lr=config.learning_rate, eps=1e-5)
+        if device.apart and start is not None and start.card.kind != "mlp":
+            raise Misuse(f"networks of kind '{start.card.kind}' learn on the CPU alone")
+        self._device = device
+        self._descent = Descent(self.network, config, device)
         self._reward_scale = RewardScale(config.matches, config.gamma)
         self._collector = Collector(
             arena, self.network, self.filter, config.rollout_steps, self._action_rng
@@ -134,10 +131,11 @@ class PPO:
         """Train for as many whole rollouts as the budget of environment steps allows.
 
         Raises:
-            Misuse: the budget is less than one rollout.
+            Misuse: the budget is less than one rollout, or the hooks need the CPU.
             TrainingDiverged: a loss is not finite.
         """
         total = whole_rollouts(self.config, budget_steps)
+        check_hooks(self.hooks, self._device)
         saved = progress.resume()
         if saved is None:
             self.enter(self.arena)
@@ -183,22 +181,20 @@ class PPO:
         advantages = raw = self.hooks.advantages(rollout, advantages)
         if config.advantage_norm == "rollout":
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        for group in self._optimiser.param_groups:
-            group["lr"] = config.learning_rate * (remaining if config.anneal else 1.0)
+        rate = config.learning_rate * (remaining if config.anneal else 1.0)
         clip = config.clip * (remaining if config.anneal_clip else 1.0)
-        table = Table(rollout, advantages, returns)
+        self._descent.fetch()
+        table = Table(rollout, advantages, returns, self._device)
         facts = self._added_gradient(table, rollout, raw)
-        losses = []
-        for _ in range(config.epochs):
-            order = torch.from_numpy(self._shuffle_rng.permutation(table.sequences))
-            for sequences in torch.split(order, config.minibatch // self.network.sequence):
-                losses.append(self._minibatch_step(table, sequences, clip))
-        mean_loss = float(torch.stack(losses).mean())
-        if not (np.isfinite(mean_loss) and bool(torch.isfinite(self._flat).all())):
+        mean_loss = self._descent.epochs(
+            table, self._shuffle_rng, rate, clip, self.hooks.extra_loss
+        )
+        if not (np.isfinite(mean_loss) and self._descent.finite):
             raise TrainingDiverged(
                 f"the loss became {mean_loss} at step {self.steps}: expected finite losses and "
                 "weights; lower the learning rate or the method's weight"
             )
+        self._descent.deliver()
         spread = float(np.var(returns))
         explained = 1.0 - float(np.var(returns - rollout.values)) / spread if spread else 0.0
         return {
@@ -230,7 +226,7 @@ class PPO:
         self, table: Table, rollout: Rollout, advantages: Array
     ) -> dict[str, float]:
         """What the method adds to the policy's gradient, where it adds to the loss or reward."""
-        measured = AddedGradient(self.config, self.network, rollout, table)
+        measured = AddedGradient(self.config, self._descent.network, rollout, table)
         term = self.hooks.extra_loss(measured.rows, measured.mean)
         if term is not None:
             return {"added_gradient": measured.of_loss(term)}
@@ -242,37 +238,11 @@ class PPO:
         """The policy as it stands."""
         return self.network.freeze(card, self.filter)
 
-    def _minibatch_step(self, table: Table, sequences: Tensor, clip: float) -> Tensor:
-        parts = torch.split(sequences, -(-len(sequences) // self._shards.count))
-        whole = len(parts) == 1
-        moments = None if whole else moments_of(table.advantages[table.rows(sequences)])
-
-        def loss_of(network: Network, some: Tensor) -> Tensor:
-            batch = table.take(some)
-            if self.config.advantage_norm == "minibatch":
-                advantages = standardised(batch.advantages, moments)
-                batch = batch._replace(advantages=advantages)
-            mean, value = network.means(batch.obs, batch.sequences), network.vf(batch.obs)[:, 0]
-            loss = ppo_loss(self.config, clip, batch, mean, network.log_std, value)
-            extra = self.hooks.extra_loss(table.rows(some), mean)
-            if extra is not None:
-                loss = loss + extra
-            return loss if whole else loss * (len(some) / len(sequences))
-
-        loss = self._shards.backward(parts, loss_of)
-        grad = self._flat.grad
-        assert grad is not None
-        if self.config.max_grad_norm is not None:
-            norm = torch.linalg.vector_norm(grad)
-            grad.mul_((self.config.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
-        self._optimiser.step()
-        return loss
-
     def checkpoint(self) -> Checkpoint:
         """Everything, at an update's boundary; the matches in flight included."""
         made = self.hooks.state()
         made.put("network", {k: v.numpy() for k, v in self.network.state_dict().items()})
-        made.put("optimiser", optimiser_arrays(self._optimiser))
+        made.put("optimiser", self._descent.state())
         made.put("filter", self.filter.state())
         made.put("reward_scale", self._reward_scale.state())
         made.put("arena", self.arena.state())
@@ -286,7 +256,7 @@ class PPO:
         """Continue from `checkpoint()`, in an arena of the same mixture."""
         tensors = {k: torch.from_numpy(v) for k, v in saved.get("network").items()}
         self.network.load_state_dict(tensors)
-        restore_optimiser(self._optimiser, saved.get("optimiser"))
+        self._descent.restore(saved.get("optimiser"))
         self.filter.restore(saved.get("filter"))
         self._reward_scale.restore(saved.get("reward_scale"))
         obs = self.arena.restore(saved.get("arena"))
@@ -297,6 +267,14 @@ class PPO:
         restore_generator(self._shuffle_rng, saved.facts["shuffle_rng"])
 
 
+def check_hooks(hooks: Hooks, device: Device) -> None:
+    """Raise Misuse for a term of the loss on a device apart: its tensors would be elsewhere."""
+    if device.apart and type(hooks).extra_loss is not Hooks.extra_loss:
+        raise Misuse(
+            f"{type(hooks).__name__} adds to the loss and learns on the CPU alone; --device cpu"
+        )
+
+
 def check_sequences(config: PPOConfig, length: int) -> None:
     """Raise Misuse unless rollouts and minibatches hold whole sequences of `length` steps."""
     if config.rollout_steps % length or config.minibatch % length:
@@ -304,23 +282,3 @@ def check_sequences(config: PPOConfig, length: int) -> None:
             f"a recurrent network learns from sequences of {length} steps: expected multiples, got "
             f"'rollout_steps' = {config.rollout_steps}, 'minibatch' = {config.minibatch}"
         )
-
-
-def optimiser_arrays(optimiser: torch.optim.Optimizer) -> Arrays:
-    """Adam's moments and step counts, by parameter index."""
-    return {
-        f"{index}.{name}": value.detach().numpy()
-        for index, moments in optimiser.state_dict()["state"].items()
-        for name, value in moments.items()
-    }
-
-
-def restore_optimiser(optimiser: torch.optim.Optimizer, arrays: Arrays) -> None:
-    """Continue Adam from `optimiser_arrays`."""
-    state = optimiser.state_dict()
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, value in arrays.items():
-        index, name = key.split(".", 1)
-        moments.setdefault(int(index), {})[name] = torch.from_numpy(value.copy())
-    state["state"] = moments
-    optimiser.load_state_dict(state)

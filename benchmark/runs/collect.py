@@ -12,9 +12,9 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from benchmark.errors import CheckFailed
 from benchmark.policies.artifact import BadArtifact
@@ -23,10 +23,11 @@ from benchmark.records.leases import FOLDER, held
 from benchmark.records.leftovers import entries, folders, is_stale, leftovers, size, touched
 from benchmark.records.record import Record
 from benchmark.records.store import STAGING, Store, storage_errors
+from benchmark.runs import journal
 from benchmark.runs.audit import check_there
-from benchmark.runs.backing import judges
+from benchmark.runs.backing import Made, judges
 from benchmark.runs.finished import RESULT, Finished, read_job
-from benchmark.runs.needed import needed
+from benchmark.runs.needed import needed, reachable
 from benchmark.runs.unfinished import read_failure
 
 RECENT_S = 600.0
@@ -51,6 +52,8 @@ class Collection(BaseModel):
 
     removals: list[Removal] = []
     kept: list[str] = []
+    runs: list[str] = Field(default=[], exclude=True)
+    """Ids of the runs that were open at the look."""
 
     @property
     def bytes(self) -> int:
@@ -82,16 +85,23 @@ def remove(
     Raises:
         InfrastructureError: the store cannot be written; the same command goes on.
     """
-    stayed = []
+    stayed, claimed = [], _claimed_since(store, collection)
     for done, one in enumerate(collection.removals, 1):
         busy = _busy(store)
-        if one.path.name in busy or (busy and one.reason == "no record needs it"):
+        surplus = one.reason == "no record needs it"
+        if one.path.name in busy or (surplus and (busy or one.path.name in claimed)):
             stayed.append(f"{one.path}: kept, a run has begun")
         else:
             with storage_errors(store.root):
                 _remove(store, one.path)
         tick(done, len(collection.removals))
     return stayed
+
+
+def _claimed_since(store: Store, collection: Collection) -> set[str]:
+    """Keys that runs name which have begun, and perhaps stopped, since the look."""
+    runs = [run for run in journal.read(store)[0] if run.id not in collection.runs]
+    return {entry.key for run in runs if run.open(store) for entry in run.jobs}
 
 
 def _remove(store: Store, path: Path) -> None:
@@ -111,13 +121,21 @@ def _busy(store: Store) -> set[str]:
     return {name for name in names if held(store.root, name)}
 
 
+class _Claim(NamedTuple):
+    """Finished jobs that somebody may read, who, and what would end that."""
+
+    keys: set[str]
+    why: str
+    todo: str
+
+
 class _Collector:
     def __init__(self, store: Store, now: float, give_up: bool):
         self._store, self._now, self._give_up = store, now, give_up
         self._busy = _busy(store)
         self._found = Collection()
-        self._open = False
-        """Whether somebody may go on with work that is not finished."""
+        self._going_on: set[str] = set()
+        """Keys of jobs that are not finished and that somebody may go on with."""
 
     def run(self, tick: Tick) -> Collection:
         records = _records(self._store)
@@ -134,7 +152,6 @@ class _Collector:
     def _work(self, records: Sequence[Record]) -> None:
         for folder in folders(self._store.root / "work"):
             if folder.name in self._busy:
-                self._open = True
                 self._found.kept.append(f"{folder}: in progress, its lease is held")
             elif self._store.has(folder.name):
                 if is_stale(folder, self._now):
@@ -154,7 +171,8 @@ class _Collector:
         if self._give_up and self._now - touched(folder) > RECENT_S:
             self._go(folder, "given up")
             return
-        self._open = self._open or failure is None
+        if failure is None:
+            self._going_on.add(folder.name)
         why = "failed" if failure is not None else "unfinished"
         todo = "touched within minutes" if self._give_up else "--unfinished removes it"
         self._found.kept.append(f"{folder}: {why}; {todo}")
@@ -162,21 +180,40 @@ class _Collector:
     def _artifacts(self, records: Sequence[Record], tick: Tick) -> None:
         made = dict(self._read(tick))
         wanted = needed(records, made)
-        surplus = [self._store.folder(key) for key in made if key not in wanted]
-        if surplus and (self._busy or self._open):
-            why, todo = (
-                ("a run is in progress", "wait for its end")
-                if self._busy
-                else ("unfinished work is kept", "end it by its command, or give it up")
-            )
-            mib = sum(map(size, surplus)) / (1 << 20)
+        surplus = set(made) - wanted
+        claim = self._claim(made)
+        self._keep(surplus & claim.keys, claim)
+        for key in sorted(surplus - claim.keys):
+            self._go(self._store.folder(key), "no record needs it")
+
+    def _claim(self, made: Made) -> _Claim:
+        """What may still be read by those who are at work, or may go on."""
+        runs, unreadable = journal.read(self._store)
+        stopped = [run for run in runs if run.open(self._store)]
+        self._found.runs = [run.id for run in stopped]
+        if self._busy:
+            return _Claim(set(made), "a run is in progress", "wait for its end")
+        if self._give_up:  # but for what was touched within minutes
+            stopped = [run for run in stopped if self._going_on & run.keys]
+            unreadable = unreadable if self._going_on else []
+        if unreadable:
+            why = f"{unreadable[0]} cannot be read, and may be of a run that was stopped"
+            return _Claim(set(made), why, "delete it if its run is not to go on")
+        todo = "end it by its command, or give it up"
+        named = {key for run in stopped for key in run.keys}
+        if self._going_on - named:
+            return _Claim(set(made), "unfinished work is kept, of no run that is known", todo)
+        more = f" and {len(stopped) - 1} more" if len(stopped) > 1 else ""
+        why = f"not at its end: {stopped[0].command}{more}" if stopped else ""
+        return _Claim(reachable(named, made), why, todo)
+
+    def _keep(self, keys: set[str], claim: _Claim) -> None:
+        if keys:
+            mib = sum(size(self._store.folder(key)) for key in keys) / (1 << 20)
             self._found.kept.append(
-                f"{len(surplus)} finished job(s) that no record needs, {mib:.1f} MiB: {why}, and "
-                f"may read them; {todo}"
+                f"{len(keys)} finished job(s) that no record needs, {mib:.1f} MiB: kept for those "
+                f"who may read them, {claim.why}; {claim.todo}"
             )
-            return
-        for folder in surplus:
-            self._go(folder, "no record needs it")
 
     def _read(self, tick: Tick) -> Iterator[tuple[str, Finished]]:
         found = folders(self._store.root / "artifacts")

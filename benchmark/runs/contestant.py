@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from benchmark.arena.remote import Client, RemoteArena
 from benchmark.errors import BenchError, InfrastructureError, Misuse
 from benchmark.learning import checkpoint as checkpoints
-from benchmark.learning.checkpoint import Checkpoint
+from benchmark.learning.checkpoint import Checkpoint, Pace
 from benchmark.learning.progress import CurvePoint
 from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
@@ -67,8 +67,7 @@ class Words:
     """A training's progress as the referee hears it: numbers of its own, and when to count."""
 
     def __init__(self, client: Client, every_s: float = checkpoints.EVERY_S):
-        self._client, self._every_s = client, every_s
-        self._saved_at = time.monotonic()
+        self._client, self._pace = client, Pace(every_s)
 
     def report(self, point: CurvePoint) -> None:
         """Pass the diagnostics on; steps and matches are the referee's to tell."""
@@ -86,12 +85,12 @@ class Words:
 
     def due(self) -> bool:
         """As in one process; when does not move the result."""
-        return time.monotonic() - self._saved_at > self._every_s
+        return self._pace.due
 
     def save(self, checkpoint: Checkpoint) -> None:
         """With the referee: what is in this container goes with it."""
-        self._client.save(checkpoints.packed(checkpoint))
-        self._saved_at = time.monotonic()
+        with self._pace.writing():
+            self._client.save(checkpoints.packed(checkpoint))
 
 
 def train(task: Task, client: Client) -> Policy:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchmark.evaluation.matches import EVALUATION_MATCHES
 from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.learning import ppo
+from benchmark.learning.device import CPU
 from benchmark.policies.policy import ActionMode
 from benchmark.records.cell import MethodRef, content_hash
 
@@ -61,6 +62,11 @@ class Job(BaseModel):
     victim_mode: ActionMode = "mean"
     parallel: int = EVALUATION_MATCHES
     learner: int = ppo.VERSION
+    device: str = Field(
+        default=CPU.name,
+        description="where a training's updates are computed",
+        exclude_if=lambda device: device == CPU.name,  # keys are older than this field
+    )
     look: int = Field(
         default=0,
         description="LOOK, of the kinds that look at states",

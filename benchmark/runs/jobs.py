@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import time
+import sys
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +15,8 @@ from benchmark.errors import CheckFailed, Misuse
 from benchmark.evaluation.matches import episode_list, play
 from benchmark.games.game import GameCard
 from benchmark.learning import checkpoint as checkpoints
-from benchmark.learning.checkpoint import Checkpoint
+from benchmark.learning.checkpoint import Checkpoint, Pace
+from benchmark.learning.device import CPU, called
 from benchmark.learning.ppo import TrainingDiverged
 from benchmark.learning.progress import CURVE, CurveLog, CurvePoint, NoLog, impossible
 from benchmark.learning.stages import STAGE
@@ -41,6 +41,15 @@ SCRIPTED = ("random", "zero")
 Watch = Callable[[int, Tally], None]
 """Told (steps so far, matches since the last call) while a training runs."""
 
+Warn = Callable[[str], None]
+"""Told a line for people that moves no result."""
+
+
+def to_stderr(line: str) -> None:
+    """Say it where it is in nobody's way."""
+    sys.stderr.write(f"{line}\n")
+
+
 Logs = Callable[[Job], CurveLog]
 """Where the curve of a job's training is logged besides."""
 
@@ -55,6 +64,9 @@ class Worker:
         self.store, self.victims, self._boxes = store, victims, boxes
         self._logs = logs or (lambda _: NoLog())
         self._detect = looks.Detecting()
+        self.warn: Warn = to_stderr
+        """Told once, by the first training that finds the store slow."""
+        self._warned = False
 
     def run(self, job: Job, watch: Watch) -> None:
         """Do a job and file what it made. A checkpoint of an earlier try is continued.
@@ -103,7 +115,7 @@ class Worker:
         return self.victims.folders()[player.name]
 
     def _train(self, job: Job, watch: Watch, log: CurveLog) -> tuple[Policy, dict[str, Any]]:
-        progress = JobProgress(self.store, job, watch, log)
+        progress = JobProgress(self.store, job, watch, log, self._warn_once)
         training: Training = (
             InProcess(job, self, progress)
             if self._boxes is None or is_floor(job)
@@ -117,7 +129,7 @@ class Worker:
                 "steps": training.steps,
                 "overrun": training.steps > job.budget_steps,
                 "timings": progress.clock.timings(),
-                "provenance": progress.clock.provenance,
+                "provenance": {**progress.clock.provenance, **_device(job)},
                 "isolation": training.isolation.model_dump(mode="json"),
                 **({"retries": training.retries} if training.retries else {}),
             }
@@ -130,6 +142,11 @@ class Worker:
             self.store.file_failure(job.key, {**report(), **_told(error)})
             raise
         return policy, report()
+
+    def _warn_once(self, line: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self.warn(line)
 
     def _play(
         self, job: Job, victim: Policy, policy_of: Callable[[Player], Policy]
@@ -151,6 +168,11 @@ class Worker:
         """The victim in the mode that the job asks for."""
         victim = self.policy(job.victim, job)
         return victim.in_mode(job.victim_mode) if isinstance(victim, NetworkPolicy) else victim
+
+
+def _device(job: Job) -> dict[str, str]:
+    """What updates were computed on, where that is not the CPU, which is named already."""
+    return {} if job.device == CPU.name else {"device": called(job.device)}
 
 
 def _told(error: CheckFailed) -> dict[str, Any]:
@@ -215,12 +237,16 @@ def checked(policy: Any, card: GameCard, seat: str, kind: type[Policy] = Policy)
 class JobProgress:
     """A training's `Progress`: curve, live display, log, checkpoint in the store."""
 
-    def __init__(self, store: Store, job: Job, watch: Watch, log: CurveLog | None = None):
+    def __init__(
+        self, store: Store, job: Job, watch: Watch, log: CurveLog | None = None,
+        warn: Warn = to_stderr,
+    ):  # fmt: skip
+        """warn: told where the store is so slow that checkpoints are kept rarer."""
         self.curve: list[CurvePoint] = []
         self._store, self._watch, self._log = store, watch, log or NoLog()
-        self._key = job.key
-        self._saved_at = time.monotonic()
-        self._noted_at = -math.inf
+        self._key, self._warn = job.key, warn
+        self._saving, self._noting = Pace(checkpoints.EVERY_S), Pace(NOTE_S)
+        self._noted = False
         self._total = Tally()
         self.clock = Clock()
 
@@ -235,9 +261,10 @@ class JobProgress:
         self._watch(point.steps, point.tally)
         self._log.add(point)
         self._total = Tally.totals((self._total, point.tally))
-        if time.monotonic() - self._noted_at > NOTE_S:
-            self._store.note(self._key, Note(steps=point.steps, tally=self._total))
-            self._noted_at = time.monotonic()
+        if self._noting.due or not self._noted:
+            with self._noting.writing():
+                self._store.note(self._key, Note(steps=point.steps, tally=self._total))
+            self._noted = True
 
     def resume(self) -> Checkpoint | None:
         """The checkpoint that an interrupted run of this very job left behind."""
@@ -252,19 +279,24 @@ class JobProgress:
         return found
 
     def due(self) -> bool:
-        """Every `checkpoints.EVERY_S` seconds; when does not move the result."""
-        return time.monotonic() - self._saved_at > checkpoints.EVERY_S
+        """Every `checkpoints.EVERY_S` seconds or later; when does not move the result."""
+        return self._saving.due
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Store it with the curve so far."""
         checkpoint.facts["curve"] = CURVE.dump_json(self.curve).decode()
         checkpoint.facts |= self.clock.facts()
-        with storage_errors(self._store.root):
+        with storage_errors(self._store.root), self._saving.writing():
             try:
                 checkpoints.write(checkpoint, self._store.checkpoint(self._key))
             except FileNotFoundError:  # another run has just finished this job and swept up
                 checkpoints.write(checkpoint, self._store.checkpoint(self._key))
-        self._saved_at = time.monotonic()
+        if self._saving.slow:
+            self._warn(
+                f"slow store: writing a checkpoint took {self._saving.took_s:.1f} s in "
+                f"{self._store.root}; they are {self._saving.pause_s:.0f} s apart from now on, "
+                "which is what a kill costs at most; a --store on a faster disk keeps more"
+            )
 
 
 def condensed(curve: list[CurvePoint]) -> list[CurvePoint]:

@@ -1,6 +1,7 @@
 """What runs set out to do, filed in the store: runs/<id>.json, for those who look on.
 
-A journal moves nothing: what is done is what the store has.
+A journal moves nothing: what is done is what the store has. What a run that has not come to its end
+names is kept for it by a collection.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +20,10 @@ from benchmark.records.store import Store, storage_errors
 from benchmark.runs.plan import Plan
 
 FOLDER = "runs"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Entry(BaseModel):
@@ -46,13 +52,16 @@ class Journal(BaseModel):
     records: list[str]
     host: str = Field(default_factory=socket.gethostname)
     pid: int = Field(default_factory=os.getpid)
-    started: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    started: str = Field(default_factory=_now)
+    ended: str | None = None
+    """When every job was done or had failed for good, and the records were filed."""
 
     @classmethod
     def of(cls, plan: Plan, command: str) -> Journal:
         """A run of a plan, begun here and now."""
         keys: dict[str, Any] = {"jobs": [job.key for job in plan.jobs]}
         return cls(
+            ended=None,
             id=content_hash(keys)[:16],
             command=command,
             jobs=[
@@ -66,9 +75,26 @@ class Journal(BaseModel):
         )  # fmt: skip
 
     @property
+    def keys(self) -> set[str]:
+        """Of all its jobs."""
+        return {entry.key for entry in self.jobs}
+
+    @property
     def lease(self) -> str:
         """What the process that leads the run holds."""
         return f"run-{self.id}"
+
+    def end(self, store: Store) -> None:
+        """Say that there is nothing left to go on with."""
+        self.model_copy(update={"ended": _now()}).write(store)
+
+    def open(self, store: Store) -> bool:
+        """Whether it was stopped, or has not come to its end yet: the same command goes on."""
+        if self.ended is not None:
+            return False
+        if "ended" in self.model_fields_set:
+            return True
+        return not all(store.has(entry.key) for entry in self.jobs)  # filed before there was an end
 
     def write(self, store: Store) -> None:
         """File it."""
@@ -81,10 +107,17 @@ class Journal(BaseModel):
 
 def journals(store: Store) -> list[Journal]:
     """All runs of a store that can be read, in the order in which they began."""
-    found = []
-    for path in (store.root / FOLDER).glob("*.json"):
+    return sorted(read(store)[0], key=lambda journal: journal.started)
+
+
+def read(store: Store) -> tuple[list[Journal], list[Path]]:
+    """All runs of a store, and the files of those that cannot be read: of another version, say."""
+    found, unreadable = [], []
+    for path in sorted((store.root / FOLDER).glob("*.json")):
         try:
             found.append(Journal.model_validate_json(path.read_bytes()))
+        except FileNotFoundError:
+            continue
         except (OSError, ValueError):
-            continue  # of another version, or gone: nothing depends on it
-    return sorted(found, key=lambda journal: journal.started)
+            unreadable.append(path)
+    return found, unreadable

@@ -15,7 +15,7 @@ def needed(records: Sequence[Record], made: Made) -> set[str]:
 
     A match, a detection, a comparison is needed where all who play in it are.
     """
-    trained = _reachable(_roots(records, made), made)
+    trained = reachable(_roots(records, made), made)
     known = {sha256 for record in records for sha256 in named(record)}
     looked = {
         key
@@ -43,7 +43,7 @@ def _roots(records: Iterable[Record], made: Made) -> set[str]:
     return found
 
 
-def _reachable(keys: set[str], made: Made) -> set[str]:
+def reachable(keys: set[str], made: Made) -> set[str]:
     """These, and all that they have read, as far as it is there."""
     found, ahead = set[str](), [key for key in keys if key in made]
     while ahead:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.errors import Misuse
+from benchmark.learning.device import CPU
 from benchmark.policies.policy import ANY, ActionMode, PolicyCard
 from benchmark.records.cell import Cell, MethodRef, PlayerRef
 from benchmark.records.record import JUDGED, Role
@@ -175,7 +176,7 @@ class _Planner:
             Job(
                 kind="harden", victim=victim, method=defense.method, seed=seed,
                 budget_steps=self.spec.budget_steps, adversaries=(stored.made(),),
-                opponents=tuple(opponents), **self._place(),
+                opponents=tuple(opponents), device=self.spec.device, **self._place(),
             )
         )  # fmt: skip
 
@@ -234,10 +235,11 @@ class _Planner:
 
     def _train(self, attack: AttackPlan, victim: Player, seed: int) -> Job:
         budget = self.spec.budget_steps if attack.track != "none" else 0
+        device = self.spec.device if budget else CPU.name
         return self._add(
             Job(
                 kind="attack", victim=victim, method=attack.method, seed=seed,
-                budget_steps=budget, **self._place(),
+                budget_steps=budget, device=device, **self._place(),
             )
         )  # fmt: skip
 

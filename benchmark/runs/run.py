@@ -101,6 +101,8 @@ def execute(
             records_of(plan, store, spec.command)
         raise
     records, unreadable = records_of(plan, store, spec.command)
+    if not unreadable and not any(failure.infrastructure for failure in failures):
+        journal.end(store)  # last: until then, what is finished is kept for this run
     return Outcome(records, failures + unreadable)
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchmark.errors import Misuse
 from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.games.game import GameCard, Tier
+from benchmark.learning.device import CORES_ONLY, CPU
 from benchmark.policies.policy import ANY, PolicyCard
 from benchmark.records.cell import Diagnosis, MethodRef
 from benchmark.registry import Victims, attacks, defenses, detectors, game
@@ -29,6 +30,9 @@ class MethodPlan(BaseModel):
 
     method: MethodRef
     least_steps: int
+    devices: frozenset[str] = Field(
+        default=CORES_ONLY, description="where updates of its trainings may be computed"
+    )
     fields: frozenset[str] = Field(description="names of its settings")
 
 
@@ -63,6 +67,7 @@ class RunSpec(BaseModel):
     budget_steps: int = Field(ge=1)
     episodes: int = Field(ge=1)
     protocol: int = PROTOCOL
+    device: str = Field(default=CPU.name, description="where updates are computed")
     command: str
 
     @property
@@ -175,7 +180,7 @@ def plan_attack(name: str, card: GameCard, settings: dict[str, Any]) -> AttackPl
     made = kind(kind.configure(card, method.config))
     return AttackPlan(
         method=method, track=made.track, reads=made.reads, least_steps=made.least_steps,
-        fields=_fields(kind, card),
+        fields=_fields(kind, card), devices=getattr(made, "devices", CORES_ONLY),
     )  # fmt: skip
 
 
@@ -202,7 +207,7 @@ def plan_defense(name: str, card: GameCard, settings: dict[str, Any]) -> Defense
     made = kind(kind.configure(card, method.config))
     return DefensePlan(
         method=method, meets_opponents=made.meets_opponents, least_steps=made.least_steps,
-        fields=_fields(kind, card),
+        fields=_fields(kind, card), devices=getattr(made, "devices", CORES_ONLY),
     )  # fmt: skip
 
 

@@ -14,7 +14,9 @@ import numpy as np
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.arena.session import RefereeSpec
+from benchmark.errors import Misuse
 from benchmark.learning import checkpoint
+from benchmark.learning.device import CORES_ONLY, CPU, device_of
 from benchmark.learning.progress import CurvePoint, Progress
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy
@@ -87,7 +89,7 @@ class InProcess:
     def _attack(self, method: MethodRef) -> Any:
         job = self._job
         kind = attacks.load(method.name)
-        attack = kind(kind.configure(card_of(job), method.config))
+        attack = on_device(kind(kind.configure(card_of(job), method.config)), job.device)
         victim = self._shelf.policy(job.victim, job)
         shown = attack.track == "white-box"  # the run has declared it: see spec.py
         self._arenas.append(arena_of(job, job.seat, Mixture.of(victim), attack.matches, shown))
@@ -96,7 +98,7 @@ class InProcess:
     def _harden(self, method: MethodRef) -> Any:
         job = self._job
         kind = defenses.load(method.name)
-        defense = kind(kind.configure(card_of(job), method.config))
+        defense = on_device(kind(kind.configure(card_of(job), method.config)), job.device)
         seat = other_seat(job, card_of(job))
 
         def make_arena(opposite: Mixture, matches: int, *, attacking: bool = False) -> Arena:
@@ -127,6 +129,8 @@ class Boxed:
 
     def train(self) -> Any:
         job, card = self._job, card_of(self._job)
+        if job.device != CPU.name:
+            raise Misuse(f"trainings in containers learn on the CPU alone, not on {job.device}")
         self._go_on()
         spec = self._attack() if job.kind == "attack" else self._harden()
         wall_s = wall_limit(job.budget_steps, card.training_speed)
@@ -218,6 +222,22 @@ class Boxed:
             code=None if local is None else local.folder,
             wheels=None if local is None else local.wheels,
         )  # fmt: skip
+
+
+def on_device(method: Any, device: str) -> Any:
+    """An attack or a defense that computes its updates there.
+
+    Raises:
+        Misuse: it cannot. InfrastructureError: there is no such device here.
+    """
+    if device == CPU.name:
+        return method
+    if device not in getattr(method, "devices", CORES_ONLY):
+        raise Misuse(
+            f"'{method.name}' as it is configured learns on the CPU alone, not on {device}"
+        )
+    method.device = device_of(device)
+    return method
 
 
 def _white_box(job: Job, method: MethodRef) -> bool:

@@ -13,6 +13,8 @@ from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.arena.tally import Tally
 from benchmark.games.game import GameCard
+from benchmark.learning.descent import Descent
+from benchmark.learning.device import Device
 from benchmark.learning.progress import Quiet
 from benchmark.learning.rollout import Rollout
 from benchmark.learning.threads import use_threads
@@ -47,6 +49,24 @@ def small(kind: Any, card: GameCard, settings: dict[str, Any] | None = None) -> 
 def one_thread() -> None:
     """Results are compared to the last bit, so the thread count is fixed."""
     use_threads(1)
+
+
+COPIED = Device("cpu", apart=True)
+"""The CPU as another device would be: its weights are a copy there."""
+
+
+@pytest.fixture
+def used(monkeypatch: pytest.MonkeyPatch) -> list[Device]:
+    """The device of every update from here on."""
+    seen: list[Device] = []
+    real = Descent.fetch
+
+    def fetch(self: Descent) -> None:
+        seen.append(self._device)
+        real(self)
+
+    monkeypatch.setattr(Descent, "fetch", fetch)
+    return seen
 
 
 def scribble(card: GameCard, seat: str, seed: int = 7) -> MLPPolicy:

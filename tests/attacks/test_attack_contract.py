@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,19 +12,22 @@ from benchmark import registry
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture, check_fits
 from benchmark.errors import Misuse
+from benchmark.learning.device import CPU, CUDA, Device
 from benchmark.learning.progress import Quiet
 from benchmark.policies.policy import MLPPolicy, Policy
 from benchmark.submissions.toys import Killed, Mortal
-from tests.attacks.conftest import BUDGET, scribble, small
+from tests.attacks.conftest import BUDGET, COPIED, assert_same_policy, scribble, small
 
+ELSEWHERE = [a for a in registry.attacks.names() if CUDA.name in registry.attacks.load(a).devices]
 PAIRS = [(g, a) for g in registry.games.names() for a in registry.attacks.names()]
 each = pytest.mark.parametrize(("game", "attack"), PAIRS)
 
 
-def _train(game: str, attack: str, progress: Quiet | None = None) -> Policy:
+def _train(game: str, attack: str, progress: Quiet | None = None, device: Device = CPU) -> Policy:
     kind, batch = registry.attacks.load(attack), registry.game(game)
     card = batch.describe()
     made = kind(kind.configure(card, small(kind, card)))
+    made.device = device
     other = card.seats[1 - card.seat_index(card.adversary_seat)].name
     mixture = Mixture.of(scribble(card, other))
     arena = Arena(batch(made.matches), card.adversary_seat, mixture, seed=0)
@@ -54,6 +58,19 @@ def test_a_killed_training_ends_as_if_it_had_not_been(game, attack, tmp_path) ->
     resumed = _train(game, attack, Mortal(path))
     for name, tensor in whole.tensors().items():
         np.testing.assert_array_equal(tensor, resumed.tensors()[name])
+
+
+@pytest.mark.parametrize("attack", ELSEWHERE)
+def test_through_a_copy_of_the_weights_it_makes_the_same_policy(
+    attack: str, tmp_path: Path, used: list[Device]
+) -> None:
+    """Of those that say so: what they add to PPO never reaches the device, also after a kill."""
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        _train("pong-v1", attack, Mortal(path, dies_at=3), COPIED)
+    resumed = _train("pong-v1", attack, Mortal(path), COPIED)
+    assert set(used) == {COPIED}
+    assert_same_policy(_train("pong-v1", attack), resumed)
 
 
 @each

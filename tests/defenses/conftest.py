@@ -12,10 +12,13 @@ from benchmark import registry
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.games.game import GameCard
+from benchmark.learning.device import CPU, Device
 from benchmark.learning.progress import Quiet
 from benchmark.learning.threads import use_threads
 from benchmark.policies.policy import NetworkPolicy, Policy
-from tests.attacks.conftest import BUDGET, scribble, small
+from tests.attacks.conftest import BUDGET, scribble, small, used
+
+__all__ = ["used"]
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +42,7 @@ def harden(
     budget: int = BUDGET,
     progress: Quiet | None = None,
     seen: list[Arena] | None = None,
+    device: Device = CPU,
     **settings: Any,
 ) -> NetworkPolicy:
     """The victim after a toy hardening, always from the same seeds; `seen` gets every arena."""
@@ -46,6 +50,7 @@ def harden(
     card = batch.describe()
     kind = registry.defenses.load(defense)
     made = kind(kind.configure(card, {**small(kind, card), **settings}))
+    made.device = device
     seat = card.adversary_seat
 
     def make_arena(opposite: Mixture, matches: int, *, attacking: bool = False) -> Arena:

@@ -14,14 +14,16 @@ from benchmark import registry
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import check_fits
 from benchmark.errors import Misuse
+from benchmark.learning.device import CUDA, Device
 from benchmark.learning.progress import Quiet
 from benchmark.policies.lstm import LSTMPolicy
 from benchmark.policies.policy import NetworkPolicy, ZeroPolicy
 from benchmark.submissions.toys import Killed, Mortal
-from tests.attacks.conftest import BUDGET, assert_same_policy, scribble
+from tests.attacks.conftest import BUDGET, COPIED, assert_same_policy, scribble
 from tests.defenses.conftest import harden, victim_seat
 from tests.learning.recall import lstm
 
+ELSEWHERE = [d for d in registry.defenses.names() if CUDA.name in registry.defenses.load(d).devices]
 PAIRS = [(g, d) for g in registry.games.names() for d in registry.defenses.names()]
 each = pytest.mark.parametrize(("game", "defense"), PAIRS)
 
@@ -81,6 +83,19 @@ def test_a_killed_hardening_ends_as_if_it_had_not_been(defense: str, tmp_path: P
     resumed = harden("pong-v1", defense, progress=Mortal(path))
     assert resumed.card == whole.card
     assert_same_policy(resumed, whole)
+
+
+@pytest.mark.parametrize("defense", ELSEWHERE)
+def test_through_a_copy_of_the_weights_it_makes_the_same_victim(
+    defense: str, tmp_path: Path, used: list[Device]
+) -> None:
+    """Of those that say so: what they add to PPO never reaches the device, also after a kill."""
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Killed):
+        harden("pong-v1", defense, progress=Mortal(path, dies_at=3), device=COPIED)
+    resumed = harden("pong-v1", defense, progress=Mortal(path), device=COPIED)
+    assert set(used) == {COPIED}
+    assert_same_policy(resumed, first("pong-v1", defense).policy)
 
 
 @pytest.mark.parametrize("defense", registry.defenses.names())

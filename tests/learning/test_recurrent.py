@@ -274,7 +274,7 @@ def test_a_minibatch_is_counted_in_steps() -> None:
     made = learner()
     made.enter(made.arena)
     made.improve(BUDGET)
-    (moments,) = made._optimiser.state_dict()["state"].values()
+    (moments,) = made._descent.optimiser.state_dict()["state"].values()
     assert int(moments["step"]) == 2 * MATCHES * STEPS // (3 * SEQUENCE)
 
 

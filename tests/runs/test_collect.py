@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmark.display import Silent
 from benchmark.errors import CheckFailed, InfrastructureError, Misuse
 from benchmark.policies import artifact
 from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.runs import collect as collecting
+from benchmark.runs import run as running
 from benchmark.runs.audit import audit
 from benchmark.runs.collect import Collection, collect, remove
+from benchmark.runs.executors.executor import Failure
+from benchmark.runs.job import Job
+from benchmark.runs.journal import Journal
+from benchmark.runs.plan import Plan, make_plan
+from benchmark.runs.run import execute
 from tests.factories import attacked, scribble
 from tests.runs import stocked
+from tests.runs.conftest import Shelf
 from tests.runs.fakes import FakeAttack
 from tests.runs.test_audit import unfinished
 
@@ -170,6 +180,143 @@ def test_unfinished_work_is_kept_with_what_it_may_read(store: Store) -> None:
     given_up = sweep(store, give_up=True)
     assert {one.reason for one in given_up.removals} == {"given up", "no record needs it"}
     assert not (store.root / "work" / KEY).exists()
+
+
+class Killed(BaseException):
+    """The run's process is gone."""
+
+
+class Fuse(Silent):
+    """Kills its run once so many jobs have ended."""
+
+    def __init__(self, ends: int):
+        self._ends = ends
+
+    def finish(self, job: Job, failure: Failure | None) -> None:
+        self._ends -= 1
+        if self._ends < 0:
+            raise Killed
+
+
+def killed(store: Store, ends: int, **more: object) -> Plan:
+    """A run that is killed after so many jobs, and files no record."""
+
+    def gone(*_: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch, stocked.fakes():
+        patch.setattr(running, "records_of", gone)
+        spec = stocked.spec(**more)
+        plan = make_plan(spec)
+        with pytest.raises(Killed):
+            execute(spec, plan, store, Shelf(stocked.SHELF), lambda: Fuse(ends))
+    return plan
+
+
+def committed(store: Store, **more: object) -> set[str]:
+    """Keys of the jobs that such a run does on this store."""
+    done: set[str] = set()
+    real = Store.commit
+
+    def commit(self: Store, key: str, *rest: object) -> None:
+        done.add(key)
+        real(self, key, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "commit", commit)
+        assert not stocked.run(store, **more).failures
+    return done
+
+
+def finished(store: Store) -> set[str]:
+    return {path.name for path in (store.root / "artifacts").iterdir()}
+
+
+OTHER = {**RUN, "victim_names": ["beta"]}
+OVERLAP = {**RUN, "seeds": 2}
+
+
+@pytest.mark.parametrize("more", [OTHER, OVERLAP], ids=["other", "overlap"])
+@pytest.mark.parametrize("ends", [0, 1, 4, 9, 10_000])
+@pytest.mark.parametrize("left", [False, True], ids=["between jobs", "in a job"])
+def test_a_run_that_was_stopped_redoes_nothing_that_was_done(
+    store: Store, more: dict[str, object], ends: int, left: bool
+) -> None:
+    """Wherever it was killed, though no record needs anything; what it does not name goes."""
+    forget(store, lambda record: True)
+    plan = killed(store, ends, **more)
+    named, before = {job.key for job in plan.jobs}, finished(store)
+    undone = [key for key in (job.key for job in plan.jobs) if key not in before]
+    if left and undone:
+        unfinished(store, undone[0])
+    found = sweep(store)
+    assert finished(store) == before & named
+    assert any("not at its end: bench run" in line for line in found.kept) == bool(before & named)
+    assert committed(store, **more) == named - before
+    assert not sweep(store).removals
+
+
+def test_a_run_that_was_stopped_can_be_given_up(store: Store) -> None:
+    killed(store, 4, **OTHER)
+    forget(store, lambda record: True)
+    sweep(store, give_up=True)
+    assert finished(store) == set()
+
+
+def test_a_run_that_came_to_its_end_keeps_nothing(store: Store) -> None:
+    """Also where a collection took some of its jobs before: it is not open again."""
+    killed(store, 4, **OTHER)
+    assert not stocked.run(store, **OTHER).failures
+    forget(store, defense)
+    assert sweep(store).removals
+    forget(store, lambda record: True)
+    sweep(store)
+    assert finished(store) == set()
+
+
+def rewritten(store: Store, plan: Plan, change: Callable[[dict[str, Any]], None]) -> Path:
+    """The journal of a plan, changed."""
+    path = store.root / "runs" / f"{Journal.of(plan, '').id}.json"
+    journal = json.loads(path.read_text())
+    change(journal)
+    path.write_text(json.dumps(journal))
+    return path
+
+
+def test_a_journal_that_is_older_than_ends_is_judged_by_its_jobs(store: Store) -> None:
+    forget(store, lambda record: True)
+    with stocked.fakes():
+        whole = make_plan(stocked.spec(**RUN))
+    part = killed(store, 4, **OTHER)
+    for plan in (whole, part):
+        rewritten(store, plan, lambda journal: journal.pop("ended"))
+    before = finished(store)
+    sweep(store)
+    assert finished(store) == before & {job.key for job in part.jobs}
+
+
+def test_a_journal_that_cannot_be_read_keeps_everything(store: Store) -> None:
+    """It may be of a run that was stopped, and names who knows what."""
+    forget(store, lambda record: True)
+    plan = killed(store, 4, **OTHER)
+    path = rewritten(store, plan, lambda journal: journal.pop("jobs"))
+    before = finished(store)
+    kept = sweep(store).kept
+    assert finished(store) == before
+    assert any(f"{path} cannot be read" in line for line in kept)
+    path.unlink()
+    sweep(store)
+    assert finished(store) == set()
+
+
+def test_a_run_that_begins_and_stops_after_the_look_loses_nothing(store: Store) -> None:
+    forget(store, lambda record: True)
+    found = collect(store)
+    before = finished(store)
+    plan = killed(store, 10_000, **RUN)
+    assert {job.key for job in plan.jobs} == before
+    assert len(remove(store, found)) == len(found.removals) > 0
+    assert finished(store) == before
 
 
 @pytest.mark.parametrize("ago", [0.0, 300.0, -1e6], ids=["now", "minutes ago", "in the future"])

@@ -8,16 +8,20 @@ from typing import Any
 import pytest
 
 from benchmark.arena.tally import Tally
+from benchmark.learning import checkpoint as checkpoints
+from benchmark.learning.checkpoint import Checkpoint, Pace
 from benchmark.learning.progress import CurvePoint
 from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
 from benchmark.records.store import Store
 from benchmark.registry import Victims, attacks
+from benchmark.runs import jobs
 from benchmark.runs.job import Job
 from benchmark.runs.jobs import Worker, condensed
 from benchmark.runs.plan import make_plan
 from benchmark.runs.spec import resolve_run
 from benchmark.runs.staging import seed_base_of
+from tests.learning.test_checkpoint import Clock
 
 SMALL = {"matches": 16, "rollout_steps": 32, "minibatch": 128, "epochs": 1}
 
@@ -69,6 +73,46 @@ def test_a_condensed_curve_keeps_counts_means_and_stages() -> None:
     assert all(0 <= point.diagnostics["share"] <= 1 for point in short)
     assert sum(p.diagnostics["share"] for p in short) / len(short) == pytest.approx(0.5, abs=0.01)
     assert condensed(curve[:150]) == curve[:150]
+
+
+def test_a_slow_store_is_told_once_and_moves_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two trainings; each checkpoint takes five seconds of a clock that only it moves."""
+    plain = Store(tmp_path / "plain")
+    expected = _adversary(plain, "baseline")
+    clock, lines, kept = Clock(), list[str](), list[float]()
+    real = checkpoints.write
+
+    def write(made: Checkpoint, path: Path) -> None:
+        real(made, path)
+        clock.now += 5.0
+        kept.append(clock.now)
+
+    monkeypatch.setattr(checkpoints, "write", write)
+    monkeypatch.setattr(jobs, "Pace", lambda every_s: Pace(every_s, clock))
+    store, victims = Store(tmp_path / "slow"), Victims()
+    spec = resolve_run(
+        victims=victims, game_name="pong-v1", victim_names=[], attack_names=["baseline"],
+        defense_names=[], seeds=2, tier="smoke", budget=2048, settings={"attack": SMALL},
+        command="test",
+    )  # fmt: skip
+    store.prepare()
+    worker = Worker(store, victims)
+    worker.warn = lines.append
+
+    def watch(steps: int, tally: Tally) -> None:
+        clock.now += 12.0
+
+    trainings = [job for job in make_plan(spec).jobs if job.kind == "attack"]
+    for job in trainings:
+        worker.run(job, watch)
+    (line,) = lines
+    assert "writing a checkpoint took 5.0 s" in line
+    assert str(store.root) in line
+    assert "they are 45 s apart" in line
+    assert len(kept) == 2  # one a training: three rollouts after it are less than 45 s
+    assert artifact.load_card(store.folder(trainings[0].key)).sha256 == expected
 
 
 def test_seeds_that_a_strangers_method_names_are_hashed(tmp_path: Path) -> None:

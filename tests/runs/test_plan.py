@@ -50,6 +50,7 @@ CHANGES: dict[str, Any] = {
     "learner": 2,
     "blind": True,
     "look": 1,
+    "device": "cuda",
 }
 
 

@@ -51,12 +51,13 @@ class Tools(BaseModel):
 
 
 class Answer(BaseModel):
-    """What a hand says of the job at hand, in this order: begun, and then one of the others."""
+    """What a hand says of the job at hand, in this order: begun, perhaps warned, then another."""
 
-    word: Literal["begun", "ended", "taken", "broken", "unfit"]
+    word: Literal["begun", "warned", "ended", "taken", "broken", "unfit"]
     failure: Failure | None = None
     message: str = ""
-    """Of broken: why no job could be kept. Of unfit: why no job can be done on this machine."""
+    """Of warned: a line for people. Of broken: why no job could be kept. Of unfit: why no job can
+    be done on this machine."""
 
 
 def silent(steps: int, tally: Tally) -> None:
@@ -82,6 +83,7 @@ def serve(connection: Connection, tools: Tools, cores: tuple[int, ...]) -> None:
         os.sched_setaffinity(0, cores)
     try:
         worker = tools.worker()
+        worker.warn = lambda line: _say(connection, Answer(word="warned", message=line))
         while True:
             job = Job.model_validate_json(connection.recv_bytes())
             said = answer(worker, job, lambda: _say(connection, Answer(word="begun")))

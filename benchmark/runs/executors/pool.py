@@ -16,6 +16,7 @@ from benchmark.runs.executors.executor import Display, Failure
 from benchmark.runs.executors.followed import Followed
 from benchmark.runs.executors.hand import Answer, Tools, serve
 from benchmark.runs.job import Job
+from benchmark.runs.jobs import to_stderr
 
 LOOK_S = 0.5
 PATIENCE_S = 15.0
@@ -100,6 +101,7 @@ class _Shift:
         self._agenda = Agenda(jobs, store, display)
         self._followed = Followed(store, display)
         self._deaths: Counter[str] = Counter()
+        self._warned = False
 
     def work(self) -> list[Failure]:
         while True:
@@ -120,6 +122,8 @@ class _Shift:
             self._died(hand)
         elif said.word == "broken":
             raise InfrastructureError(said.message)
+        elif said.word == "warned":
+            self._warn(said.message)
         elif job is not None and said.word == "begun":
             self._display.start(job)
             self._followed.begin(job)
@@ -130,6 +134,12 @@ class _Shift:
                 self._agenda.put_back(job)
             else:
                 self._agenda.end(job, said.failure)
+
+    def _warn(self, line: str) -> None:
+        """Pass on what the first of the hands says; the others are on the same store."""
+        if not self._warned:
+            self._warned = True
+            to_stderr(line)
 
     def _died(self, hand: Hand) -> None:
         """Give its job to the one in its place, which goes on from the last checkpoint."""

@@ -98,6 +98,15 @@ def test_needs_come_first_and_failures_block() -> None:
     assert set(diary.started()) == {first.key, second.key, third.key}
 
 
+def test_a_warning_is_passed_on_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Hands are on one store, and each of them finds it slow."""
+    slow = Answer(word="warned", message="slow store: writing took 5 s")
+    failures, diary, _ = work(lambda one: [BEGUN, slow, slow, ENDED], [job(1), job(2), job(3)])
+    assert failures == []
+    assert len(diary.started()) == 3
+    assert capsys.readouterr().err == "slow store: writing took 5 s\n"
+
+
 def test_a_job_whose_process_died_is_given_to_the_next_one() -> None:
     """It goes on from its checkpoint; nothing is lost."""
     deaths = {1: 1}

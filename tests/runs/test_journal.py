@@ -1,0 +1,77 @@
+"""When a run is at its end, and may be collected, and when the same command is to go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.display import Silent
+from benchmark.records.store import Store
+from benchmark.runs import run as running
+from benchmark.runs.executors.executor import Display, Failure
+from benchmark.runs.job import Job
+from benchmark.runs.journal import Journal, journals, read
+from benchmark.runs.plan import make_plan
+from benchmark.runs.run import execute
+from tests.runs import stocked
+from tests.runs.conftest import Shelf
+
+
+class Fails:
+    """An executor that does nothing, and says why."""
+
+    def __init__(self, *, lost: bool):
+        self._lost = lost
+
+    def run(self, jobs: list[Job], display: Display) -> list[Failure]:
+        first = jobs[0]
+        return [Failure(job=first.key, label=first.label, kind="x", message="x", lost=self._lost)]
+
+
+def after(store: Store, executor: Fails | None) -> Journal:
+    """The journal that a small run leaves."""
+    with stocked.fakes():
+        spec = stocked.spec(**{**stocked.RUN, "attacks": ("first",)})
+        plan = make_plan(spec)
+        execute(spec, plan, store, Shelf(stocked.SHELF), Silent, executor=executor)
+    (found,) = journals(store)
+    return found
+
+
+def test_a_run_is_open_until_its_records_are_filed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, seen = Store(tmp_path), list[bool]()
+    real = running.records_of
+
+    def spy(*given: object) -> object:
+        seen.extend(one.open(store) for one in journals(store))
+        return real(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(running, "records_of", spy)
+    assert not after(store, None).open(store)
+    assert seen == [True]
+    monkeypatch.setattr(running, "records_of", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        after(store, None)  # begun anew, and stopped
+    (again,) = journals(store)
+    assert again.open(store)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_only_what_the_same_command_tries_again_leaves_a_run_open(
+    tmp_path: Path, lost: bool
+) -> None:
+    """A lost process is; a method's own failure is an end."""
+    store = Store(tmp_path)
+    assert after(store, Fails(lost=lost)).open(store) == lost
+
+
+def test_journals_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    good = after(store, None)
+    bad = tmp_path / "runs" / "bad.json"
+    bad.write_text("{")
+    assert read(store) == ([good], [bad])
+    assert journals(store) == [good]
