@@ -3,6 +3,7 @@
 #   PYTHON=python3.11               the interpreter that the environment is made from
 #   VENV=.venv                      where the environment lies
 #   ARGS="..."                      handed on to bench run (make run) or pytest (make test, perf)
+#   STORE=store                     whose published victims make victims meets
 #   IMAGE_FLAGS="..."               handed on to bench image build (make image)
 #
 # On Linux, PyPI's torch brings several GB of CUDA libraries that nothing here needs. The CPU build:
@@ -13,6 +14,7 @@ VENV ?= .venv
 ARGS ?=
 COMPARE ?=
 IMAGE_FLAGS ?=
+STORE ?= store
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
@@ -21,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint perf perf-compare perf-summary schemas fidelity check check-training coverage board kills leaderboard findings studies lock image clean
+.PHONY: help setup run test lint perf perf-compare perf-summary schemas victims fidelity check check-training coverage board kills leaderboard findings studies lock image clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +58,9 @@ schemas: $(STAMP) ## Write the JSON Schemas under docs/schema
 	@set -e; for each in record policy submission; do \
 	  $(BIN)/bench schema --what $$each > docs/schema/$$each.schema.json; \
 	done
+
+victims: $(STAMP) ## Play every shipped victim against all at hand; write cards and docs/victims.md
+	$(BIN)/python -m tests.victims.measure $(STORE)
 
 fidelity: $(STAMP) ## Play the imported zoo in both physics and print the tables of docs/fidelity.md
 	$(BIN)/python -m tests.zoo_fidelity $(ARGS)

@@ -10,8 +10,8 @@ from benchmark.evaluation.matches import episode_list, play
 from benchmark.games.game import Game, GameCard
 from benchmark.policies.policy import ANY, NetworkPolicy, Policy, PolicyCard, Standing
 
-EPISODES = 400
-"""Matches a pairing: a rate of one half is then known to five points either way."""
+EPISODES = 1000
+"""Matches a pairing: a rate of one half is then known to three points either way."""
 LIST = 1
 """The seed of the matches' list: not the protocol's own, which no choice should have seen."""
 
