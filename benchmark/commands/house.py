@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +14,8 @@ import typer
 from rich.console import Console
 
 from benchmark import registry
-from benchmark.commands.common import STORE, StoreOption, console
-from benchmark.errors import Misuse
+from benchmark.commands.common import INTERRUPTED, STORE, StoreOption, console
+from benchmark.errors import InfrastructureError, Misuse
 from benchmark.evaluation.matches import EVALUATION_MATCHES
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
@@ -55,7 +57,8 @@ def victims_train(
     if held_out_dir is not None:
         if recipe is not None or out is not None:
             raise Misuse("--held-out takes every recipe of a game: leave out --recipe and --out")
-        _train_held_out(held_out_dir, game, seed, known)
+        with _going_on_in(held_out_dir):
+            _train_held_out(held_out_dir, game, seed, known)
         return
     if recipe is None or out is None:
         raise Misuse("say which victim and where: --recipe NAME --out DIR, or --held-out DIR")
@@ -65,7 +68,27 @@ def victims_train(
     missing = _missing(chosen, known)
     if missing:
         raise Misuse(f"recipe '{recipe}' {missing}")
-    _train(chosen, recipe, out, known)
+    with _going_on_in(out):
+        _train(chosen, recipe, out, known)
+
+
+@contextlib.contextmanager
+def _going_on_in(folder: Path) -> Iterator[None]:
+    """Turn Ctrl-C and what the disk refuses into one line each, and their exit codes."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        Console(stderr=True).print(
+            f"stopped; the last snapshot is in {folder}: the same command goes on from there",
+            markup=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
+    except OSError as error:
+        raise InfrastructureError(
+            f"{folder}: {error.strerror or error}; make the folder writable, free its disk or "
+            "choose another, then run the same command again"
+        ) from error
 
 
 def _train_held_out(folder: Path, game: str, seed: int | None, known: Victims) -> None:
@@ -93,7 +116,7 @@ def _seed_of(folder: Path, given: int | None) -> int:
     """The seed of a folder of held-out victims: kept in it, so that a stopped run goes on."""
     path = folder / "seed.txt"
     if path.exists():
-        kept = int(path.read_text(encoding="ascii"))
+        kept = _seed_in(path)
         if given not in (None, kept):
             raise Misuse(f"{folder} was begun with seed {kept}; choose another folder for {given}")
         return kept
@@ -101,6 +124,13 @@ def _seed_of(folder: Path, given: int | None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{drawn}\n", encoding="ascii")
     return drawn
+
+
+def _seed_in(path: Path) -> int:
+    text = path.read_bytes().strip()
+    if not text.isdigit():
+        raise Misuse(f"{path}: expected a seed, a whole number; mend it or choose another folder")
+    return int(text)
 
 
 def _missing(recipe: Recipe, known: Victims) -> str:

@@ -180,7 +180,7 @@ class _League:
 
     def _restore(self, saved: Checkpoint) -> int:
         """Go on from `_checkpoint`; returns the snapshot that it was taken at."""
-        if saved.facts["training"] != self._card.training:
+        if saved.facts.get("training") != self._card.training:
             raise Misuse(
                 f"an unfinished training is there, by another recipe than '{self._card.name}' now "
                 "is; delete it or choose another folder"

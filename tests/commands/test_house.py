@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from benchmark.commands import house
+from benchmark.commands.common import INTERRUPTED
 from benchmark.commands.house import CHECKPOINT, victims_train
-from benchmark.errors import Misuse
+from benchmark.errors import InfrastructureError, Misuse
+from benchmark.learning import checkpoint as checkpoints
+from benchmark.learning.checkpoint import Checkpoint
 from benchmark.policies import artifact
 from benchmark.submissions.replay import policies_at
 from benchmark.victims import held_out, recipe
@@ -69,8 +73,9 @@ def test_a_stopped_training_goes_on(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(house.Bar, "report", watched)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(typer.Exit) as stopped:
         _train(recipe="alone", out=broken, store=store)
+    assert stopped.value.exit_code == INTERRUPTED
     assert [file.name for file in broken.iterdir()] == [CHECKPOINT]
     _train(recipe="alone", out=broken, store=store)
     assert seen[4:] == [step * BATCH for step in (3, 4, 5, 6)]
@@ -123,3 +128,25 @@ def test_bad_input_is_refused_before_anything_is_made(
     with pytest.raises(Misuse, match=why):
         _train(**{**options, **paths, "store": store})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["out", "held_out_dir"])
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(
+    option: str, tmp_path: Path, store: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    recipe = "alone" if option == "out" else None
+    with pytest.raises(InfrastructureError, match="file/victim: Not a directory"):
+        _train(**{"recipe": recipe, option: tmp_path / "file/victim"}, game="pong-v1", store=store)
+
+
+def test_a_damaged_seed_is_told(tmp_path: Path, store: Path) -> None:
+    (tmp_path / "seed.txt").write_text("x7\n")
+    with pytest.raises(Misuse, match=r"seed\.txt: expected a seed"):
+        _train(held_out_dir=tmp_path, game="pong-v1", store=store)
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, store: Path) -> None:
+    checkpoints.write(Checkpoint(facts={"x": 1}), tmp_path / CHECKPOINT)
+    with pytest.raises(Misuse, match="another recipe"):
+        _train(recipe="alone", out=tmp_path, store=store)
