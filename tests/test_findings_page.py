@@ -55,6 +55,12 @@ def test_without_records_that_a_sentence_rests_on_nothing_is_written(checkout: P
     assert (checkout / "docs/findings.md").read_bytes() == before
 
 
+@pytest.mark.parametrize("text", ["x = [", "a = 1"])
+def test_damaged_published_figures_are_told(checkout: Path, text: str) -> None:
+    (checkout / "results/published.toml").write_text(text)
+    refused(bench("findings", "--check"), "published.toml", code=2)
+
+
 def test_links_of_the_page_lead_somewhere() -> None:
     """Records, pages, figures; and the headings that its summary points to."""
     text = PAGE.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from math import sqrt
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -99,8 +99,20 @@ def material(found: Mapping[Path, Record], out: Path, published: Path) -> Materi
         links=links,
         attacks=_studies(records, "attacks", [(make.RUNNER.game, "lite"), (make.PONG, "full")]),
         mixtures=_studies(records, "mixture", [(make.PONG, "lite")], against="ours"),
-        published=tomllib.loads(_read(published)) | {"fidelity": _fidelity(FIDELITY)},
+        published=_published(published) | {"fidelity": _fidelity(FIDELITY)},
     )
+
+
+def _published(path: Path) -> dict[str, dict[str, Any]]:
+    """Figures that others published, by table and name; raises Misuse for what is no table."""
+    try:
+        tables = tomllib.loads(_read(path))
+    except tomllib.TOMLDecodeError as error:
+        raise Misuse(f"{path}: {error}") from error
+    loose = [name for name, table in tables.items() if not isinstance(table, dict)]
+    if loose or "attack" not in tables:
+        raise Misuse(f"{path}: expected tables, [attack] among them; got {loose or list(tables)}")
+    return tables
 
 
 def _studies(
