@@ -109,7 +109,8 @@ def _train_held_out(folder: Path, game: str, seed: int | None, known: Victims) -
         elif (folder / name / artifact.CARD).exists():
             console.print(f"{name}: there already", markup=False, soft_wrap=True)
         else:
-            _train(recipe, name, folder / name, known)
+            command = f"bench victims train --held-out DIR --game {game} --seed {drawn}"
+            _train(recipe, name, folder / name, known, command)
 
 
 def _seed_of(folder: Path, given: int | None) -> int:
@@ -144,7 +145,7 @@ def _missing(recipe: Recipe, known: Victims) -> str:
     )
 
 
-def _train(recipe: Recipe, name: str, out: Path, known: Victims) -> None:
+def _train(recipe: Recipe, name: str, out: Path, known: Victims, command: str = "") -> None:
     """Train, measure the strength, file the artifact; a stopped training goes on."""
     minutes = recipe.steps / STEPS_A_MINUTE
     console.print(
@@ -157,7 +158,8 @@ def _train(recipe: Recipe, name: str, out: Path, known: Victims) -> None:
     partners = {one: known.load(one) for one in recipe.sparring}
     out.mkdir(parents=True, exist_ok=True)
     with Bar(console, recipe, out / CHECKPOINT) as bar:
-        policy = league.train(recipe, kind(recipe.ppo.matches), name, partners, bar)
+        matches = kind(recipe.ppo.matches)
+        policy = league.train(recipe, matches, name, partners, bar, command)
     judged = kind(EVALUATION_MATCHES)
     others = {one: known.load(one) for one, card in known.cards(recipe.game).items() if card.ranked}
     opponents = {**registry.floors(kind), **opposite(policy.card, judged.card, others)}

@@ -40,13 +40,24 @@ SEEN = 6
 
 
 def train(
-    recipe: Recipe, game: Game, name: str, partners: Mapping[str, Policy], progress: Progress
+    recipe: Recipe,
+    game: Game,
+    name: str,
+    partners: Mapping[str, Policy],
+    progress: Progress,
+    command: str = "",
 ) -> NetworkPolicy:
     """A house victim; deterministic in the recipe and its sparring partners.
 
-    game: as many matches as the recipe's `ppo` plays; partners: the recipe's `sparring` by name.
+    game: as many matches as the recipe's `ppo` plays; partners: the recipe's `sparring` by name;
+    command: what makes it again, for its card.
+
+    Raises:
+        Misuse: the checkpoint to go on from is of another recipe or of other partners.
+        TrainingDiverged: a loss is not finite.
     """
-    return _League(recipe, game, name, [partners[one] for one in recipe.sparring]).run(progress)
+    chosen = {one: partners[one] for one in recipe.sparring}
+    return _League(recipe, game, name, chosen, command).run(progress)
 
 
 class DenseStart(Hooks):
@@ -71,8 +82,10 @@ class NoisyStart(NoisyWeights, DenseStart):
 class _League:
     """One training: the learner and everybody that it meets."""
 
-    def __init__(self, recipe: Recipe, game: Game, name: str, partners: Sequence[Policy]):
-        self._recipe, self._game, self._partners = recipe, game, partners
+    def __init__(
+        self, recipe: Recipe, game: Game, name: str, partners: Mapping[str, Policy], command: str
+    ):
+        self._recipe, self._game, self._partners = recipe, game, list(partners.values())
         self._seat = game.card.seats[0]
         self._card = PolicyCard(
             name=name,
@@ -84,7 +97,8 @@ class _League:
             act_bound=self._seat.act_bound,
             origin=_origin(recipe),
             training={
-                "command": f"bench victims train --recipe {name}",
+                "command": command or f"bench victims train --recipe {name}",
+                "partners": {one: its.card.sha256 for one, its in partners.items()},
                 **recipe.model_dump(mode="json"),
             },
         )
@@ -182,8 +196,8 @@ class _League:
         """Go on from `_checkpoint`; returns the snapshot that it was taken at."""
         if saved.facts.get("training") != self._card.training:
             raise Misuse(
-                f"an unfinished training is there, by another recipe than '{self._card.name}' now "
-                "is; delete it or choose another folder"
+                f"an unfinished training is there, by another recipe or with other partners than "
+                f"'{self._card.name}' now has; delete it or choose another folder"
             )
         self._pool[2:] = _read(saved, "pool")
         self._exploiters[:] = _read(saved, "exploiters")

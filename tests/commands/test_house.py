@@ -88,6 +88,8 @@ def test_held_out_victims_are_what_bench_verify_reads(
     folder = tmp_path / "held-out"
     _train(held_out_dir=folder, game="pong-v1", seed=5, store=store)
     names = [policy.card.name for policy in policies_at(folder)]
+    (command,) = {policy.card.training["command"] for policy in policies_at(folder)}
+    assert command == "bench victims train --held-out DIR --game pong-v1 --seed 5"
     assert names == ["held-out-alone", "held-out-other-network", "held-out-partnered"]
     told = capsys.readouterr().out
     assert "held-out-unpartnered: left out, it spars with nobody" in told

@@ -73,6 +73,10 @@ def test_it_wins_against_the_floors(name: str, floor: Policy) -> None:
 def test_its_card_holds_the_recipe_that_made_it(name: str) -> None:
     training = dict(artifact.load_card(house()[name]).training)
     assert training.pop("command") == f"bench victims train --recipe {name}"
+    partners = training.pop("partners", {})
+    assert tuple(partners) == RECIPES[name].sparring
+    for partner in partners.keys() & house().keys():
+        assert partners[partner] == artifact.load_card(house()[partner]).sha256
     assert type(RECIPES[name]).model_validate(training) == RECIPES[name]
 
 

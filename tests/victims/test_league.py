@@ -96,6 +96,17 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
         _train(tiny(seed=2), Mortal(path))
 
 
+def test_a_checkpoint_with_other_partners_is_refused(tmp_path: Path) -> None:
+    path, recipe = tmp_path / "checkpoint", tiny(**DIETS["sparring"])
+    with pytest.raises(Killed):
+        _train(recipe, Mortal(path, 3))
+    changed = scribble(PONG, "right", 8)
+    card = changed.card.model_copy(update={"sha256": "0" * 64})
+    partners = {"partner": type(changed)(card, changed.tensors())}
+    with pytest.raises(Misuse, match="other partners"):
+        league.train(recipe, Pong(16), "house-test", partners, Mortal(path))
+
+
 def _met(monkeypatch: pytest.MonkeyPatch, recipe: Recipe) -> list[dict[str, float]]:
     """The mixture of every arena that the learner enters, by the members' names."""
     seen: list[dict[str, float]] = []
@@ -115,7 +126,7 @@ def _met(monkeypatch: pytest.MonkeyPatch, recipe: Recipe) -> list[dict[str, floa
     return seen
 
 
-def test_shares_are_those_of_thetiny(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shares_are_those_of_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = tiny(snapshots=6, **DIETS["sparring"] | DIETS["exploiters"] | {"newest": 0.2})
     seen = _met(monkeypatch, recipe)
     learner = [shares for shares in seen if PARTNER.card.name in shares]
@@ -144,7 +155,7 @@ def test_past_selves_are_spread_over_their_age() -> None:
 
 def test_an_exploiter_learns_against_the_newest_snapshot_alone() -> None:
     recipe = tiny(**DIETS["exploiters"])
-    made = league._League(recipe, Pong(16), "house-test", [])
+    made = league._League(recipe, Pong(16), "house-test", {}, "")
     made._pool.append(scribble(PONG, "right", 3))
     progress = Quiet()
     exploiter = made._exploit(0, progress)
