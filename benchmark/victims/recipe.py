@@ -80,7 +80,7 @@ RECIPES: dict[str, Recipe] = {
         ppo=PPOConfig(**_PONG, hidden=(64, 32), activation="relu"),
     ),
     # The only one that never met `may1`. With `may2` alone a policy learns to beat `may2`: two
-    # others by this diet (noise, LSTM) took nine and six tenths of its points, and a quarter of
+    # others by this diet took nine and six tenths of its points, and a quarter of
     # `may1`'s, which is why the recipes below have three partners.
     "house-sparring": Recipe(
         **_PARTNERS | {"newest": 0.4, "sparring": ("may2",), "sparring_share": 0.3}, seed=3,
@@ -94,10 +94,6 @@ RECIPES: dict[str, Recipe] = {
         **_PARTNERS | {"newest": 0.2, "sparring_share": 0.3}, seed=5,
         exploiters=4, exploiter_steps=1_500_000, exploiter_share=0.3,
         ppo=PPOConfig(**_PONG, hidden=(128, 64), activation="relu"),
-    ),
-    "house-lstm": Recipe(  # 12 M steps of 4 epochs: .27 against `may1`
-        **_PARTNERS | {"steps": 16_000_000, "snapshots": 32}, seed=6, memory=(64, 64),
-        ppo=PPOConfig(**_PONG, hidden=(64, 64), activation="relu"),
     ),
     "house-heir": Recipe(
         **_PARTNERS | {"sparring": ("house-sparring", "house-league", "house-tanh")}, seed=7,

@@ -59,7 +59,8 @@ def strength_table(cards: Sequence[PolicyCard]) -> str:
     shown = [card for card in cards if card.strength]
     opponents = sorted({name for card in shown for name in card.strength})
     rows = [[f"`{card.name}`", *(_cell(card, name) for name in opponents)] for card in shown]
-    return tabulate(rows, ["against", *(f"`{name}`" for name in opponents)], tablefmt="github")
+    header = ["against", *(f"`{name}`" for name in opponents)]
+    return tabulate(rows, header, tablefmt="github", disable_numparse=True)
 
 
 def _cell(card: PolicyCard, opponent: str) -> str:

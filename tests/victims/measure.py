@@ -23,7 +23,7 @@ from benchmark.victims import house
 from benchmark.victims.strength import opposite, strength, strength_table
 
 PAGE = Path("docs/victims.md")
-BEGIN, END = "<!-- strengths: begin -->\n", "\n<!-- strengths: end -->"
+BEGIN, END = "<!-- strengths: begin -->", "<!-- strengths: end -->"
 
 
 def main(store: Path) -> None:
@@ -35,8 +35,9 @@ def main(store: Path) -> None:
         cards.append(_measured(known, name, folder))
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)
-    after = rest.split(END)[1]
-    PAGE.write_text(before + BEGIN + strength_table(cards) + END + after, encoding="utf-8")
+    _, after = rest.split(END)
+    page = f"{before}{BEGIN}\n{strength_table(cards)}\n{END}{after}"
+    PAGE.write_text(page, encoding="utf-8")
 
 
 def _measured(known: Victims, name: str, folder: Path) -> PolicyCard:
