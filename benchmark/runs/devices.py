@@ -66,7 +66,7 @@ def _against(spec: RunSpec, elsewhere: str | None) -> str | None:
     if lacks is not None:
         return lacks
     if elsewhere is not None:
-        return f"trainings {elsewhere} learn on the CPU alone; use --isolation process"
+        return f"trainings {elsewhere} learn on the CPU alone; use --isolation process and --executor local"
     plans: tuple[MethodPlan, ...] = (*_learning(spec), *spec.defenses, *spec.detectors)
     for plan in plans:
         if CUDA.name not in plan.devices:
