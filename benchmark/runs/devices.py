@@ -66,7 +66,8 @@ def _against(spec: RunSpec, elsewhere: str | None) -> str | None:
     if lacks is not None:
         return lacks
     if elsewhere is not None:
-        return f"trainings {elsewhere} learn on the CPU alone; use --isolation process and --executor local"
+        here = "--isolation process and --executor local"
+        return f"trainings {elsewhere} learn on the CPU alone; use {here}"
     plans: tuple[MethodPlan, ...] = (*_learning(spec), *spec.defenses, *spec.detectors)
     for plan in plans:
         if CUDA.name not in plan.devices:
