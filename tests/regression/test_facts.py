@@ -11,7 +11,7 @@ import torch
 from attacks import saliency
 from benchmark.evaluation import matches
 from benchmark.games import pong_kernel, scene
-from benchmark.learning import ppo
+from benchmark.learning import descent, ppo
 from benchmark.learning.loss import ppo_loss
 from benchmark.regression import baseline, facts
 from benchmark.regression.facts import Facts
@@ -40,7 +40,7 @@ def _advantage_in_the_loss(patch: pytest.MonkeyPatch) -> None:
     def turned(config: Any, clip: Any, batch: Any, *others: Any) -> Any:
         return ppo_loss(config, clip, batch._replace(advantages=-batch.advantages), *others)
 
-    patch.setattr(ppo, "ppo_loss", turned)
+    patch.setattr(descent, "ppo_loss", turned)
 
 
 def _discount(patch: pytest.MonkeyPatch) -> None:
