@@ -136,14 +136,19 @@ def command_line() -> str:
 
 
 @contextlib.contextmanager
-def stoppable(store: Path) -> Iterator[None]:
-    """Turn Ctrl-C during long work into one line that says how to go on, and its exit code."""
+def stoppable(
+    folder: Path, left: str = "finished jobs and the last checkpoint are"
+) -> Iterator[None]:
+    """Turn Ctrl-C during long work into one line that says how to go on, and its exit code.
+
+    left: what of the work is in the folder, for people.
+    """
     try:
         yield
     except KeyboardInterrupt:
         Console(stderr=True).print(
-            f"stopped; finished jobs and the last checkpoint are in {store}: "
-            "the same command goes on from there",
+            f"stopped; {left} in {folder}: the same command goes on from there",
+            markup=False,
             soft_wrap=True,
         )
         raise typer.Exit(INTERRUPTED) from None

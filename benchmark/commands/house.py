@@ -14,12 +14,10 @@ import typer
 from rich.console import Console
 
 from benchmark import registry
-from benchmark.commands.common import INTERRUPTED, STORE, StoreOption, console
+from benchmark.commands.common import STORE, StoreOption, console, stoppable
 from benchmark.errors import InfrastructureError, Misuse
 from benchmark.evaluation.matches import EVALUATION_MATCHES
-from benchmark.learning import checkpoint as checkpoints
-from benchmark.learning.checkpoint import Checkpoint
-from benchmark.learning.progress import CurvePoint
+from benchmark.learning.progress import CurvePoint, Kept
 from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
 from benchmark.policies.policy import NetworkPolicy, PolicyCard
@@ -32,6 +30,8 @@ from benchmark.victims.strength import opposite, rate, strength
 
 CHECKPOINT = "unfinished.safetensors"
 """In the folder that the victim will be in, until it is."""
+STEPS_A_MINUTE = 2_000_000
+"""Of a house victim's training on Pong, on one core; what is printed, nothing depends on it."""
 
 
 def victims_train(
@@ -76,14 +76,8 @@ def victims_train(
 def _going_on_in(folder: Path) -> Iterator[None]:
     """Turn Ctrl-C and what the disk refuses into one line each, and their exit codes."""
     try:
-        yield
-    except KeyboardInterrupt:
-        Console(stderr=True).print(
-            f"stopped; the last snapshot is in {folder}: the same command goes on from there",
-            markup=False,
-            soft_wrap=True,
-        )
-        raise typer.Exit(INTERRUPTED) from None
+        with stoppable(folder, "the last snapshot is"):
+            yield
     except OSError as error:
         raise InfrastructureError(
             f"{folder}: {error.strerror or error}; make the folder writable, free its disk or "
@@ -97,7 +91,7 @@ def _train_held_out(folder: Path, game: str, seed: int | None, known: Victims) -
     drawn = _seed_of(folder, seed)
     recipes = held_out(game, np.random.default_rng(drawn))
     left_out = {name: _missing(recipe, known) for name, recipe in recipes.items()}
-    steps = sum(recipe.steps for name, recipe in recipes.items() if not left_out[name])
+    steps = sum(recipe.all_steps for name, recipe in recipes.items() if not left_out[name])
     console.print(
         f"{len(recipes)} victims of {game} into {folder}, {steps / 1e6:g} M steps, seed {drawn}",
         markup=False,
@@ -147,9 +141,9 @@ def _missing(recipe: Recipe, known: Victims) -> str:
 
 def _train(recipe: Recipe, name: str, out: Path, known: Victims, command: str = "") -> None:
     """Train, measure the strength, file the artifact; a stopped training goes on."""
-    minutes = recipe.steps / STEPS_A_MINUTE
+    minutes = recipe.all_steps / STEPS_A_MINUTE
     console.print(
-        f"{name}: {recipe.steps / 1e6:g} M steps of {recipe.game}, about {minutes:.0f} min; "
+        f"{name}: {recipe.all_steps / 1e6:g} M steps of {recipe.game}, about {minutes:.0f} min; "
         "stopped, the same command goes on",
         markup=False,
         soft_wrap=True,
@@ -160,13 +154,9 @@ def _train(recipe: Recipe, name: str, out: Path, known: Victims, command: str = 
     with Bar(console, recipe, out / CHECKPOINT) as bar:
         matches = kind(recipe.ppo.matches)
         policy = league.train(recipe, matches, name, partners, bar, command)
-    judged = kind(EVALUATION_MATCHES)
-    others = {one: known.load(one) for one, card in known.cards(recipe.game).items() if card.ranked}
-    opponents = {**registry.floors(kind), **opposite(policy.card, judged.card, others)}
-    found = strength(policy, judged, opponents)
-    card = _file(policy, policy.card.model_copy(update={"strength": found}), out)
+    card = measured(policy, known, out)
     bar.forget()
-    for opponent, standing in found.items():
+    for opponent, standing in card.strength.items():
         console.print(
             f"  {rate(standing):.2f} of its matches won against {opponent}",
             markup=False,
@@ -175,21 +165,27 @@ def _train(recipe: Recipe, name: str, out: Path, known: Victims, command: str = 
     console.print(f"{out}: sha256 {card.sha256[:12]}..", markup=False, soft_wrap=True)
 
 
-def _file(policy: NetworkPolicy, card: PolicyCard, out: Path) -> PolicyCard:
+def measured(policy: NetworkPolicy, known: Victims, out: Path) -> PolicyCard:
+    """File a policy with its strength against the floors and every ranked victim at hand."""
+    kind, name = registry.game(policy.card.game), policy.card.name
+    game = kind(EVALUATION_MATCHES)
+    others = {
+        other: known.load(other)
+        for other, card in known.cards(policy.card.game).items()
+        if card.ranked and other != name
+    }
+    opponents = {**registry.floors(kind), **opposite(policy.card, game.card, others)}
+    card = policy.card.model_copy(update={"strength": strength(policy, game, opponents)})
     return artifact.save(type(policy)(card, policy.tensors()), out)
 
 
-STEPS_A_MINUTE = 2_000_000
-"""Of a house victim's training on Pong, on one core; what is printed, nothing depends on it."""
-
-
-class Bar:
+class Bar(Kept):
     """Shows a recipe's training, and keeps its checkpoint in the victim's folder."""
 
     def __init__(self, console: Console, recipe: Recipe, path: Path):
         self._progress = rich.progress.Progress(console=console)
         self._task = self._progress.add_task("training", total=recipe.steps)
-        self._path = path
+        super().__init__(path)
 
     def __enter__(self) -> Bar:
         self._progress.start()
@@ -206,18 +202,6 @@ class Bar:
             description=f"training, {100 * point.tally.win_rate:.0f} % of "
             f"{point.tally.episodes} matches won",
         )
-
-    def resume(self) -> Checkpoint | None:
-        """What a stopped training left."""
-        return checkpoints.read(self._path)
-
-    def due(self) -> bool:
-        """At every snapshot, whatever the clock says."""
-        return True
-
-    def save(self, checkpoint: Checkpoint) -> None:
-        """In place of the one before."""
-        checkpoints.write(checkpoint, self._path)
 
     def forget(self) -> None:
         """The victim is filed."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Protocol
 
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from benchmark.arena.tally import Tally
+from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
 
 
@@ -49,6 +51,25 @@ class Progress(Protocol):
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Store a checkpoint atomically, in place of the one before."""
+
+
+class Kept:
+    """Checkpoints in one file, whenever one is to be had: half of a `Progress`."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def resume(self) -> Checkpoint | None:
+        """The last one, where it is whole."""
+        return checkpoints.read(self._path)
+
+    def due(self) -> bool:
+        """Always."""
+        return True
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """In place of the one before."""
+        checkpoints.write(checkpoint, self._path)
 
 
 class CurveLog(Protocol):

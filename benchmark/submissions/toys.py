@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.games.game import GameCard
-from benchmark.learning import checkpoint as checkpoints
-from benchmark.learning.checkpoint import Checkpoint
-from benchmark.learning.progress import CurvePoint, Quiet
+from benchmark.learning.progress import CurvePoint, Kept, Quiet
 from benchmark.policies.policy import MLPPolicy, PolicyCard
 
 
@@ -18,21 +16,13 @@ class Killed(BaseException):
     """Stands in for kill -9: no method may catch it."""
 
 
-class Mortal(Quiet):
+class Mortal(Kept, Quiet):
     """Keeps every checkpoint on disk, and kills the training at its `dies_at`-th point."""
 
     def __init__(self, path: Path, dies_at: int | None = None):
-        super().__init__()
-        self._path, self._dies_at = path, dies_at
-
-    def resume(self) -> Checkpoint | None:
-        return checkpoints.read(self._path)
-
-    def due(self) -> bool:
-        return True
-
-    def save(self, checkpoint: Checkpoint) -> None:
-        checkpoints.write(checkpoint, self._path)
+        Kept.__init__(self, path)
+        Quiet.__init__(self)
+        self._dies_at = dies_at
 
     def report(self, point: CurvePoint) -> None:
         super().report(point)

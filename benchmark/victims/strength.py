@@ -19,9 +19,12 @@ LIST = 1
 def strength(
     policy: Policy, game: Game, opponents: Mapping[str, Policy], episodes: int = EPISODES
 ) -> dict[str, Standing]:
-    """Wins, ties and losses of a policy against each opponent, by name, and against itself.
+    """Wins, ties and losses of a policy against each opponent, by name.
 
     game: a batch of `EVALUATION_MATCHES` matches, so that inference rounds alike everywhere.
+
+    Raises:
+        CheckFailed: too many matches were void.
     """
     seat = seat_of(policy.card, game.card)
     seeds = episode_list(game.card.id, episodes, LIST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,9 +46,9 @@ def test_a_run_is_open_until_its_records_are_filed(
     store, seen = Store(tmp_path), list[bool]()
     real = running.records_of
 
-    def spy(*given: object) -> object:
+    def spy(*given: Any) -> Any:
         seen.extend(one.open(store) for one in journals(store))
-        return real(*given)  # type: ignore[arg-type]
+        return real(*given)
 
     monkeypatch.setattr(running, "records_of", spy)
     assert not after(store, None).open(store)

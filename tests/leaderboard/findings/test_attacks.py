@@ -55,14 +55,14 @@ def test_over_victims_every_comparison_is_counted() -> None:
 
 
 def test_settings_of_the_baseline_are_told_apart() -> None:
-    def cell(seed: int, weight: float) -> object:
+    def cell(seed: int, weight: float) -> Record:
         made = trained(100, seed, 40, attack="baseline")
         config = {"preset": "published", "value_weight": weight}
         method = made.cell.attack.model_copy(update={"config": config})
         return made.model_copy(update={"cell": made.cell.model_copy(update={"attack": method})})
 
     records = [cell(0, 0.5), cell(1, 0.5), cell(2, 0.25)]
-    made = attacks.settings(given(records=records), PLACE)  # type: ignore[arg-type]
+    made = attacks.settings(given(records=records), PLACE)
     assert [row[:3] for row in made.tables["settings"].rows] == [
         ["published", "0.25", "1 x 1 k"],
         ["published", "0.5", "2 x 1 k"],
