@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,10 +17,12 @@ from benchmark import registry
 from benchmark.commands.common import STORE, StoreOption, console, stoppable
 from benchmark.errors import InfrastructureError, Misuse
 from benchmark.evaluation.matches import EVALUATION_MATCHES
+from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.progress import CurvePoint, Kept
 from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
 from benchmark.policies.policy import NetworkPolicy, PolicyCard
+from benchmark.records.leases import hold
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.victims import league
@@ -30,8 +32,12 @@ from benchmark.victims.strength import opposite, rate, strength
 
 CHECKPOINT = "unfinished.safetensors"
 """In the folder that the victim will be in, until it is."""
-STEPS_A_MINUTE = 2_000_000
-"""Of a house victim's training on Pong, on one core; what is printed, nothing depends on it."""
+LOCK = "training.lock"
+"""In the folder that a command trains into, for as long as it does."""
+OPPONENT = "opponent"
+"""In the victim's folder: the regular opponent that was trained with it."""
+STEPS_A_MINUTE = {"pong-v1": 2_000_000, "you-shall-not-pass-v1": 230_000}
+"""Of a house victim's training on one core; what is printed, nothing depends on it."""
 
 
 def victims_train(
@@ -57,6 +63,7 @@ def victims_train(
     if held_out_dir is not None:
         if recipe is not None or out is not None:
             raise Misuse("--held-out takes every recipe of a game: leave out --recipe and --out")
+        held_out(game, np.random.default_rng(0))  # refused before there is a folder
         with _going_on_in(held_out_dir):
             _train_held_out(held_out_dir, game, seed, known)
         return
@@ -74,9 +81,9 @@ def victims_train(
 
 @contextlib.contextmanager
 def _going_on_in(folder: Path) -> Iterator[None]:
-    """Turn Ctrl-C and what the disk refuses into one line each, and their exit codes."""
+    """Alone in the folder; Ctrl-C and what the disk refuses are one line each, with exit codes."""
     try:
-        with stoppable(folder, "the last snapshot is"):
+        with stoppable(folder, "the last snapshot is"), hold(folder / LOCK):
             yield
     except OSError as error:
         raise InfrastructureError(
@@ -87,7 +94,6 @@ def _going_on_in(folder: Path) -> Iterator[None]:
 
 def _train_held_out(folder: Path, game: str, seed: int | None, known: Victims) -> None:
     """Every held-out victim whose sparring partners are at hand; those that are there are kept."""
-    held_out(game, np.random.default_rng(0))  # a game without recipes is refused before a folder
     drawn = _seed_of(folder, seed)
     recipes = held_out(game, np.random.default_rng(drawn))
     left_out = {name: _missing(recipe, known) for name, recipe in recipes.items()}
@@ -116,8 +122,7 @@ def _seed_of(folder: Path, given: int | None) -> int:
             raise Misuse(f"{folder} was begun with seed {kept}; choose another folder for {given}")
         return kept
     drawn = secrets.randbits(63) if given is None else given
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{drawn}\n", encoding="ascii")
+    artifact.write_atomically(path, f"{drawn}\n".encode("ascii"))
     return drawn
 
 
@@ -141,7 +146,7 @@ def _missing(recipe: Recipe, known: Victims) -> str:
 
 def _train(recipe: Recipe, name: str, out: Path, known: Victims, command: str = "") -> None:
     """Train, measure the strength, file the artifact; a stopped training goes on."""
-    minutes = recipe.all_steps / STEPS_A_MINUTE
+    minutes = recipe.all_steps / STEPS_A_MINUTE[recipe.game]
     console.print(
         f"{name}: {recipe.all_steps / 1e6:g} M steps of {recipe.game}, about {minutes:.0f} min; "
         "stopped, the same command goes on",
@@ -153,9 +158,16 @@ def _train(recipe: Recipe, name: str, out: Path, known: Victims, command: str = 
     out.mkdir(parents=True, exist_ok=True)
     with Bar(console, recipe, out / CHECKPOINT) as bar:
         matches = kind(recipe.ppo.matches)
-        policy = league.train(recipe, matches, name, partners, bar, command)
-    card = measured(policy, known, out)
+        made = league.train(recipe, matches, name, partners, bar, command)
+    if made.opponent is not None:
+        _file(made.opponent, made.victim, known, out / OPPONENT)
+    _file(made.victim, made.opponent, known, out)
     bar.forget()
+
+
+def _file(policy: NetworkPolicy, beside: NetworkPolicy | None, known: Victims, out: Path) -> None:
+    """File a policy with its strength, and say both; beside: who was trained with it."""
+    card = measured(policy, known, out, () if beside is None else (beside,))
     for opponent, standing in card.strength.items():
         console.print(
             f"  {rate(standing):.2f} of its matches won against {opponent}",
@@ -165,15 +177,17 @@ def _train(recipe: Recipe, name: str, out: Path, known: Victims, command: str = 
     console.print(f"{out}: sha256 {card.sha256[:12]}..", markup=False, soft_wrap=True)
 
 
-def measured(policy: NetworkPolicy, known: Victims, out: Path) -> PolicyCard:
-    """File a policy with its strength against the floors and every ranked victim at hand."""
+def measured(
+    policy: NetworkPolicy, known: Victims, out: Path, beside: Sequence[NetworkPolicy] = ()
+) -> PolicyCard:
+    """File a policy with its strength against the floors, those beside, and all ranked victims."""
     kind, name = registry.game(policy.card.game), policy.card.name
     game = kind(EVALUATION_MATCHES)
     others = {
         other: known.load(other)
         for other, card in known.cards(policy.card.game).items()
         if card.ranked and other != name
-    }
+    } | {one.card.name: one for one in beside}
     opponents = {**registry.floors(kind), **opposite(policy.card, game.card, others)}
     card = policy.card.model_copy(update={"strength": strength(policy, game, opponents)})
     return artifact.save(type(policy)(card, policy.tensors()), out)
@@ -193,6 +207,18 @@ class Bar(Kept):
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+    def resume(self) -> Checkpoint | None:
+        """The last snapshot's; one that is not whole is told, since its steps are lost."""
+        saved = super().resume()
+        if saved is None and self._path.exists():
+            self._progress.console.print(
+                f"{self._path}: expected a whole checkpoint, it is damaged; the training begins "
+                "anew",
+                markup=False,
+                soft_wrap=True,
+            )
+        return saved
 
     def report(self, point: CurvePoint) -> None:
         """Advance the bar."""

@@ -28,7 +28,17 @@ def lease(root: Path, key: str, wait_s: float = 0.0) -> Iterator[None]:
     Raises:
         Taken: somebody else holds it, for longer than wait_s.
     """
-    path = _path(root, key)
+    with hold(_path(root, key), wait_s):
+        yield
+
+
+@contextlib.contextmanager
+def hold(path: Path, wait_s: float = 0.0) -> Iterator[None]:
+    """The same by a file of one's own, which is gone afterwards.
+
+    Raises:
+        Taken: somebody else holds it, for longer than wait_s.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not of a thread: a lease may be let go from another one than took it.
     lock = FileLock(path, timeout=wait_s, thread_local=False)

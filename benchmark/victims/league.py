@@ -1,4 +1,4 @@
-"""How a house victim is trained: against its past selves, sparring partners and its exploiters.
+"""How a house victim is trained: against past selves, sparring partners and who is trained on it.
 
 The learner plays one seat against a mixture of frozen policies: its newest snapshot, older ones
 drawn evenly (Bansal et al. 2018 sample past selves too), published or house victims as sparring
@@ -6,11 +6,17 @@ partners, and adversaries that were trained from scratch against earlier snapsho
 et al. 2019 call them exploiters). The pool of past selves starts with a player that does nothing
 and one that acts at random, so that the result keeps beating both. A part of the game's own
 dense reward, annealed to 0, starts the rallies.
+
+Where the seats differ no past self can sit opposite. The learner then begins against those two
+alone, which on a game of locomotion is its curriculum: first it learns to run. From some point on
+a regular opponent is trained in turns with it, by the code of the exploiters, but one that learns
+on from where its last turn ended, and the learner meets what it was after each of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,6 +45,13 @@ SEEN = 6
 """Past selves, and exploiters, met at a time: each costs an inference a step."""
 
 
+class Made(NamedTuple):
+    """A house victim, and the regular opponent trained with it where the recipe has one."""
+
+    victim: NetworkPolicy
+    opponent: NetworkPolicy | None
+
+
 def train(
     recipe: Recipe,
     game: Game,
@@ -46,14 +59,15 @@ def train(
     partners: Mapping[str, Policy],
     progress: Progress,
     command: str = "",
-) -> NetworkPolicy:
+) -> Made:
     """A house victim; deterministic in the recipe and its sparring partners.
 
     game: as many matches as the recipe's `ppo` plays; partners: the recipe's `sparring` by name;
     command: what makes it again, for its card.
 
     Raises:
-        Misuse: the checkpoint to go on from is of another recipe or of other partners.
+        Misuse: the checkpoint to go on from is of another recipe or of other partners, or the
+            recipe's seat is not one of the game's.
         TrainingDiverged: a loss is not finite.
     """
     chosen = {one: partners[one] for one in recipe.sparring}
@@ -86,30 +100,27 @@ class _League:
         self, recipe: Recipe, game: Game, name: str, partners: Mapping[str, Policy], command: str
     ):
         self._recipe, self._game, self._partners = recipe, game, list(partners.values())
-        self._seat = game.card.seats[0]
-        self._card = PolicyCard(
-            name=name,
-            kind="mlp" if recipe.memory is None else "lstm",
-            game=game.card.id,
-            seat=ANY if game.card.symmetric else self._seat.name,
-            obs_dim=self._seat.obs_dim,
-            act_dim=self._seat.act_dim,
-            act_bound=self._seat.act_bound,
-            origin=_origin(recipe),
-            training={
-                "command": command or f"bench victims train --recipe {name}",
-                "partners": {one: its.card.sha256 for one, its in partners.items()},
-                **recipe.model_dump(mode="json"),
-            },
-        )
-        self._pool: list[Policy] = [
-            ZeroPolicy(self._seat.act_dim),
-            RandomPolicy(self._seat.act_dim, self._seat.act_bound),
+        self._index = game.card.seat_index(recipe.seat) if recipe.seat else 0
+        self._seat, other = game.card.seats[self._index], game.card.seats[1 - self._index]
+        origin = f", sparring with {', '.join(recipe.sparring)}" if recipe.sparring else ""
+        self._training = {
+            "command": command or f"bench victims train --recipe {name}",
+            "partners": {one: its.card.sha256 for one, its in partners.items()},
+            **recipe.model_dump(mode="json"),
+        }
+        self._card = self._named(name, self._index, f"self-play in this project{origin}")
+        if recipe.memory is not None:
+            self._card = self._card.model_copy(update={"kind": "lstm"})
+        self._floors: list[Policy] = [
+            ZeroPolicy(other.act_dim),
+            RandomPolicy(other.act_dim, other.act_bound),
         ]
-        self._exploiters: list[Policy] = []
+        self._selves: list[Policy] = []
+        self._exploiters: list[NetworkPolicy] = []
+        self._rival: PPO | None = None
         self._learner = self._new_learner()
 
-    def run(self, progress: Progress) -> NetworkPolicy:
+    def run(self, progress: Progress) -> Made:
         """From its start or from the snapshot that an earlier try took last."""
         recipe, learner = self._recipe, self._learner
         total = whole_rollouts(recipe.ppo, recipe.steps)
@@ -122,12 +133,35 @@ class _League:
                 progress.report(learner.improve(total))
             if mark == recipe.snapshots:
                 break
-            self._pool.append(learner.policy(self._card))
+            self._selves.append(learner.policy(self._card))
             if self._exploited_after(mark):
                 self._exploiters.append(self._exploit(len(self._exploiters), progress))
             learner.enter(self._arena())
             progress.save(self._checkpoint(mark))
-        return learner.policy(self._card)
+        return Made(learner.policy(self._card), self._opponent())
+
+    def _named(self, name: str, index: int, origin: str) -> PolicyCard:
+        """The card of an MLP of this training, in the seat of that index."""
+        game, seat = self._game.card, self._game.card.seats[index]
+        return PolicyCard(
+            name=name,
+            kind="mlp",
+            game=game.id,
+            seat=ANY if game.symmetric else seat.name,
+            obs_dim=seat.obs_dim,
+            act_dim=seat.act_dim,
+            act_bound=seat.act_bound,
+            origin=origin,
+            training=self._training,
+        )
+
+    def _opponent(self) -> NetworkPolicy | None:
+        """The regular opponent as it is filed."""
+        if not self._recipe.opponent:
+            return None
+        last = self._exploiters[-1]
+        card = last.card.model_copy(update={"name": self._recipe.opponent})
+        return type(last)(card, last.tensors())
 
     def _new_learner(self) -> PPO:
         recipe, start = self._recipe, None
@@ -147,14 +181,16 @@ class _League:
         return Arena(self._game, self._seat.name, self._opponents(), self._recipe.seed)
 
     def _opponents(self) -> Mixture:
-        """Who is met from now on; until there is an exploiter, past selves play its share."""
+        """Who is met from now on; until there is an exploiter, older selves play its share."""
         recipe = self._recipe
         exploited = recipe.exploiter_share if self._exploiters else 0.0
-        past = 1.0 - recipe.newest - recipe.sparring_share - exploited
+        older = 1.0 - recipe.newest - recipe.sparring_share - exploited
+        selves = [*self._floors, *([] if recipe.seat else self._selves)]
+        newest = [] if recipe.seat else [(selves.pop(), recipe.newest)]
         return Mixture(
             [
-                (self._pool[-1], recipe.newest),
-                *_evenly(spread(self._pool[:-1]), past),
+                *newest,
+                *_evenly(spread(selves), older),
                 *_evenly(self._partners, recipe.sparring_share),
                 *_evenly(spread(self._exploiters), exploited),
             ]
@@ -162,34 +198,54 @@ class _League:
 
     def _exploited_after(self, mark: int) -> bool:
         """Exploiters come at even distances, the last one before the last stretch."""
-        count, stretches = self._recipe.exploiters, self._recipe.snapshots
-        return any(stretches * (k + 1) // (count + 1) == mark for k in range(count))
+        recipe = self._recipe
+        first = round(recipe.exploiters_from * recipe.snapshots)
+        left, count = recipe.snapshots - first, recipe.exploiters
+        return any(first + left * (k + 1) // (count + 1) == mark for k in range(count))
 
-    def _exploit(self, number: int, progress: Progress) -> Policy:
-        """An adversary of the newest snapshot, from scratch, by the learner's own settings.
+    def _exploit(self, number: int, progress: Progress) -> NetworkPolicy:
+        """An adversary of the newest snapshot, by the learner's own settings.
 
-        What it reports is shown as the learner's matches: its opponent's.
+        From scratch, or, where it is the regular opponent, from where it was. What it reports is
+        shown as the learner's matches: its opponent's.
         """
         recipe = self._recipe
-        rng = np.random.default_rng([recipe.seed, number])
-        arena = Arena(self._game, self._seat.name, Mixture.of(self._pool[-1]), recipe.seed)
-        exploiter = PPO(arena, recipe.ppo, rng, hooks=DenseStart(recipe))
-        total = whole_rollouts(recipe.ppo, recipe.exploiter_steps)
-        exploiter.enter(arena)
-        while exploiter.steps < total:
-            point = exploiter.improve(total)
+        arena = self._against_newest()
+        learner, turns = self._exploiter(number, arena), 1
+        if recipe.opponent:
+            self._rival, turns = learner, recipe.exploiters
+        stretch = whole_rollouts(recipe.ppo, recipe.exploiter_steps)
+        end = learner.steps + stretch
+        learner.enter(arena)
+        while learner.steps < end:
+            point = learner.improve(turns * stretch)
             progress.report(CurvePoint(self._learner.steps, point.tally.flipped()))
-        card = self._card.model_copy(update={"name": f"exploiter{number}", "kind": "mlp"})
-        return exploiter.policy(card)
+        origin = f"trained against {self._card.name} in this project"
+        return learner.policy(self._named(f"exploiter{number}", 1 - self._index, origin))
+
+    def _against_newest(self) -> Arena:
+        other = self._game.card.seats[1 - self._index if self._recipe.seat else self._index]
+        return Arena(self._game, other.name, Mixture.of(self._selves[-1]), self._recipe.seed)
+
+    def _exploiter(self, number: int, arena: Arena) -> PPO:
+        """A fresh learner, or the one that learns on."""
+        if self._rival is not None:
+            return self._rival
+        rng = np.random.default_rng([self._recipe.seed, number])
+        return PPO(arena, self._recipe.ppo, rng, hooks=DenseStart(self._recipe))
 
     def _checkpoint(self, mark: int) -> Checkpoint:
         made = self._learner.checkpoint()
         made.facts["mark"] = mark
         made.facts["training"] = self._card.training
-        for kind, policies in (("pool", self._pool[2:]), ("exploiters", self._exploiters)):
+        for kind, policies in (("pool", self._selves), ("exploiters", self._exploiters)):
             made.facts[kind] = [policy.card.model_dump(mode="json") for policy in policies]
             for k, policy in enumerate(policies):
                 made.put(f"{kind}{k}", policy.tensors())
+        if self._rival is not None:
+            rival = self._rival.checkpoint()
+            made.put("rival", rival.arrays)
+            made.facts["rival"] = rival.facts
         return made
 
     def _restore(self, saved: Checkpoint) -> int:
@@ -199,17 +255,14 @@ class _League:
                 f"an unfinished training is there, by another recipe or with other partners than "
                 f"'{self._card.name}' now has; delete it or choose another folder"
             )
-        self._pool[2:] = _read(saved, "pool")
+        self._selves[:] = _read(saved, "pool")
         self._exploiters[:] = _read(saved, "exploiters")
+        if "rival" in saved.facts:  # before the learner: they play in one game, in turns
+            self._rival = self._exploiter(0, self._against_newest())
+            self._rival.restore(Checkpoint(saved.get("rival"), saved.facts["rival"]))
         self._learner.enter(self._arena())
         self._learner.restore(saved)
         return int(saved.facts["mark"])
-
-
-def _origin(recipe: Recipe) -> str:
-    """Who made it, for the card."""
-    partners = f", sparring with {', '.join(recipe.sparring)}" if recipe.sparring else ""
-    return f"self-play in this project{partners}"
 
 
 def spread(policies: Sequence[Policy]) -> list[Policy]:
@@ -224,7 +277,7 @@ def _evenly(policies: Sequence[Policy], share: float) -> list[tuple[Policy, floa
     return [(policy, share / len(policies)) for policy in policies]
 
 
-def _read(saved: Checkpoint, kind: str) -> list[Policy]:
+def _read(saved: Checkpoint, kind: str) -> list[NetworkPolicy]:
     """The policies of a kind that a checkpoint holds."""
     cards = [PolicyCard.model_validate(facts) for facts in saved.facts[kind]]
     return [NETWORKS[card.kind](card, saved.get(f"{kind}{k}")) for k, card in enumerate(cards)]

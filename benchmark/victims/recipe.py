@@ -18,12 +18,15 @@ from benchmark.settings import hint
 class Recipe(BaseModel):
     """Everything that makes a house victim, besides the code.
 
-    Shares are of episodes; what they leave is played against older selves, evenly over their age.
+    Shares are of episodes; what they leave is played against older selves, evenly over their age,
+    or, where the seats differ and no self can sit opposite, against a player that does nothing and
+    one that acts at random.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     game: str
+    seat: str = Field(default="", description="the victim's; empty: either, the seats are alike")
     seed: int
     steps: int
     ppo: PPOConfig
@@ -38,6 +41,14 @@ class Recipe(BaseModel):
     exploiters: int = Field(default=0, ge=0, description="adversaries trained on the way")
     exploiter_steps: int = Field(default=0, ge=0, description="environment steps of each")
     exploiter_share: float = Field(default=0, ge=0, le=1)
+    exploiters_from: float = Field(
+        default=0, ge=0, lt=1, description="share of the training before the first comes near"
+    )
+    opponent: str = Field(
+        default="",
+        description="the exploiters are one regular opponent of this name, which learns on and "
+        "is filed with the victim; empty: each begins from scratch and none is kept",
+    )
     dense: float = Field(ge=0, description="weight of the game's own reward at the start")
     dense_until: float = Field(gt=0, le=1, description="share of the training when it reaches 0")
 
@@ -54,7 +65,11 @@ class Recipe(BaseModel):
             raise ValueError("sparring partners need a share, and a share needs partners")
         if len({self.exploiters > 0, self.exploiter_steps > 0, self.exploiter_share > 0}) > 1:
             raise ValueError("exploiters need steps and a share, or none of the three")
-        if self.exploiters > self.snapshots - 1:
+        if self.opponent and not self.exploiters:
+            raise ValueError("the opponent is who the exploiters become, and there are none")
+        if self.seat and self.newest > 0:
+            raise ValueError("a self cannot sit opposite where seats differ: newest must be 0")
+        if self.exploiters > self.snapshots - 1 - round(self.exploiters_from * self.snapshots):
             raise ValueError("every exploiter meets a snapshot of its own, and not the last one")
         return self
 

@@ -11,11 +11,12 @@ import typer
 
 from benchmark.commands import house
 from benchmark.commands.common import INTERRUPTED
-from benchmark.commands.house import CHECKPOINT, victims_train
+from benchmark.commands.house import CHECKPOINT, LOCK, victims_train
 from benchmark.errors import InfrastructureError, Misuse
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.policies import artifact
+from benchmark.records.leases import Taken, hold
 from benchmark.submissions.replay import policies_at
 from benchmark.victims import held_out, recipe
 from benchmark.victims.strength import strength
@@ -152,3 +153,22 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, store: Path) 
     checkpoints.write(Checkpoint(facts={"x": 1}), tmp_path / CHECKPOINT)
     with pytest.raises(Misuse, match="another recipe"):
         _train(recipe="alone", out=tmp_path, store=store)
+
+
+def test_a_damaged_checkpoint_is_told_and_the_training_begins_anew(
+    tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / CHECKPOINT).write_bytes(b"cut short")
+    _train(recipe="alone", out=tmp_path, store=store)
+    assert "expected a whole checkpoint" in "".join(capsys.readouterr().out.splitlines())
+    assert artifact.load(tmp_path).card.name == "alone"
+
+
+@pytest.mark.parametrize("option", ["out", "held_out_dir"])
+def test_two_trainings_into_one_folder_are_kept_apart(
+    option: str, tmp_path: Path, store: Path
+) -> None:
+    recipe = "alone" if option == "out" else None
+    with hold(tmp_path / LOCK), pytest.raises(Taken, match="held by another process"):
+        _train(**{"recipe": recipe, option: tmp_path}, game="pong-v1", store=store)
+    assert list(tmp_path.iterdir()) == []

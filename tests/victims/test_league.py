@@ -12,9 +12,10 @@ from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.errors import Misuse
 from benchmark.games.pong import Pong
+from benchmark.games.you_shall_not_pass import YouShallNotPass
 from benchmark.learning.loss import PPOConfig
 from benchmark.learning.ppo import PPO
-from benchmark.learning.progress import Quiet
+from benchmark.learning.progress import CurvePoint, Quiet
 from benchmark.policies.policy import NetworkPolicy, Policy
 from benchmark.submissions.toys import Killed, Mortal
 from benchmark.victims import league
@@ -28,6 +29,12 @@ DIETS: dict[str, dict[str, Any]] = {
     "self-play": {},
     "sparring": {"sparring": ("partner",), "sparring_share": 0.3},
     "exploiters": {"exploiters": 2, "exploiter_steps": BATCH, "exploiter_share": 0.4},
+    "opponent": {
+        "exploiters": 2,
+        "exploiter_steps": BATCH,
+        "exploiter_share": 0.4,
+        "opponent": "rival",
+    },
     "lstm": {"memory": (8, 8)},
     "noise": {"noise": 0.5},
 }
@@ -56,7 +63,7 @@ def tiny(**settings: Any) -> Recipe:
 
 def _train(recipe: Recipe, progress: Any = None) -> NetworkPolicy:
     partners = {"partner": PARTNER}
-    return league.train(recipe, Pong(16), "house-test", partners, progress or Quiet())
+    return league.train(recipe, Pong(16), "house-test", partners, progress or Quiet()).victim
 
 
 @diets
@@ -107,8 +114,8 @@ def test_a_checkpoint_with_other_partners_is_refused(tmp_path: Path) -> None:
         league.train(recipe, Pong(16), "house-test", partners, Mortal(path))
 
 
-def _met(monkeypatch: pytest.MonkeyPatch, recipe: Recipe) -> list[dict[str, float]]:
-    """The mixture of every arena that the learner enters, by the members' names."""
+def _mixtures(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
+    """The mixture of every arena that a learner enters from now on, by the members' names."""
     seen: list[dict[str, float]] = []
     enter = PPO.enter
 
@@ -122,13 +129,13 @@ def _met(monkeypatch: pytest.MonkeyPatch, recipe: Recipe) -> list[dict[str, floa
         enter(self, arena)
 
     monkeypatch.setattr(PPO, "enter", watched)
-    _train(recipe)
     return seen
 
 
 def test_shares_are_those_of_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = tiny(snapshots=6, **DIETS["sparring"] | DIETS["exploiters"] | {"newest": 0.2})
-    seen = _met(monkeypatch, recipe)
+    seen = _mixtures(monkeypatch)
+    _train(recipe)
     learner = [shares for shares in seen if PARTNER.card.name in shares]
     assert len(learner) == 6
     assert len(seen) - len(learner) == 2  # the exploiters', against one snapshot each
@@ -156,16 +163,86 @@ def test_past_selves_are_spread_over_their_age() -> None:
 def test_an_exploiter_learns_against_the_newest_snapshot_alone() -> None:
     recipe = tiny(**DIETS["exploiters"])
     made = league._League(recipe, Pong(16), "house-test", {}, "")
-    made._pool.append(scribble(PONG, "right", 3))
+    made._selves.append(scribble(PONG, "right", 3))
     progress = Quiet()
     exploiter = made._exploit(0, progress)
     rng = np.random.default_rng([1, 0])
-    arena = Arena(Pong(16), "left", Mixture.of(made._pool[-1]), 1)
+    arena = Arena(Pong(16), "left", Mixture.of(made._selves[-1]), 1)
     by_hand = PPO(arena, recipe.ppo, rng, hooks=league.DenseStart(recipe))
     by_hand.enter(arena)
     by_hand.improve(BATCH)
     assert_same_policy(exploiter, by_hand.policy(exploiter.card))
     assert [point.steps for point in progress.curve] == [0]  # no step of the learner's
+
+
+def test_the_regular_opponent_learns_on_from_turn_to_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same learner, its rate falling over all its turns; what it was after each is met."""
+    told: list[tuple[int, int]] = []
+    improve = PPO.improve
+
+    def watched(self: PPO, total: int) -> CurvePoint:
+        point = improve(self, total)
+        told.append((point.steps, total))
+        return point
+
+    monkeypatch.setattr(PPO, "improve", watched)
+    recipe = tiny(**DIETS["opponent"])
+    made = league._League(recipe, Pong(16), "house-test", {}, "")
+    victim, opponent = made.run(Quiet())
+    assert [steps for steps, total in told if total == 2 * BATCH] == [BATCH, 2 * BATCH]
+    assert opponent is not None
+    assert (opponent.card.name, victim.card.name) == ("rival", "house-test")
+    first, last = made._exploiters
+    assert differ(first, last)
+    assert_same_policy(opponent, last)
+
+
+def test_exploiters_wait_for_their_share_of_the_training() -> None:
+    def marks(**settings: Any) -> list[int]:
+        recipe = tiny(snapshots=12, **DIETS["exploiters"] | settings)
+        made = league._League(recipe, Pong(16), "house-test", {}, "")
+        return [mark for mark in range(1, 12) if made._exploited_after(mark)]
+
+    assert marks() == [4, 8]
+    assert marks(exploiters_from=0.5) == [8, 10]
+    assert marks(exploiters=5, exploiters_from=0.5) == [7, 8, 9, 10, 11]
+
+
+@pytest.mark.parametrize("seat", ["runner", "blocker"])
+def test_where_seats_differ_the_floors_come_first_and_then_the_opponent(
+    seat: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    matches, steps = 4, 8
+    ppo = tiny().ppo.model_copy(update={"matches": matches, "rollout_steps": steps})
+    recipe = tiny(
+        game="you-shall-not-pass-v1", seat=seat, newest=0.0, ppo=ppo, opponent="rival",
+        steps=3 * matches * steps, exploiters=1, exploiter_steps=matches * steps,
+        exploiters_from=0.3, exploiter_share=0.5,
+    )  # fmt: skip
+
+    def train(progress: Any) -> league.Made:
+        game = YouShallNotPass(matches)
+        return league.train(recipe, game, "house-test", {}, progress)
+
+    seen = _mixtures(monkeypatch)
+    made = train(Quiet())
+    floors = pytest.approx({"zero": 0.5, "random": 0.5})
+    assert seen[:2] == [floors, floors]
+    assert seen[2:] == [
+        {"house-test": 1.0},
+        pytest.approx({"zero": 0.25, "random": 0.25, "exploiter0": 0.5}),
+    ]
+    other = {"runner": "blocker", "blocker": "runner"}[seat]
+    assert made.opponent is not None
+    assert (made.victim.card.seat, made.opponent.card.seat) == (seat, other)
+    with pytest.raises(Killed):
+        train(Mortal(tmp_path / "checkpoint", 4))
+    resumed = train(Mortal(tmp_path / "checkpoint"))
+    assert_same_policy(resumed.victim, made.victim)
+    assert resumed.opponent is not None
+    assert_same_policy(resumed.opponent, made.opponent)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +253,9 @@ def test_an_exploiter_learns_against_the_newest_snapshot_alone() -> None:
         ({"sparring_share": 0.1}, "partners"),
         ({"exploiters": 1}, "exploiters need"),
         ({"exploiters": 3, "exploiter_steps": 10, "exploiter_share": 0.1}, "snapshot"),
+        ({**DIETS["exploiters"], "exploiters_from": 0.5}, "snapshot"),
+        ({"opponent": "rival"}, "there are none"),
+        ({"seat": "left"}, "newest must be 0"),
     ],
 )
 def test_a_recipe_in_which_nobody_plays_a_share_is_refused(
