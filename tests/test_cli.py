@@ -672,6 +672,8 @@ def test_a_gpu_that_is_not_there_is_misuse_before_any_training(
     refused(done, "--device cuda: torch", "or say --device cpu")
     assert not list(elsewhere.glob("store/artifacts/*"))
     refused(bench("run", "--device", "gpu"), "--device: no device 'gpu'")
+    swept = bench("sweep", "--study", "norms", "--device", "cuda", "--budget", ROLLOUT)
+    refused(swept, "--device cuda: torch", "or say --device cpu")
 
 
 def test_physics_is_short_for_the_games_option() -> None:

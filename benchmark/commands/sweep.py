@@ -18,6 +18,7 @@ from benchmark.commands.common import (
     AddressOption,
     ArtifactsOption,
     BudgetOption,
+    DeviceOption,
     ExecutorOption,
     IsolationOption,
     NeedOption,
@@ -47,12 +48,14 @@ from benchmark.leaderboard.defense_study import defense_study_table
 from benchmark.leaderboard.figure import check_drawable, save_figure
 from benchmark.leaderboard.study import Row, study_table
 from benchmark.leaderboard.table import Table, steps, to_markdown_table, to_rich
+from benchmark.learning.device import CPU
 from benchmark.learning.threads import use_threads
 from benchmark.records.cell import MethodRef
 from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.registry import game as game_class
+from benchmark.runs.devices import Choice, choose
 from benchmark.runs.executors.executor import Failure, end
 from benchmark.runs.executors.workers import AUTO
 from benchmark.runs.run import preview
@@ -99,6 +102,7 @@ def sweep(
     store: StoreOption = STORE,
     threads: ThreadsOption = 1,
     workers: WorkersOption = AUTO,
+    device: DeviceOption = CPU.name,
     executor: ExecutorOption = LOCAL,
     address: AddressOption = None,
     artifacts: ArtifactsOption = "auto",
@@ -131,8 +135,10 @@ def sweep(
             store, isolation, allow_unpinned=allow_unpinned, threads=threads,
             tensorboard=tensorboard, cluster=wish(executor, address, artifacts, store_url, need),
         )  # fmt: skip
+        place = choose(device, spec, crew.apart)
+        spec = spec.model_copy(update={"device": place.name})
         scope = asked.scope_of(spec, kind.attack)
-        failures = _run(spec, asked.victims, crew, workers)
+        failures = _run(spec, asked.victims, crew, workers, place)
     else:
         scope = asked.scope(kind.attack)
     found = rows_of(_records(store, results), [plan.method for plan in kind.plans], scope)
@@ -290,11 +296,13 @@ def _chosen(
     return tuple(one for one in variants if not only or one.label in only)
 
 
-def _run(spec: RunSpec, victims: Victims, crew: Crew, asked: str) -> list[Failure]:
+def _run(
+    spec: RunSpec, victims: Victims, crew: Crew, asked: str, device: Choice
+) -> list[Failure]:
     store = Store(crew.tools.store)
     ahead = preview(spec, store, plan_study(spec))
     found = crew.workers(asked, ahead, console.print)
-    show_plan(console, spec, ahead, crew.place.note, found)
+    show_plan(console, spec, ahead, crew.place.note, found, device.note)
     with stoppable(store.root), contextlib.ExitStack() as stack:
         live = stack.enter_context(Live(console, ahead.plan.jobs))
         outcome = crew.execute(spec, ahead.plan, found, victims, lambda: live)
