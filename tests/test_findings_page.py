@@ -55,10 +55,30 @@ def test_without_records_that_a_sentence_rests_on_nothing_is_written(checkout: P
     assert (checkout / "docs/findings.md").read_bytes() == before
 
 
-@pytest.mark.parametrize("text", ["x = [", "a = 1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = [",
+        "a = 1",
+        "[attack]\nruns = 8",
+        "[attack]\nruns = 8\nwindows = []",
+        "[attack]\nruns = 8\nwindows = [{ from = 0, to = 1, mean = 2 }]",
+    ],
+)
 def test_damaged_published_figures_are_told(checkout: Path, text: str) -> None:
     (checkout / "results/published.toml").write_text(text)
     refused(bench("findings", "--check"), "published.toml", code=2)
+
+
+@pytest.mark.parametrize("row", ["| x | y |", "|  | 49.1 |", ""])
+def test_a_damaged_row_of_the_fidelity_page_is_told(checkout: Path, row: str) -> None:
+    """The regular players' win rates in either physics are in no record, but on that page."""
+    page = checkout / "docs/fidelity.md"
+    row_of_players = r"(?m)(^\| You Shall Not Pass \| `zoo-blocker-v1` .* \| 1000 )\|.*$"
+    text, found = re.subn(row_of_players, rf"\1{row}", page.read_text(), count=1)
+    assert found
+    page.write_text(text)
+    refused(bench("findings", "--check"), "docs/fidelity.md: expected 'percent", code=1)
 
 
 def test_links_of_the_page_lead_somewhere() -> None:

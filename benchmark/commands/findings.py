@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.commands.common import console
 from benchmark.errors import CheckFailed, Misuse
@@ -19,6 +20,7 @@ from benchmark.leaderboard.findings import make
 from benchmark.leaderboard.findings.material import Material, Place
 from benchmark.leaderboard.findings.page import between, excerpt, fill
 from benchmark.leaderboard.study import Row
+from benchmark.policies.artifact import first_problem
 from benchmark.records.cell import MethodRef
 from benchmark.records.record import Record
 from benchmark.records.votes import latest, one_vote
@@ -104,15 +106,41 @@ def material(found: Mapping[Path, Record], out: Path, published: Path) -> Materi
 
 
 def _published(path: Path) -> dict[str, dict[str, Any]]:
-    """Figures that others published, by table and name; raises Misuse for what is no table."""
+    """Figures that others published, by table and name; raises Misuse where some are missing."""
     try:
         tables = tomllib.loads(_read(path))
     except tomllib.TOMLDecodeError as error:
         raise Misuse(f"{path}: {error}") from error
-    loose = [name for name, table in tables.items() if not isinstance(table, dict)]
-    if loose or "attack" not in tables:
-        raise Misuse(f"{path}: expected tables, [attack] among them; got {loose or list(tables)}")
+    try:
+        _Published.model_validate(tables)
+    except ValidationError as error:
+        raise Misuse(f"{path}: {first_problem(error)}; mend the table") from error
     return tables
+
+
+class _Window(BaseModel):
+    """Training matches between two counts of steps (M), over the published runs."""
+
+    start: float = Field(alias="from")
+    end: float = Field(alias="to")
+    mean: float
+    sd: float
+
+
+class _Curve(BaseModel):
+    """The published attack's learning curve."""
+
+    runs: int
+    windows: list[_Window] = Field(min_length=1)
+
+
+class _Published(BaseModel):
+    """What the figures draw of it. Sentences name the rest, and are refused where it is missing."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, Any]]
+
+    attack: _Curve
 
 
 def _studies(
@@ -172,12 +200,23 @@ def _fidelity(page: Path) -> dict[str, str]:
     for line in _read(page).splitlines():
         cells = [cell.strip(" `") for cell in line.split("|")]
         if tuple(cells[2:5]) == (*players, str(count)):
-            ranked, original = (cell.partition(" / ")[0] for cell in cells[5:7])
-            here, there = (float(text.split()[0]) for text in (ranked, original))
-            error = sqrt((here * (100 - here) + there * (100 - there)) / count)
-            return {"ranked": ranked, "original": original,
-                    "change": f"{there - here:+.1f}", "error": f"{error:.1f}"}  # fmt: skip
+            return _in_both(cells[5:7], count, page)
     raise CheckFailed(f"{page}: no row of {' against '.join(players)}, {count} matches")
+
+
+def _in_both(cells: Sequence[str], count: int, page: Path) -> dict[str, str]:
+    """Two cells that begin with the blocker's share of the wins, in percent."""
+    try:
+        ranked, original = (cell.partition(" / ")[0] for cell in cells)
+        here, there = (float(text.split()[0]) for text in (ranked, original))
+    except (ValueError, IndexError) as error:
+        raise CheckFailed(
+            f"{page}: expected 'percent (interval) / ..' in either physics, got {list(cells)}; "
+            "`make fidelity` prints the row"
+        ) from error
+    error_of_both = sqrt((here * (100 - here) + there * (100 - there)) / count)
+    return {"ranked": ranked, "original": original,
+            "change": f"{there - here:+.1f}", "error": f"{error_of_both:.1f}"}  # fmt: skip
 
 
 def _old_figures(folder: Path, given: Material) -> list[str]:

@@ -296,9 +296,7 @@ def _chosen(
     return tuple(one for one in variants if not only or one.label in only)
 
 
-def _run(
-    spec: RunSpec, victims: Victims, crew: Crew, asked: str, device: Choice
-) -> list[Failure]:
+def _run(spec: RunSpec, victims: Victims, crew: Crew, asked: str, device: Choice) -> list[Failure]:
     store = Store(crew.tools.store)
     ahead = preview(spec, store, plan_study(spec))
     found = crew.workers(asked, ahead, console.print)
