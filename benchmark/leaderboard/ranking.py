@@ -7,8 +7,8 @@ Rank = 1 + the number of entries whose paired bootstrap difference has a lower b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from math import ceil, floor
@@ -111,13 +111,34 @@ def rankable(entry: Entry, victims: set[str]) -> bool:
 
 def ranked(found: Sequence[Entry]) -> list[list[int]]:
     """The places of those entries that are ranked, league by league."""
-    leagues = []
+    return [places for places, _ in _leagues(found)]
+
+
+def on_equal_victims(found: Sequence[Entry]) -> list[Entry]:
+    """The entries, those that are ranked with no other victims than all of their league have met.
+
+    Ranks compare pairs of cells; a score pools an entry's own, so a few seeds on an easy victim
+    that the others have not met would stand beside theirs as if they were equal.
+    """
+    made = list(found)
+    for places, victims in _leagues(found):
+        for i in places:
+            kept = [
+                record
+                for record in made[i].records
+                if record.cell.victim.sha256 in victims or not record.cell.victim_ranked
+            ]
+            made[i] = replace(made[i], records=kept)
+    return made
+
+
+def _leagues(found: Sequence[Entry]) -> Iterator[tuple[list[int], set[str]]]:
+    """The places of each league's ranked entries, and the sha256 of the victims of all of them."""
     for league in sorted({entry.league for entry in found}):
         members = [i for i, entry in enumerate(found) if entry.league == league and entry.counted]
         # Not all that somebody met: one seed on a victim of one's own would unrank all others.
         victims = {sha256 for i in members for sha256 in found[i].settled}
-        leagues.append([i for i in members if victims and rankable(found[i], victims)])
-    return leagues
+        yield [i for i in members if victims and rankable(found[i], victims)], victims
 
 
 def ranks(found: Sequence[Entry]) -> list[int | None]:

@@ -11,7 +11,7 @@ from benchmark.leaderboard.diagnosed import diagnosis_tables
 from benchmark.leaderboard.judged import defense_tables
 from benchmark.leaderboard.overall import options_text
 from benchmark.leaderboard.ranked import entry_table, overall_table
-from benchmark.leaderboard.ranking import entries
+from benchmark.leaderboard.ranking import entries, on_equal_victims
 from benchmark.leaderboard.table import Table
 from benchmark.records.record import Record
 from benchmark.records.votes import latest, one_vote
@@ -46,7 +46,7 @@ class _Contest:
         voting = one_vote(records)
         self._undefended = [r for r in voting if r.cell.defense is None]
         self._defended = [r for r in voting if r.cell.defense is not None]
-        self.entries = entries(self._undefended)
+        self.entries = on_equal_victims(entries(self._undefended))
 
     def tables(self, links: dict[str, str] | None) -> list[Table]:
         """In the order of the page."""

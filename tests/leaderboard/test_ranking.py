@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from benchmark.evaluation.protocol import TIER_STEPS
 from benchmark.evaluation.statistics import percentiles
-from benchmark.leaderboard.ranking import Draws, Rates, entries, is_positive, order, ranks
+from benchmark.leaderboard.ranking import (
+    Draws,
+    Rates,
+    entries,
+    is_positive,
+    on_equal_victims,
+    order,
+    ranks,
+)
 from benchmark.leaderboard.scoring import BOOTSTRAP_SEED
 from benchmark.records.record import Record
 from tests.factories import attacked
@@ -48,6 +56,21 @@ def test_a_clearly_better_entry_ranks_first() -> None:
         + full([300, 500, 350, 400, 450], "y")
     )
     assert placed == {"best": 1, "x": 2, "y": 2}
+
+
+def test_ranked_entries_are_scored_over_the_same_victims() -> None:
+    """Three seeds on an easy victim that nobody else met raise no score; they unrank nobody."""
+    one, other = full([500] * 5, "one"), full([520] * 5, "other")
+    easy = full([990] * 3, "one", victim="easy")
+    variant = full([10] * 2, "one", victim="broken", victim_ranked=False)
+    found = on_equal_victims(entries([*one, *easy, *variant, *other]))
+    assert [entry.label for entry in found] == ["one", "other"]
+    assert [entry.score.value for entry in found] == pytest.approx([50, 52])
+    assert {record.cell.victim.name for record in found[0].records} == {"house", "broken"}
+    assert ranks(found) == [2, 1]
+    unranked = full([500] * 3, "one") + easy
+    (entry, _) = on_equal_victims(entries([*unranked, *other]))
+    assert len(entry.records) == 6  # no rank: all that it met
 
 
 def test_pairs_see_what_overlapping_intervals_hide() -> None:
