@@ -183,6 +183,8 @@ class _League:
     def _opponents(self) -> Mixture:
         """Who is met from now on; until there is an exploiter, older selves play its share."""
         recipe = self._recipe
+        if len(self._selves) < recipe.first_met:
+            return Mixture(_evenly(self._floors, 1.0))
         exploited = recipe.exploiter_share if self._exploiters else 0.0
         older = 1.0 - recipe.newest - recipe.sparring_share - exploited
         selves = [*self._floors, *([] if recipe.seat else self._selves)]
@@ -199,8 +201,8 @@ class _League:
     def _exploited_after(self, mark: int) -> bool:
         """Exploiters come at even distances, the last one before the last stretch."""
         recipe = self._recipe
-        first = round(recipe.exploiters_from * recipe.snapshots)
-        left, count = recipe.snapshots - first, recipe.exploiters
+        first, count = recipe.first_met, recipe.exploiters
+        left = recipe.snapshots - first
         return any(first + left * (k + 1) // (count + 1) == mark for k in range(count))
 
     def _exploit(self, number: int, progress: Progress) -> NetworkPolicy:

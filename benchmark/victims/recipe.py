@@ -34,6 +34,12 @@ class Recipe(BaseModel):
         default=None, description="features and cell of an LSTM; none: the layers of `ppo`"
     )
     noise: float = Field(default=0, ge=0, description="`delta` of the weights' noise; 0: none")
+    alone: float = Field(
+        default=0,
+        ge=0,
+        lt=1,
+        description="share of the training that only a motionless and a random player take part in",
+    )
     snapshots: int = Field(ge=2, description="past selves taken over the whole training")
     newest: float = Field(ge=0, le=1, description="share of episodes against the newest self")
     sparring: tuple[str, ...] = Field(default=(), description="victims that are met throughout")
@@ -41,9 +47,6 @@ class Recipe(BaseModel):
     exploiters: int = Field(default=0, ge=0, description="adversaries trained on the way")
     exploiter_steps: int = Field(default=0, ge=0, description="environment steps of each")
     exploiter_share: float = Field(default=0, ge=0, le=1)
-    exploiters_from: float = Field(
-        default=0, ge=0, lt=1, description="share of the training before the first comes near"
-    )
     opponent: str = Field(
         default="",
         description="the exploiters are one regular opponent of this name, which learns on and "
@@ -57,6 +60,11 @@ class Recipe(BaseModel):
         """Environment steps of the victim's training and its exploiters'."""
         return self.steps + self.exploiters * self.exploiter_steps
 
+    @property
+    def first_met(self) -> int:
+        """The snapshot from which on others are met than those of the time alone."""
+        return round(self.alone * self.snapshots)
+
     @model_validator(mode="after")
     def _somebody_plays_every_share(self) -> Recipe:
         if self.newest + self.sparring_share + self.exploiter_share > 1:
@@ -69,7 +77,7 @@ class Recipe(BaseModel):
             raise ValueError("the opponent is who the exploiters become, and there are none")
         if self.seat and self.newest > 0:
             raise ValueError("a self cannot sit opposite where seats differ: newest must be 0")
-        if self.exploiters > self.snapshots - 1 - round(self.exploiters_from * self.snapshots):
+        if self.exploiters > self.snapshots - 1 - self.first_met:
             raise ValueError("every exploiter meets a snapshot of its own, and not the last one")
         return self
 
@@ -88,6 +96,17 @@ _PARTNERS: dict[str, Any] = {
     "sparring": ("may1", "may2", "house-tanh"), "sparring_share": 0.45,
     "dense": 1.0, "dense_until": 0.5,
 }  # fmt: skip
+_HUMANOID: dict[str, Any] = {
+    "matches": 64,
+    "rollout_steps": 256,
+    "minibatch": 512,
+    "epochs": 6,  # 4 of minibatches of 2048: behind by a tenth of a second of standing at .6 M steps
+    "learning_rate": 4e-4,
+    "gamma": 0.99,
+    "log_std": -0.7,
+    "obs_clip": 10.0,
+    "scale_reward": True,
+}
 RECIPES: dict[str, Recipe] = {
     "house-tanh": Recipe(
         game="pong-v1", seed=1, steps=24_000_000, snapshots=48, newest=0.5,
@@ -118,6 +137,13 @@ RECIPES: dict[str, Recipe] = {
     "house-heir": Recipe(
         **_PARTNERS | {"sparring": ("house-sparring", "house-league", "house-tanh")}, seed=7,
         ppo=PPOConfig(**_PONG, hidden=(64, 64), activation="tanh"),
+    ),
+    "house-runner": Recipe(
+        game="you-shall-not-pass-v1", seat="runner", seed=1, steps=14_000_000, snapshots=14,
+        alone=0.6, newest=0, sparring=("zoo-blocker-v1",), sparring_share=0.3,
+        exploiters=3, exploiter_steps=1_000_000, exploiter_share=0.3, opponent="house-blocker",
+        dense=0.01, dense_until=0.8,
+        ppo=PPOConfig(**_HUMANOID, hidden=(64, 64), activation="tanh"),
     ),
 }  # fmt: skip
 

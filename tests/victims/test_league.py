@@ -199,15 +199,15 @@ def test_the_regular_opponent_learns_on_from_turn_to_turn(
     assert_same_policy(opponent, last)
 
 
-def test_exploiters_wait_for_their_share_of_the_training() -> None:
+def test_exploiters_come_after_the_time_alone() -> None:
     def marks(**settings: Any) -> list[int]:
         recipe = tiny(snapshots=12, **DIETS["exploiters"] | settings)
         made = league._League(recipe, Pong(16), "house-test", {}, "")
         return [mark for mark in range(1, 12) if made._exploited_after(mark)]
 
     assert marks() == [4, 8]
-    assert marks(exploiters_from=0.5) == [8, 10]
-    assert marks(exploiters=5, exploiters_from=0.5) == [7, 8, 9, 10, 11]
+    assert marks(alone=0.5) == [8, 10]
+    assert marks(exploiters=5, alone=0.5) == [7, 8, 9, 10, 11]
 
 
 @pytest.mark.parametrize("seat", ["runner", "blocker"])
@@ -219,7 +219,7 @@ def test_where_seats_differ_the_floors_come_first_and_then_the_opponent(
     recipe = tiny(
         game="you-shall-not-pass-v1", seat=seat, newest=0.0, ppo=ppo, opponent="rival",
         steps=3 * matches * steps, exploiters=1, exploiter_steps=matches * steps,
-        exploiters_from=0.3, exploiter_share=0.5,
+        alone=0.3, exploiter_share=0.5,
     )  # fmt: skip
 
     def train(progress: Any) -> league.Made:
@@ -253,7 +253,7 @@ def test_where_seats_differ_the_floors_come_first_and_then_the_opponent(
         ({"sparring_share": 0.1}, "partners"),
         ({"exploiters": 1}, "exploiters need"),
         ({"exploiters": 3, "exploiter_steps": 10, "exploiter_share": 0.1}, "snapshot"),
-        ({**DIETS["exploiters"], "exploiters_from": 0.5}, "snapshot"),
+        ({**DIETS["exploiters"], "alone": 0.5}, "snapshot"),
         ({"opponent": "rival"}, "there are none"),
         ({"seat": "left"}, "newest must be 0"),
     ],
