@@ -37,11 +37,12 @@ def entry_table(title: str, entries: Sequence[Entry], links: dict[str, str] | No
         "track and budget that are better by more than their seeds leave open (paired bootstrap); "
         "'-' is unranked: less than tier full with all its steps and 1000 episodes, or under 5 "
         "seeds on a victim that another one met with 5. The row of a ranked attack is over those "
-        "victims alone; what it met besides stands in the next table. score: 100 x interquartile mean of the win "
-        "rate over victims and seeds. worst victim: the one it wins least against. lift: points "
-        "won above the victim's regular opponents. AUC: mean win rate along the training. to 50 %: "
-        "steps until half of the last 200 training matches were won; the upper median. seed sd: in "
-        "points, within victims. wall: a training's time on the machine that it ran on. level: the "
+        "victims alone; what it met besides stands in the next table. score: 100 x interquartile "
+        "mean of the win rate over victims and seeds. worst victim: the one it wins least against. "
+        "lift: points won above the victim's regular opponents. AUC: mean win rate along the "
+        "training. to 50 %: steps until half of the last 200 training matches were won; the upper "
+        "median. seed sd: in points, within victims. wall: a training's time on the machine that "
+        "it ran on. level: the "
         "lowest of its records. runs: victims x seeds x steps.",
     )  # fmt: skip
     records = [record for entry in entries for record in entry.records]
