@@ -33,8 +33,8 @@ setup: $(STAMP) ## Make the virtual environment, if it is not there and current
 run: $(STAMP) ## Train the attack "ours", harden the victim by retraining, print the scores
 	$(BIN)/bench run --attack ours --defense retrain $(ARGS)
 
-test: $(STAMP) ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## Run the tests, as many at once as there are cores
+	$(BIN)/python -m pytest --numprocesses auto --dist loadscope $(ARGS)
 
 lint: $(STAMP) ## Check style, formatting and types
 	$(BIN)/ruff check .
