@@ -186,13 +186,14 @@ class _League:
         if len(self._selves) < recipe.first_met:
             return Mixture(_evenly(self._floors, 1.0))
         exploited = recipe.exploiter_share if self._exploiters else 0.0
-        older = 1.0 - recipe.newest - recipe.sparring_share - exploited
+        older = 1.0 - recipe.newest - recipe.floors - recipe.sparring_share - exploited
         selves = [*self._floors, *([] if recipe.seat else self._selves)]
         newest = [] if recipe.seat else [(selves.pop(), recipe.newest)]
         return Mixture(
             [
                 *newest,
                 *_evenly(spread(selves), older),
+                *_evenly(self._floors, recipe.floors),
                 *_evenly(self._partners, recipe.sparring_share),
                 *_evenly(spread(self._exploiters), exploited),
             ]

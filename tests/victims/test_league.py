@@ -148,6 +148,15 @@ def test_shares_are_those_of_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None
     assert set(learner[-1]) >= {"exploiter0", "exploiter1", "zero", "random"}
 
 
+def test_the_floors_may_have_a_share_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a long list of past selves only the oldest, who does nothing, is met to the end."""
+    seen = _mixtures(monkeypatch)
+    _train(tiny(steps=12 * BATCH, snapshots=12, floors=0.2))
+    assert seen[-1]["random"] == pytest.approx(0.1)
+    assert seen[-1]["zero"] == pytest.approx(0.1 + 0.4 / league.SEEN)
+    assert sum(seen[-1].values()) == pytest.approx(1.0)
+
+
 def test_past_selves_are_spread_over_their_age() -> None:
     pool: list[Policy] = [scribble(PONG, "right", k) for k in range(40)]
     chosen = spread(pool)
