@@ -12,6 +12,7 @@ from benchmark.errors import Misuse
 from benchmark.settings import hint
 from benchmark.victims.recipe import RECIPES, Recipe
 
+PREFIX = "held-out-"
 ARCHITECTURE = ((96, 96), "tanh")
 """Widths and activation that no recipe has."""
 
@@ -31,6 +32,11 @@ def held_out(game_id: str, rng: np.random.Generator) -> dict[str, Recipe]:
     other = first.ppo.model_copy(update={"hidden": hidden, "activation": activation})
     found["other-network"] = first.model_copy(update={"ppo": other})
     return {
-        f"held-out-{name}": recipe.model_copy(update={"seed": int(rng.integers(2**31))})
+        f"{PREFIX}{name}": recipe.model_copy(
+            update={
+                "seed": int(rng.integers(2**31)),
+                "opponent": PREFIX + recipe.opponent if recipe.opponent else "",
+            }
+        )
         for name, recipe in found.items()
     }

@@ -57,12 +57,20 @@ def rate(standing: Standing) -> float:
     return standing.wins / (standing.wins + standing.ties + standing.losses)
 
 
-def strength_table(cards: Sequence[PolicyCard]) -> str:
-    """The strengths of those cards that have some, as a table in Markdown."""
+def strength_tables(cards: Sequence[PolicyCard]) -> str:
+    """The strengths of those cards that have some, a table in Markdown for each game."""
     shown = [card for card in cards if card.strength]
-    opponents = sorted({name for card in shown for name in card.strength})
-    rows = [[f"`{card.name}`", *(_cell(card, name) for name in opponents)] for card in shown]
-    header = ["against", *(f"`{name}`" for name in opponents)]
+    return "\n\n".join(
+        _table([card for card in shown if card.game == game])
+        for game in sorted({card.game for card in shown})
+    )
+
+
+def _table(cards: Sequence[PolicyCard]) -> str:
+    """Of one game: a row a policy, a column an opponent, '-' where they did not meet."""
+    opponents = sorted({name for card in cards for name in card.strength})
+    rows = [[f"`{card.name}`", *(_cell(card, name) for name in opponents)] for card in cards]
+    header = [f"{cards[0].game}, against", *(f"`{name}`" for name in opponents)]
     return tabulate(rows, header, tablefmt="github", disable_numparse=True)
 
 

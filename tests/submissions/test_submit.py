@@ -10,8 +10,8 @@ import pytest
 from benchmark.policies import artifact
 from benchmark.records.files import read
 from benchmark.records.record import Record
+from benchmark.registry import Victims
 from benchmark.submissions import folder
-from benchmark.victims import house
 from tests.submissions.conftest import Make
 from tests.test_cli import Done, bench, refused
 
@@ -39,7 +39,7 @@ def test_a_good_submission(dice: Make) -> None:
         "a level above 0",
     ]  # fmt: skip
     records = filed(made)
-    assert {r.cell.victim.name for r in records} == set(house())
+    assert {r.cell.victim.name for r in records} == set(Victims().cards("pong-v1"))
     for record in records:
         assert (record.cell.attack.name, record.cell.attack.settings) == ("dice", {})
         assert (record.cell.tier, record.cell.seed, record.level) == ("smoke", 0, 0)

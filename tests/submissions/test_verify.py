@@ -14,10 +14,10 @@ from benchmark.policies import artifact
 from benchmark.records.files import read, to_json
 from benchmark.records.record import Isolation
 from benchmark.records.store import Store
+from benchmark.registry import Victims
 from benchmark.submissions import folder, prediction, verify
 from benchmark.submissions.runners import InProcess
 from benchmark.submissions.verify import Verification, Wanted, drawn, predicted
-from benchmark.victims import house
 from tests.factories import attacked, defended, scribble
 from tests.submissions.conftest import Make
 from tests.test_cli import Done, bench, refused
@@ -82,7 +82,9 @@ def test_in_a_process_the_level_stays_0(dice: Make) -> None:
     assert (done.json["level"], done.json["shown"]) == (0, 2)
     assert "stay at level 0" in done.json["why"]
     assert "would make it 2: 'held-out victims' is not shown" in done.json["why"]
-    others = len(house()) - 1  # each is met by three adversaries, and plays as a regular opponent
+    others = (
+        len(Victims().cards("pong-v1")) - 1
+    )  # each is met by three adversaries, and plays as a regular opponent
     assert f"3 record(s), {8 + 4 * others} pairings: equal counts" in details(done, "passed")
     assert "of 3 submitted" in details(done, "passed")
     assert "(wide: few seeds)" in details(done, "passed")

@@ -18,7 +18,7 @@ from benchmark.learning.threads import use_threads
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.victims import house
-from benchmark.victims.strength import strength_table
+from benchmark.victims.strength import strength_tables
 
 PAGE = Path("docs/victims.md")
 
@@ -30,7 +30,7 @@ def main(store: Path) -> None:
     cards = []
     for name, folder in track(house().items(), "playing", console=Console(stderr=True)):
         cards.append(measured(known.load(name), known, folder))
-    page = between(PAGE.read_text(encoding="utf-8"), "strengths", strength_table(cards))
+    page = between(PAGE.read_text(encoding="utf-8"), "strengths", strength_tables(cards))
     PAGE.write_text(page, encoding="utf-8")
 
 

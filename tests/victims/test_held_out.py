@@ -11,8 +11,9 @@ from benchmark.victims.recipe import RECIPES
 
 
 def test_they_are_the_recipes_but_for_the_seed() -> None:
+    of_pong = {name: recipe for name, recipe in RECIPES.items() if recipe.game == "pong-v1"}
     made = held_out("pong-v1", np.random.default_rng(1))
-    for name, recipe in RECIPES.items():
+    for name, recipe in of_pong.items():
         other = made.pop(f"held-out-{name}")
         assert other.seed != recipe.seed
         assert other.model_copy(update={"seed": recipe.seed}) == recipe
