@@ -9,6 +9,7 @@ from statistics import median, stdev
 from benchmark.evaluation.curves import rate_between, steps_to
 from benchmark.evaluation.statistics import student_p
 from benchmark.leaderboard import scoring
+from benchmark.leaderboard.attacked import commonest_win
 from benchmark.leaderboard.findings.material import (
     ABOVE,
     NONE,
@@ -202,6 +203,21 @@ def broken(material: Material, game: str) -> Findings:
         table.rows.append(linked(row, cells, dict(material.links)))
         made.facts[f"broken/{cell.victim.name}/{cell.attack.label}/wins"] = wins
     made.tables["broken"] = with_links(table, dict(material.links))
+    return made
+
+
+def ways(material: Material, place: Place) -> Findings:
+    """How the attacks of a study win most of their matches; whether it is the same for each."""
+    made = Findings()
+    found = [commonest_win(row.records) for row in material.attacks.get(place, []) if row.records]
+    won = [one for one in found if one is not None]
+    how = sorted({name for name, share in won if share > 0.5})
+    alike = len(how) == 1 and all(share > 0.5 for _, share in won)
+    key = f"ways/{place.game}/{place.victim}"
+    made.claims[key] = f"mostly {how[0]}" if alike else "several" if won else NONE
+    if won:
+        made.facts[f"{key}/least"] = f"{100 * min(share for _, share in won):.0f}"
+        made.facts[f"{key}/most"] = f"{100 * max(share for _, share in won):.0f}"
     return made
 
 

@@ -25,6 +25,7 @@ def findings(given: Material) -> Findings:
         *(attacks.over_victims(given, PONG, reference) for reference in (PLAIN, CONTROL)),
         attacks.settings(given, RUNNER),
         attacks.broken(given, PONG),
+        attacks.ways(given, Place(PONG, "may1")),
         conditions.replay(given, RUNNER),
         conditions.transfer(given, PONG, "full"),
         defenses.hardened(given, PONG, "full"),

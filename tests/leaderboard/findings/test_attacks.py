@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from benchmark.arena.tally import Tally
 from benchmark.leaderboard.findings import attacks
-from benchmark.leaderboard.findings.material import Place
+from benchmark.leaderboard.findings.material import Findings, Place
 from benchmark.leaderboard.study import Row
 from benchmark.learning.progress import CurvePoint
 from benchmark.records.record import Record
@@ -52,6 +53,28 @@ def test_over_victims_every_comparison_is_counted() -> None:
     assert made.claims["pong-v1 - baseline"] == "settled in part"
     alone = attacks.over_victims(given([PLAIN, ALIKE]), "pong-v1", "baseline")
     assert alone.claims["pong-v1 - baseline"] == "open throughout"
+
+
+def test_how_matches_are_won_is_a_claim_where_it_is_one_way_for_all() -> None:
+    def row(label: str, **ways: int) -> Row:
+        half = Tally(wins=50, breakdown={f"win:{way}": count for way, count in ways.items()})
+        record = trained(100, 0, 40, attack=label)
+        (own,) = record.of_role("attack")
+        matches = [own.model_copy(update={"even": half, "odd": half})]
+        return Row(label, [record.model_copy(update={"matches": matches})])
+
+    def told(*rows: Row) -> Findings:
+        return attacks.ways(given(list(rows)), PLACE)
+
+    slow, slower = row("a", slow_ball=40, point=10), row("b", slow_ball=50)
+    made = told(slow, slower, TO_COME)
+    assert made.claims == {"ways/pong-v1/house": "mostly slow ball"}
+    assert made.facts == {"ways/pong-v1/house/least": "80", "ways/pong-v1/house/most": "100"}
+    assert told(slow, row("c", point=50)).claims["ways/pong-v1/house"] == "several"
+    assert told(slow, row("c", slow_ball=20, point=15, fall=15)).claims == {
+        "ways/pong-v1/house": "several"
+    }
+    assert told(TO_COME).claims["ways/pong-v1/house"] == "not run"
 
 
 def test_settings_of_the_baseline_are_told_apart() -> None:
