@@ -38,6 +38,8 @@ OPPONENT = "opponent"
 """In the victim's folder: the regular opponent that was trained with it."""
 STEPS_A_MINUTE = {"pong-v1": 2_000_000, "you-shall-not-pass-v1": 230_000}
 """Of a house victim's training on one core; what is printed, nothing depends on it."""
+THROUGH_TIME = 4
+"""How many times as long a recurrent network takes."""
 
 
 def victims_train(
@@ -146,7 +148,8 @@ def _missing(recipe: Recipe, known: Victims) -> str:
 
 def _train(recipe: Recipe, name: str, out: Path, known: Victims, command: str = "") -> None:
     """Train, measure the strength, file the artifact; a stopped training goes on."""
-    minutes = recipe.all_steps / STEPS_A_MINUTE[recipe.game]
+    slower = 1 if recipe.memory is None else THROUGH_TIME
+    minutes = recipe.all_steps / STEPS_A_MINUTE[recipe.game] * slower
     console.print(
         f"{name}: {recipe.all_steps / 1e6:g} M steps of {recipe.game}, about {minutes:.0f} min; "
         "stopped, the same command goes on",
