@@ -142,13 +142,13 @@ def _entry(record: Record) -> tuple[str, str, int]:
 
 def _commonest_win(cells: Sequence[Record]) -> str:
     """How matches were won most often: 'slow ball 83 %' of the wins."""
-    found = commonest_win(cells)
+    tally = Tally.sum(half for c in cells for m in c.of_role("attack") for half in (m.even, m.odd))
+    found = commonest_win(tally)
     return "-" if found is None else f"{found[0]} {100 * found[1]:.0f} %"
 
 
-def commonest_win(cells: Sequence[Record]) -> tuple[str, float] | None:
+def commonest_win(tally: Tally) -> tuple[str, float] | None:
     """How matches were won most often, and its share of the wins; None where none was won."""
-    tally = Tally.sum(half for c in cells for m in c.of_role("attack") for half in (m.even, m.odd))
     wins = {k.split(":", 1)[1]: n for k, n in tally.breakdown.items() if k.startswith("win:")}
     if not wins:
         return None

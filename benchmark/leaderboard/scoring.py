@@ -187,16 +187,33 @@ def clean_play(record: Record) -> float:
 def clean_change(records: Sequence[Record]) -> tuple[float, float, float] | None:
     """Matches held against regular opponents after over before, seeds pooled, with an interval.
 
-    C without its cap of 1: a victim that was still learning may gain by any training. None where
+    C without its cap of 1: a victim that was still learning may gain by any training. The victim
+    before is the same for every seed and so are its matches, which are counted once. None where
     one side was not played.
     """
-    sides = [regular_play(record) for record in records]
-    before, after = (Tally.totals(side) for side in zip(*sides, strict=True))
+    undefended = {
+        (m.adversary, m.victim, m.ranked_mode): m.tally
+        for record in records
+        for m in record.of_role("regular")
+        if m.victim == record.cell.victim
+    }
+    before = Tally.totals(undefended.values())
+    after = Tally.totals(regular_play(record)[1] for record in records)
     if not before.episodes or not after.episodes:
         return None
     return rate_ratio(
         after.ties + after.losses, after.episodes, before.ties + before.losses, before.episodes
     )
+
+
+def clean_ratios(records: Sequence[Record]) -> list[float]:
+    """The same of every seed by itself, of those with both sides and something held before."""
+    sides = [regular_play(record) for record in records]
+    return [
+        after.held_rate / before.held_rate
+        for before, after in sides
+        if before.episodes and after.episodes and before.held_rate > 0
+    ]
 
 
 class Transfer(NamedTuple):

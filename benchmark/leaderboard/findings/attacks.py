@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from statistics import median, stdev
+from statistics import median_high, stdev
 
+from benchmark.arena.tally import Tally
 from benchmark.evaluation.curves import rate_between, steps_to
 from benchmark.evaluation.statistics import student_p
 from benchmark.leaderboard import scoring
@@ -183,7 +184,12 @@ def _in_training(cells: Sequence[Record], start: int) -> list[float]:
 def broken(material: Material, game: str) -> Findings:
     """The replication variants of victims, beside the victims that they are variants of."""
     made = Findings()
-    table = Table("The broken victim", ["victim", "attack", "runs", "won at the end"], words=2)
+    scale: dict[str, Role] = {"regular opponents": "regular", "random": "floor", "zero": "floor"}
+    table = Table(
+        "The broken victim",
+        ["victim", "attack", "runs", "won at the end", *(f"won by {name}" for name in scale)],
+        words=2,
+    )
     variants = [r.cell for r in material.records if not r.cell.victim_ranked]
     wanted = {
         (name, cell.attack.label, cell.tier, cell.budget_steps)
@@ -200,16 +206,28 @@ def broken(material: Material, game: str) -> Findings:
         cell = cells[0].cell
         wins = spread(points([scoring.win_rate(r) for r in cells]))
         row = [cell.victim.name, cell.attack.label, runs_text(cells, cell.budget_steps), wins]
-        table.rows.append(linked(row, cells, dict(material.links)))
+        others = {name: _won_by(cells[0], role, name) for name, role in scale.items()}
+        table.rows.append(linked([*row, *others.values()], cells, dict(material.links)))
         made.facts[f"broken/{cell.victim.name}/{cell.attack.label}/wins"] = wins
+        made.facts |= {f"broken/{cell.victim.name}/{name}": won for name, won in others.items()}
     made.tables["broken"] = with_links(table, dict(material.links))
     return made
+
+
+def _won_by(record: Record, role: Role, name: str) -> str:
+    """What somebody else wins against a record's victim, in percent: a floor, or all regulars."""
+    tally = scoring.pooled([record], role, name if role == "floor" else None)
+    return f"{100 * tally.win_rate:.1f}" if tally.episodes else "-"
 
 
 def ways(material: Material, place: Place) -> Findings:
     """How the attacks of a study win most of their matches; whether it is the same for each."""
     made = Findings()
-    found = [commonest_win(row.records) for row in material.attacks.get(place, []) if row.records]
+    rows = [row.records for row in material.attacks.get(place, []) if row.records]
+    found = [
+        commonest_win(Tally.sum(m.tally for r in records for m in r.of_role("attack")))
+        for records in rows
+    ]
     won = [one for one in found if one is not None]
     how = sorted({name for name, share in won if share > 0.5})
     alike = len(how) == 1 and all(share > 0.5 for _, share in won)
@@ -253,9 +271,9 @@ def _against(mine: Sequence[Record], theirs: Sequence[Record]) -> str:
 
 
 def _half(records: Sequence[Record]) -> str:
-    """The median over seeds of the steps to half of the training matches."""
+    """The upper median over seeds of the steps to half of the training matches, as on the board."""
     times = [steps_to(record.curves["attack"], scoring.EXPLOITED) for record in records]
     if not times:
         return "-"
-    middle = median(inf if time is None else float(time) for time in times)
+    middle = median_high(inf if time is None else float(time) for time in times)
     return "never" if middle == inf else steps(int(middle))

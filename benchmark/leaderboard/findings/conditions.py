@@ -10,6 +10,7 @@ from typing import Any
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import excess_interval
 from benchmark.leaderboard import beside, scoring
+from benchmark.leaderboard.attacked import commonest_win
 from benchmark.leaderboard.findings.material import (
     ABOVE,
     BELOW,
@@ -125,8 +126,23 @@ def transfer(material: Material, game: str, tier: str) -> Findings:
         "transfer/pairs": str(len(pairs)), "transfer/better": str(len(better)),
         "transfer/meetings": str(len(single)), "transfer/ahead": str(ahead),
     }  # fmt: skip
+    made.facts |= _ways(records)
     made.claims["transfer"] = "none beats the regular opponents" if not better else "some do"
     return made
+
+
+def _ways(records: Sequence[Record]) -> dict[str, str]:
+    """The commonest way in which adversaries win against another victim, with its share."""
+    met: dict[tuple[str, str], list[Tally]] = defaultdict(list)
+    for record in records:
+        for m in record.of_role("transfer"):
+            met[record.cell.victim.name, m.victim.name].append(m.tally)
+    found = {pair: commonest_win(Tally.sum(tallies)) for pair, tallies in met.items()}
+    return {
+        f"transfer/{source}/{target}/by": f"{how[0]}, {100 * how[1]:.0f} %"
+        for (source, target), how in found.items()
+        if how is not None
+    }
 
 
 def _won(records: Sequence[Record]) -> dict[tuple[str, str], list[float]]:

@@ -9,11 +9,12 @@ from statistics import median_high
 
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.defense_study import known
-from benchmark.leaderboard.findings.material import Findings, Material, Place, spread
+from benchmark.leaderboard.findings.material import Findings, Material, Place, points, spread
 from benchmark.leaderboard.flags import fresh_fell_short
 from benchmark.leaderboard.judged import exploit_text
 from benchmark.leaderboard.table import Table, clean_text, linked, runs_text, with_links
 from benchmark.leaderboard.tables import tables
+from benchmark.records.cell import MethodRef
 from benchmark.records.record import Record
 
 FALLEN = 0.5
@@ -34,14 +35,15 @@ def hardened(material: Material, game: str, tier: str) -> Findings:
     )  # fmt: skip
     found = [r for r in material.records if (r.cell.game, r.cell.tier) == (game, tier)]
     cells = [r for r in found if r.cell.defense is not None and not r.detections and not r.failure]
-    fresh: list[float] = []
-    again: list[float] = []
+    fresh: dict[str, float] = {}
+    again: dict[str, float] = {}
     stored: dict[str, list[float]] = defaultdict(list)
     for row in scoring.rows(cells):
         cell = row[0].cell
         parts = [scoring.defense_parts(record) for record in row]
-        fresh += known(parts, lambda part: part.fresh)
-        again += [r for record in row if (r := scoring.exploit_ratio(record)) is not None]
+        if _adversarial(cell.defense):
+            fresh |= _by_policy(row, [part.fresh for part in parts])
+            again |= _by_policy(row, [scoring.exploit_ratio(record) for record in row])
         facts = {
             "runs": runs_text(row, cell.budget_steps),
             "before": spread(_before(found, row), 2),
@@ -51,26 +53,57 @@ def hardened(material: Material, game: str, tier: str) -> Findings:
             "clean": clean_text(row),
             "again": exploit_text(row),
         }
+        beside = {"clean seeds": spread(scoring.clean_ratios(row), 2), **_floors(found, row)}
         assert cell.defense is not None
         names = [cell.victim.name, cell.attack.label, cell.defense.label]
         made.claims[f"{key}/{'/'.join(names)}/search"] = (
             "fell short" if fresh_fell_short(row) else "as good as the stored"
         )
         stored[cell.defense.label] += known(parts, lambda part: part.stored)
-        made.facts |= {f"{key}/{'/'.join(names)}/{name}": text for name, text in facts.items()}
+        told = (facts | beside).items()
+        made.facts |= {f"{key}/{'/'.join(names)}/{name}": text for name, text in told}
         table.rows.append(linked([*names, *facts.values()], row, dict(material.links)))
     table.rows.sort(key=lambda row: row[:2])
     made.tables[f"hardened/{key}"] = with_links(table, dict(material.links))
     for name, shares in stored.items():
         holds = min(shares, default=0) > FALLEN
         made.claims[f"{key}/{name}/stored"] = "holds" if holds else "does not hold throughout"
-    made.facts[f"{key}/trainings"] = str(len(fresh))
-    made.facts[f"{key}/fresh"] = spread(fresh, 2)
-    made.facts[f"{key}/again"] = _ratios(again)
+    held = list(fresh.values())
+    made.facts[f"{key}/trainings"] = str(len(held))
+    made.facts[f"{key}/fresh"] = spread(held, 2)
+    made.facts[f"{key}/again"] = _ratios(list(again.values()))
     made.claims[f"{key}/hardened"] = (
-        "not run" if not fresh else "all fall" if max(fresh) < FALLEN else "some stand"
+        "not run" if not held else "all fall" if max(held) < FALLEN else "some stand"
     )
     return made
+
+
+def _adversarial(defense: MethodRef | None) -> bool:
+    """Whether it met the adversary at all: at a share of 0 it is more training, a control."""
+    return defense is not None and defense.config.get("p") != 0
+
+
+def _by_policy(row: Sequence[Record], values: Sequence[float | None]) -> dict[str, float]:
+    """Values by the hardened policy's hash: two names of one training are counted once."""
+    return {
+        record.artifacts.get("defense", record.id): value
+        for record, value in zip(row, values, strict=True)
+        if value is not None
+    }
+
+
+def _floors(found: Sequence[Record], row: Sequence[Record]) -> dict[str, str]:
+    """What players outside every mixture win before and after, in percent of the matches."""
+    before = [r for r in found if r.cell.defense is None and r.cell.victim == row[0].cell.victim]
+    told = {}
+    for floor in ("zero", "random"):
+        for when, cells in (("before", before[:1]), ("after", row)):
+            tallies = [scoring.pooled([record], "floor", floor) for record in cells]
+            rates = points([tally.win_rate for tally in tallies if tally.episodes])
+            told[f"{floor} {when}"] = (
+                f"{rates[0]:.1f}" if when == "before" and rates else spread(rates)
+            )
+    return told
 
 
 def _ratios(found: Sequence[float]) -> str:
@@ -120,12 +153,15 @@ def mixing(material: Material) -> Findings:
 
 
 def _losing(material: Material) -> list[str]:
-    """The shares after which regular play is worse than before, by its interval, on some victim."""
+    """The shares after which regular play is worse than before in every seed, on some victim.
+
+    Not by Katz's interval, which is of the matches of these very policies.
+    """
     found = [
         row.label
         for rows in material.mixtures.values()
         for row in rows
-        if row.records and (change := scoring.clean_change(row.records)) and change[2] < 1
+        if (ratios := scoring.clean_ratios(row.records)) and max(ratios) < 1
     ]
     return list(dict.fromkeys(found))
 
@@ -137,8 +173,10 @@ def _mixed(made: Findings, place: Place, label: str, cells: Sequence[Record]) ->
         "held-out": spread(known(parts, lambda part: part.held_out), 2),
         "clean": clean_text(cells) if cells else "-",
     }
+    seeds = spread(scoring.clean_ratios(cells), 2)
     key = f"mixing/{place.victim}/{label}"
-    made.facts |= {f"{key}/{name}": text for name, text in facts.items()}
+    told = (facts | {"clean seeds": seeds}).items()
+    made.facts |= {f"{key}/{name}": text for name, text in told}
     return list(facts.values())
 
 
@@ -150,28 +188,42 @@ def _side(aurocs: Sequence[float]) -> str:
 
 
 def detection(material: Material) -> Findings:
-    """The board's tables of detectors, one under the other."""
+    """The board's tables of detectors, one under the other; claims are of every single seed."""
     made, whole = Findings(), None
-    told: dict[str, list[float]] = defaultdict(list)
     for table in tables(material.records, dict(material.links)):
         if not table.title.startswith("Detection on "):
             continue
         whole = whole or Table("Detection", ["game", *table.columns], table.words + 1)
-        game = table.place[0]
         for row in table.rows:
-            whole.rows.append([game, *row])
-            key = "/".join(("detection", game, *row[:3]))
-            for name, text in (("stored", row[3]), ("stranger", row[7])):
-                if text != "-":
-                    told[f"detection/{game}/{row[0]}/{name}"].append(float(text.split()[0]))
+            whole.rows.append([table.place[0], *row])
             made.facts |= {
-                f"{key}/{name}": text
+                f"detection/{table.place[0]}/{'/'.join(row[:3])}/{name}": text
                 for name, text in zip(
                     ("stored", "alarms", "held-out", "alarms, held-out", "stranger"),
                     row[3:8], strict=True,
                 )
             }  # fmt: skip
-    for name, values in told.items():
-        made.claims[name] = _side(values)
+    for name, values in _aurocs(material, "stored").items():
+        made.claims[f"{name}/stored"] = _side(values)
+        made.facts[f"{name}/stored seeds"] = _range(values)
+    for name, values in _aurocs(material, "regular").items():
+        made.claims[f"{name}/strangers"] = _side(values)
+        made.facts[f"{name}/strangers"] = _range(values)
     made.tables["detection"] = whole or Table("Detection", ["game"], 1)
     return made
+
+
+def _aurocs(material: Material, role: str) -> dict[str, list[float]]:
+    """By game, detector and victim: of every seed and attack, against every adversary of a role."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for record in material.records:
+        cell = record.cell
+        for one in record.detections:
+            if one.role == role and cell.defense is not None:
+                key = f"detection/{cell.game}/{cell.defense.label}/{cell.victim.name}"
+                found[key].append(one.counts.auroc)
+    return found
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{min(values):.2f} to {max(values):.2f}"
