@@ -137,12 +137,12 @@ def _seed_in(path: Path) -> int:
 
 def _missing(recipe: Recipe, known: Victims) -> str:
     """Why a recipe cannot be followed here, or nothing."""
-    absent = [name for name in recipe.sparring if name not in known.cards(recipe.game)]
+    absent = [name for name in recipe.partners if name not in known.cards(recipe.game)]
     if not absent:
         return ""
     return (
-        f"spars with {', '.join(absent)}, expected among the victims of {recipe.game} at hand; "
-        "import what is missing (`bench victims import PATH`)"
+        f"is trained with {', '.join(absent)}, expected among the victims of {recipe.game} at "
+        "hand; import what is missing (`bench victims import PATH`)"
     )
 
 
@@ -157,7 +157,7 @@ def _train(recipe: Recipe, name: str, out: Path, known: Victims, command: str = 
         soft_wrap=True,
     )
     kind = registry.game(recipe.game)
-    partners = {one: known.load(one) for one in recipe.sparring}
+    partners = {one: known.load(one) for one in recipe.partners}
     out.mkdir(parents=True, exist_ok=True)
     with Bar(console, recipe, out / CHECKPOINT) as bar:
         matches = kind(recipe.ppo.matches)

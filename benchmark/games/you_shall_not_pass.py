@@ -55,6 +55,9 @@ def make_card(options: DuelOptions) -> GameCard:
 class YouShallNotPass(Duel):
     """Seat 0 is the blocker, seat 1 the runner."""
 
+    line_x: float = GOAL_X
+    """Where a runner has won, m: nearer only while a house victim learns to run (`league.py`)."""
+
     @classmethod
     def describe(cls, options: Any = None) -> GameCard:
         return make_card(options or DuelOptions())
@@ -73,7 +76,7 @@ class YouShallNotPass(Duel):
 
     def judge(self) -> Verdict:
         fallen = self.height(RUNNER) <= FALLEN_Z
-        passed = self.x[:, RUNNER] < GOAL_X
+        passed = self.x[:, RUNNER] < self.line_x
         outcome = np.zeros(self.matches, dtype=np.int8)
         ending = np.full(self.matches, GOAL, dtype=np.int8)
         late = self.episode_step >= MAX_STEPS

@@ -19,11 +19,14 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.errors import Misuse
 from benchmark.games.game import Game
+from benchmark.games.you_shall_not_pass import YouShallNotPass
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.noisy_weights import NoisyWeights
 from benchmark.learning.ppo import PPO, Hooks, whole_rollouts
@@ -33,13 +36,14 @@ from benchmark.learning.rollout import Rollout
 from benchmark.policies.artifact import NETWORKS
 from benchmark.policies.policy import (
     ANY,
+    MLPPolicy,
     NetworkPolicy,
     Policy,
     PolicyCard,
     RandomPolicy,
     ZeroPolicy,
 )
-from benchmark.victims.recipe import Recipe
+from benchmark.victims.recipe import Course, Recipe
 
 SEEN = 6
 """Past selves, and exploiters, met at a time: each costs an inference a step."""
@@ -70,7 +74,7 @@ def train(
             recipe's seat is not one of the game's.
         TrainingDiverged: a loss is not finite.
     """
-    chosen = {one: partners[one] for one in recipe.sparring}
+    chosen = {one: partners[one] for one in recipe.partners}
     return _League(recipe, game, name, chosen, command).run(progress)
 
 
@@ -93,13 +97,71 @@ class NoisyStart(NoisyWeights, DenseStart):
         NoisyWeights.__init__(self, recipe.noise, rng)
 
 
+class Taught(DenseStart):
+    """The same beside a teacher: its actions are imitated where the learner itself has come to.
+
+    Kickstarting (Schmitt et al. 2018), between means: squared distance instead of cross entropy.
+    The weight of the term falls linearly from 1 to 0.
+    """
+
+    def __init__(self, recipe: Recipe, teacher: MLPPolicy):
+        super().__init__(recipe)
+        self._until, self._teacher = recipe.taught_until, teacher
+        self._weight, self._wanted = 0.0, torch.empty(0)
+
+    def on_rollout(self, rollout: Rollout, progress: float) -> None:
+        """What the teacher would have done at every step, within what the game lets anybody do."""
+        super().on_rollout(rollout, progress)
+        self._weight = max(0.0, 1.0 - progress / self._until)
+        if self._weight:
+            bound = self._teacher.card.act_bound
+            means = self._teacher.mean(rollout.obs.reshape(rollout.steps, -1))
+            self._wanted = torch.from_numpy(means.clip(-bound, bound))
+
+    def extra_loss(self, rows: Tensor, mean: Tensor) -> Tensor | None:
+        """The mean squared distance to the teacher's actions, times the weight."""
+        if not self._weight:
+            return None
+        return self._weight * (mean - self._wanted[rows]).square().sum(dim=1).mean()
+
+
+class OnCourse(DenseStart):
+    """The same for a runner, whose line is moved towards its place as the runner reaches it."""
+
+    def __init__(self, recipe: Recipe, course: Course, game: YouShallNotPass):
+        super().__init__(recipe)
+        self._course, self._game = course, game
+        self._end = game.line_x
+        game.line_x = course.first_x
+
+    def on_rollout(self, rollout: Rollout, progress: float) -> None:
+        """Matches in flight go on, for the line's new place."""
+        super().on_rollout(rollout, progress)
+        if rollout.tally.episodes and rollout.tally.win_rate >= self._course.share:
+            self._game.line_x = max(self._end, self._game.line_x - self._course.stride)
+
+    def diagnostics(self) -> dict[str, float]:
+        """Where the line lies now."""
+        return {"line_x": self._game.line_x}
+
+    def state(self) -> Checkpoint:
+        """Where the line lies now."""
+        return Checkpoint(facts={"line_x": self._game.line_x})
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """The line goes back to where it lay."""
+        self._game.line_x = float(checkpoint.facts["line_x"])
+
+
 class _League:
     """One training: the learner and everybody that it meets."""
 
     def __init__(
         self, recipe: Recipe, game: Game, name: str, partners: Mapping[str, Policy], command: str
     ):
-        self._recipe, self._game, self._partners = recipe, game, list(partners.values())
+        self._recipe, self._game = recipe, game
+        self._partners = [partners[one] for one in recipe.sparring]
+        self._teacher = partners[recipe.teacher] if recipe.teacher else None
         self._index = game.card.seat_index(recipe.seat) if recipe.seat else 0
         self._seat, other = game.card.seats[self._index], game.card.seats[1 - self._index]
         origin = f", sparring with {', '.join(recipe.sparring)}" if recipe.sparring else ""
@@ -172,10 +234,21 @@ class _League:
             )
             start = fresh_lstm(card, rng.spawn(1)[0])
         learner = PPO(self._arena(), recipe.ppo, rng, start=start)
-        # Made after the learner, so that the noise's generator moves nothing of it.
-        noisy = recipe.noise > 0
-        learner.hooks = NoisyStart(recipe, rng.spawn(1)[0]) if noisy else DenseStart(recipe)
+        learner.hooks = self._start(rng)
         return learner
+
+    def _start(self, rng: np.random.Generator) -> Hooks:
+        """Made after the learner, so that the noise's generator moves nothing of it."""
+        recipe = self._recipe
+        if recipe.course is not None:
+            assert isinstance(self._game, YouShallNotPass)
+            return OnCourse(recipe, recipe.course, self._game)
+        if self._teacher is not None:
+            if not isinstance(self._teacher, MLPPolicy):
+                kind = self._teacher.card.kind
+                raise Misuse(f"teacher '{recipe.teacher}' is of kind '{kind}', expected an mlp")
+            return Taught(recipe, self._teacher)
+        return NoisyStart(recipe, rng.spawn(1)[0]) if recipe.noise > 0 else DenseStart(recipe)
 
     def _arena(self) -> Arena:
         return Arena(self._game, self._seat.name, self._opponents(), self._recipe.seed)

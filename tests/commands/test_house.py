@@ -93,7 +93,7 @@ def test_held_out_victims_are_what_bench_verify_reads(
     assert command == "bench victims train --held-out DIR --game pong-v1 --seed 5"
     assert names == ["held-out-alone", "held-out-other-network", "held-out-partnered"]
     told = capsys.readouterr().out
-    assert "held-out-unpartnered: left out, it spars with nobody" in told
+    assert "held-out-unpartnered: left out, it is trained with nobody" in told
     assert "bench victims import" in told
     before = {name: (folder / name / "card.json").stat().st_mtime_ns for name in names}
     _train(held_out_dir=folder, game="pong-v1", store=store)  # those that are there are kept
@@ -119,7 +119,7 @@ def test_seeds_of_held_out_victims_are_drawn_where_none_is_given(
         ({}, "--recipe NAME --out DIR, or --held-out DIR"),
         ({"recipe": "alone"}, "--recipe NAME --out DIR"),
         ({"recipe": "alon", "out": "x"}, "did you mean 'alone'"),
-        ({"recipe": "unpartnered", "out": "x"}, "spars with nobody.*bench victims import"),
+        ({"recipe": "unpartnered", "out": "x"}, "is trained with nobody.*bench victims import"),
         ({"recipe": "alone", "held_out_dir": "x", "game": "pong-v1"}, "leave out"),
         ({"held_out_dir": "x", "game": "sumo"}, "no house victim plays 'sumo'"),
     ],

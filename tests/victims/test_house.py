@@ -82,7 +82,7 @@ def test_its_card_holds_the_recipe_that_made_it(name: str) -> None:
     training = dict(artifact.load_card(house()[name]).training)
     assert training.pop("command") == f"bench victims train --recipe {recipe}"
     partners = training.pop("partners", {})
-    assert tuple(partners) == RECIPES[recipe].sparring
+    assert tuple(partners) == RECIPES[recipe].partners
     for partner in partners.keys() & house().keys():
         assert partners[partner] == artifact.load_card(house()[partner]).sha256
     assert Recipe.model_validate(training) == RECIPES[recipe]

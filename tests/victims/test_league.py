@@ -36,6 +36,7 @@ DIETS: dict[str, dict[str, Any]] = {
         "opponent": "rival",
     },
     "lstm": {"memory": (8, 8)},
+    "taught": {"memory": (8, 8), "teacher": "partner", "taught_until": 0.7},
     "noise": {"noise": 0.5},
 }
 diets = pytest.mark.parametrize("diet", DIETS)
@@ -72,12 +73,12 @@ def test_a_recipe_repeats_and_its_seed_matters(diet: str) -> None:
     made = _train(recipe)
     assert_same_policy(made, _train(recipe))
     assert differ(made, _train(recipe.model_copy(update={"seed": 2})))
-    assert made.card.kind == ("lstm" if diet == "lstm" else "mlp")
+    assert made.card.kind == ("lstm" if "memory" in DIETS[diet] else "mlp")
     assert made.card.training["seed"] == 1
 
 
 def test_every_diet_makes_another_victim() -> None:
-    made = [_train(tiny(**DIETS[diet])) for diet in DIETS if diet != "lstm"]
+    made = [_train(tiny(**its)) for its in DIETS.values() if "memory" not in its]
     assert all(differ(one, other) for i, one in enumerate(made) for other in made[:i])
 
 
@@ -265,6 +266,8 @@ def test_where_seats_differ_the_floors_come_first_and_then_the_opponent(
         ({**DIETS["exploiters"], "alone": 0.5}, "snapshot"),
         ({"opponent": "rival"}, "there are none"),
         ({"seat": "left"}, "newest must be 0"),
+        ({"teacher": "a"}, "teacher needs a share"),
+        ({"taught_until": 0.5}, "the share a teacher"),
     ],
 )
 def test_a_recipe_in_which_nobody_plays_a_share_is_refused(
