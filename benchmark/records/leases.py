@@ -7,6 +7,7 @@ clock is asked; on a shared file system, that must be one that carries flock (NF
 from __future__ import annotations
 
 import contextlib
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from filelock import FileLock, Timeout
 from benchmark.errors import InfrastructureError
 
 FOLDER = "leases"
+GLANCE_S = 0.05
+"""How long a lease is waited for at least: `held` takes a share of it for an instant."""
 
 
 class Taken(InfrastructureError):
@@ -38,31 +41,52 @@ def hold(path: Path, wait_s: float = 0.0) -> Iterator[None]:
 
     Raises:
         Taken: somebody else holds it, for longer than wait_s.
+        InfrastructureError: the disk refuses the file or the lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Not of a thread: a lease may be let go from another one than took it.
-    lock = FileLock(path, timeout=wait_s, thread_local=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise Taken(f"{path}: held by another process; let it end, then try again") from error
+    lock = FileLock(path, timeout=max(wait_s, GLANCE_S), poll_interval=0.01, thread_local=False)
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise Taken(f"{path}: held by another process; let it end, then try again") from error
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is held: a lock on an unlinked file is no lock
-        lock.release()
+        with _told(path):
+            path.unlink(missing_ok=True)  # while it is held: a lock on an unlinked file is no lock
+            lock.release()
 
 
 def held(root: Path, key: str) -> bool:
-    """Whether somebody holds it now."""
+    """Whether somebody holds it now; writes nothing, so that it can be asked of any store.
+
+    Raises:
+        InfrastructureError: the disk refuses the question.
+    """
     path = _path(root, key)
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path, blocking=False, thread_local=False):
+    with _told(path):
+        try:
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
             return False
-    except Timeout:
-        return True
+        except BlockingIOError:
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise InfrastructureError(
+            f"{error.filename or path}: {error.strerror or error}; leases need a folder that can "
+            "be written and a disk that carries flock"
+        ) from error
 
 
 def _path(root: Path, key: str) -> Path:

@@ -101,8 +101,7 @@ class Journal(BaseModel):
         path = store.root / FOLDER / f"{self.id}.json"
         with storage_errors(store.root):
             path.parent.mkdir(exist_ok=True)
-            fresh = path.with_name(f".{path.name}.tmp")
-            write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode(), fresh)
+            write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
 
 
 def journals(store: Store) -> list[Journal]:

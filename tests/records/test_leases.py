@@ -92,3 +92,40 @@ def test_waiting_for_it(tmp_path: Path) -> None:
         process.kill()
         with lease(tmp_path, "job", wait_s=10.0):
             pass
+
+
+def test_asking_writes_nothing_and_takes_nothing(tmp_path: Path) -> None:
+    """A stale lock of a process that died in a store that has become read-only."""
+    stale = tmp_path / FOLDER / "job.lock"
+    stale.parent.mkdir()
+    stale.touch(mode=0o444)
+    before = stale.stat().st_mtime_ns
+    assert not held(tmp_path, "job")
+    assert not held(tmp_path, "other")
+    assert [path.name for path in stale.parent.iterdir()] == ["job.lock"]
+    assert stale.stat().st_mtime_ns == before
+
+
+def test_what_the_disk_refuses_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / FOLDER / "job.lock").mkdir(parents=True)
+    told = pytest.raises(InfrastructureError, match=r"job\.lock: Is a directory; leases need")
+    with told, lease(tmp_path, "job"):
+        pass
+
+
+def test_a_glance_at_a_lease_keeps_nobody_from_it(tmp_path: Path) -> None:
+    """Somebody asks all the time whether it is held; whoever wants it has it each time."""
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom benchmark.records.leases import held\n"
+        "print('asking', flush=True)\nwhile True: held(Path(sys.argv[1]), 'job')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as asking:
+        assert asking.stdout is not None
+        assert asking.stdout.readline() == "asking\n"
+        for _ in range(200):
+            with lease(tmp_path, "job"):
+                pass
+        assert asking.poll() is None
+        asking.kill()

@@ -31,12 +31,18 @@ from tests.factories import scribble
 
 COMMAND = """
 import sys
-from benchmark.learning import checkpoint
-checkpoint.EVERY_S = 0.2  # else most kills would find none
 from benchmark.cli import main
 sys.argv[0] = "bench"
 main()
 """
+HASTE = """
+from benchmark.learning import checkpoint
+checkpoint.EVERY_S = 0.2  # else most kills would find none
+"""
+"""What every process of a run begins with, its workers too: Python looks for a sitecustomize."""
+TRACKER = b"multiprocessing.resource_tracker"
+LOST = 3
+"""The exit code of a run that lost a job to two deaths: the same command tries it again."""
 KILLS_A_RUN = 5
 PACE_S = 12.0
 """Between one kill and the next at most: about what a run's start and some training take."""
@@ -59,6 +65,8 @@ class Case:
     game: str
     workers: int
     kills: int = 0
+    resumed: int = 0
+    """Starts of the run that found an unfinished training's checkpoint."""
     problems: tuple[str, ...] = ()
 
 
@@ -84,7 +92,11 @@ def prepared(store: Path) -> Store:
 
 def begin(game: str, store: Path, workers: int) -> subprocess.Popen[bytes]:
     """Begin a run, or go on with it."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    haste = store.parent / "haste"
+    haste.mkdir(exist_ok=True)
+    (haste / "sitecustomize.py").write_text(HASTE)
+    path = os.pathsep.join([str(haste), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     return subprocess.Popen(
         argv(game, store, workers), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         env=environment,
@@ -101,18 +113,26 @@ def told(store: Path) -> dict[str, Any]:
 
 
 def processes(parent: int) -> list[int]:
-    """A run and its workers."""
+    """A run and its workers; not the helper by which Python tidies up after them."""
     children = Path(f"/proc/{parent}/task/{parent}/children")
     try:
-        return [parent, *map(int, children.read_text().split())]
+        found = [int(pid) for pid in children.read_text().split()]
+        return [parent, *(pid for pid in found if TRACKER not in _command_of(pid))]
     except OSError:
         return [parent]
 
 
-def disturb(game: str, store: Path, workers: int, rng: random.Random, kills: int) -> int:
-    """Run to the end against so many kills; how many fell before it was reached."""
-    done = 0
+def _command_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def disturb(
+    game: str, store: Path, workers: int, rng: random.Random, kills: int
+) -> tuple[int, int]:
+    """Run to the end against so many kills: how many fell before, how often it was resumed."""
+    done = resumed = 0
     while True:
+        resumed += any(store.glob("work/*/checkpoint.safetensors"))
         process = begin(game, store, workers)
         while done < kills and process.poll() is None:
             time.sleep(rng.uniform(0.0, PACE_S))
@@ -121,8 +141,8 @@ def disturb(game: str, store: Path, workers: int, rng: random.Random, kills: int
                 os.kill(rng.choice(processes(process.pid)), signal.SIGKILL)
         _, errors = process.communicate()
         if process.returncode == 0:
-            return done
-        if process.returncode != -signal.SIGKILL:
+            return done, resumed
+        if process.returncode not in (-signal.SIGKILL, LOST):
             raise AssertionError(f"exit code {process.returncode}: {errors.decode()[-2000:]}")
 
 
@@ -154,7 +174,7 @@ def run(kills: int, games: Sequence[str], seed: int) -> Iterator[Case]:
             case = Case(games[turn % len(games)], 1 + turn // len(games) % 2)
             store = prepared(Path(folder) / str(turn)).root
             wanted = min(KILLS_A_RUN, kills - total)
-            case.kills = disturb(case.game, store, case.workers, rng, wanted)
+            case.kills, case.resumed = disturb(case.game, store, case.workers, rng, wanted)
             case.problems = tuple(problems(store, expected[case.game]))
             total, turn = total + case.kills, turn + 1
             yield case
@@ -167,12 +187,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--games", nargs="+", choices=list(RUNS), default=list(RUNS))
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
-    total = wrong = 0
+    total = wrong = resumed = 0
     for case in run(asked.kills, asked.games, asked.seed):
         total, wrong = total + case.kills, wrong + bool(case.problems)
+        resumed += case.resumed
         line = "; ".join(case.problems) or "as undisturbed"
-        print(f"{total:4} kills  {case.game}, {case.workers} worker(s): {line}", flush=True)
-    print(f"{total} kills, {wrong} run(s) with problems")
+        place = f"{case.game}, {case.workers} worker(s), {case.resumed} start(s) from a checkpoint"
+        print(f"{total:4} kills  {place}: {line}", flush=True)
+    print(f"{total} kills, {resumed} starts from a checkpoint, {wrong} run(s) with problems")
     return 1 if wrong else 0
 
 
