@@ -81,6 +81,8 @@ board: $(STAMP) ## Run what is missing of the published board, then render all
 	$(BIN)/bench board $(or $(ARGS),--run)
 	$(BIN)/bench leaderboard
 	$(MAKE) --no-print-directory studies
+	$(BIN)/bench findings || \
+	  { echo "make: read again what is named above in docs/findings.template.md" >&2; exit 1; }
 
 kills: $(STAMP) ## Kill runs a hundred times at random; what they leave must be as undisturbed
 	$(BIN)/python -m tests.runs.kills $(ARGS)

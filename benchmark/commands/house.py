@@ -65,12 +65,16 @@ def victims_train(
     if held_out_dir is not None:
         if recipe is not None or out is not None:
             raise Misuse("--held-out takes every recipe of a game: leave out --recipe and --out")
+        _check_folder("--held-out", held_out_dir)
         held_out(game, np.random.default_rng(0))  # refused before there is a folder
         with _going_on_in(held_out_dir):
             _train_held_out(held_out_dir, game, seed, known)
         return
     if recipe is None or out is None:
         raise Misuse("say which victim and where: --recipe NAME --out DIR, or --held-out DIR")
+    if seed is not None:
+        raise Misuse("--seed is of held-out victims: a recipe has its own; leave it out")
+    _check_folder("--out", out)
     if (out / artifact.CARD).exists():
         raise Misuse(f"{out} holds a policy already; choose another --out")
     chosen = named(recipe)
@@ -79,6 +83,11 @@ def victims_train(
         raise Misuse(f"recipe '{recipe}' {missing}")
     with _going_on_in(out):
         _train(chosen, recipe, out, known)
+
+
+def _check_folder(option: str, path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise Misuse(f"{option} {path}: expected a folder, or none yet; a file is there")
 
 
 @contextlib.contextmanager
@@ -99,9 +108,11 @@ def _train_held_out(folder: Path, game: str, seed: int | None, known: Victims) -
     drawn = _seed_of(folder, seed)
     recipes = held_out(game, np.random.default_rng(drawn))
     left_out = {name: _missing(recipe, known) for name, recipe in recipes.items()}
-    steps = sum(recipe.all_steps for name, recipe in recipes.items() if not left_out[name])
+    chosen = [recipe for name, recipe in recipes.items() if not left_out[name]]
+    steps = sum(recipe.all_steps for recipe in chosen)
     console.print(
-        f"{len(recipes)} victims of {game} into {folder}, {steps / 1e6:g} M steps, seed {drawn}",
+        f"{len(chosen)} of {len(recipes)} victims of {game} into {folder}, "
+        f"{steps / 1e6:g} M steps, seed {drawn}",
         markup=False,
         soft_wrap=True,
     )

@@ -73,7 +73,9 @@ def _run(run: RunStatus) -> Iterator[Text]:
 
 def _ended(run: RunStatus) -> str:
     """Why nobody leads a run."""
-    return "ended" if run.jobs["done"] == sum(run.jobs.values()) else "stopped: run it again"
+    if run.ended is None and run.jobs["done"] < sum(run.jobs.values()):
+        return "stopped: run it again"
+    return "ended: run it again to try what failed" if run.jobs["failed"] else "ended"
 
 
 def _at_work(job: AtWork) -> Text:

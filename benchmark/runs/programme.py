@@ -10,9 +10,9 @@ import shlex
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard, Tier
@@ -33,6 +33,9 @@ Key = tuple[str, str, str, str, str, int, str, int]
 """Game, its options, victim, attack, defense, seed, tier, budget: methods by all that they are."""
 
 
+Named = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
 class Row(BaseModel):
     """Every attack against every victim, with every defense where there are some."""
 
@@ -40,9 +43,9 @@ class Row(BaseModel):
 
     game: str
     tier: Tier
-    victims: list[str] = Field(min_length=1)
-    attacks: list[str] = Field(min_length=1, description="a name, then settings: field=value")
-    defenses: list[str] = []
+    victims: list[Named] = Field(min_length=1)
+    attacks: list[Named] = Field(min_length=1, description="a name, then settings: field=value")
+    defenses: list[Named] = []
     seeds: int = Field(ge=1)
 
 

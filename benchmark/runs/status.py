@@ -47,6 +47,8 @@ class RunStatus(BaseModel):
     pid: int
     led: bool
     """Whether the process that leads it is alive."""
+    ended: str | None
+    """When it came to its end, with every job that could be done; none: it was stopped."""
     jobs: dict[State, int]
     steps: int
     """Of trainings, done and under way."""
@@ -71,7 +73,7 @@ def _status(store: Store, journal: Journal) -> RunStatus:
         if states[entry.key] in ("running", "waiting")
     }
     return RunStatus(
-        **journal.model_dump(include={"id", "command", "started", "host", "pid"}),
+        **journal.model_dump(include={"id", "command", "started", "host", "pid", "ended"}),
         led=held(store.root, journal.lease),
         jobs={state: counts[state] for state in ("done", "running", "failed", "waiting")},
         steps=sum(_steps(entry, states[entry.key], notes.get(entry.key)) for entry in journal.jobs),

@@ -122,6 +122,7 @@ def test_seeds_of_held_out_victims_are_drawn_where_none_is_given(
         ({"recipe": "unpartnered", "out": "x"}, "is trained with nobody.*bench victims import"),
         ({"recipe": "alone", "held_out_dir": "x", "game": "pong-v1"}, "leave out"),
         ({"held_out_dir": "x", "game": "sumo"}, "no house victim plays 'sumo'"),
+        ({"recipe": "alone", "out": "x", "seed": 3}, "--seed is of held-out victims"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_made(
@@ -141,6 +142,15 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(
     recipe = "alone" if option == "out" else None
     with pytest.raises(InfrastructureError, match="file/victim: Not a directory"):
         _train(**{"recipe": recipe, option: tmp_path / "file/victim"}, game="pong-v1", store=store)
+
+
+@pytest.mark.parametrize("option", ["out", "held_out_dir"])
+def test_a_file_in_the_folder_s_place_is_misuse(option: str, tmp_path: Path, store: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    recipe = "alone" if option == "out" else None
+    with pytest.raises(Misuse, match="expected a folder"):
+        _train(**{"recipe": recipe, option: tmp_path / "file"}, game="pong-v1", store=store)
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_damaged_seed_is_told(tmp_path: Path, store: Path) -> None:

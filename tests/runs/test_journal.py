@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,14 @@ def test_journals_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     bad.write_text("{")
     assert read(store) == ([good], [bad])
     assert journals(store) == [good]
+
+
+def test_two_runs_of_one_plan_may_end_together(tmp_path: Path) -> None:
+    """Each writes a file of its own and puts it in the other's place, whole."""
+    store = Store(tmp_path)
+    journal = after(store, None)
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(journal.end, store) for _ in range(60)]:
+            done.result()
+    assert read(store) == ([journals(store)[0]], [])
+    assert not list(tmp_path.rglob("*.tmp"))

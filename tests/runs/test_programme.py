@@ -126,6 +126,7 @@ def test_stretches_hold_every_seed_once(seeds: set[int]) -> None:
         (ROWS.replace("p=0.25", "q=0.25"), "'mixed' has no setting 'q'"),
         (ROWS.replace("pong-v1", "ping-v1"), "no game 'ping-v1'"),
         (ROWS.replace("mixed p=0.25", "density"), "got 'density'"),
+        (ROWS.replace('"ours norm=l2"', '" "'), r"rows\.0\.attacks\.\d: .*at least 1 character"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(rows: Path, shelf: Shelf, text: str, line: str) -> None:

@@ -72,7 +72,7 @@ def test_a_run_that_goes_on(house: House) -> None:
     assert run.jobs["waiting"] > 0
 
 
-def test_a_run_that_failed(house: House) -> None:
+def test_a_run_that_failed(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     """What failed for good and why; what needs it waits."""
     house.acts["first"] = raising(TrainingDiverged("the loss became nan"))
     house.execute(victim_names=["alpha"], seeds=1)
@@ -81,9 +81,13 @@ def test_a_run_that_failed(house: House) -> None:
     assert failed.why == "the loss became nan"
     assert run.jobs["failed"] == 1
     assert run.jobs["waiting"] > 0
+    command(store=house.store.root)
+    assert "ended: run it again to try what failed" in capsys.readouterr().out
 
 
-def test_a_run_that_was_stopped_is_led_by_nobody(house: House) -> None:
+def test_a_run_that_was_stopped_is_led_by_nobody(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Its checkpoint and its last word are still there."""
     house.acts["first"] = raising(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
@@ -92,6 +96,8 @@ def test_a_run_that_was_stopped_is_led_by_nobody(house: House) -> None:
     assert not run.led
     assert not run.at_work
     assert run.jobs["waiting"] > 0
+    command(store=house.store.root)
+    assert "stopped: run it again" in capsys.readouterr().out
 
 
 def test_journals_and_notes_that_cannot_be_read_are_passed_over(house: House) -> None:

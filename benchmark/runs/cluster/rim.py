@@ -56,7 +56,7 @@ class Cluster:
         try:
             ray = importlib.import_module("ray")
         except ImportError as error:
-            raise missing_packages("'competitive-rl-bench[ray]'", error) from error
+            raise missing_packages("'.[ray]', in this checkout", error) from error
         found = address or os.environ.get("RAY_ADDRESS") or AUTO
         if found != AUTO:
             knock(found)
@@ -147,7 +147,7 @@ class Cluster:
 def knock(address: str) -> None:
     """Raise unless something at HOST:PORT speaks Ray's language: Ray itself would wait for ever."""
     host, _, port = address.rpartition(":")
-    if "://" in address or not host or not port.isdigit():
+    if "://" in address or not host or not (port.isascii() and port.isdecimal()):
         raise Misuse(
             f"--address: expected HOST:PORT of a cluster's head, or {AUTO}, got '{address}'; run "
             "the command on a node of the cluster"
@@ -156,7 +156,7 @@ def knock(address: str) -> None:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S) as line:
             line.sendall(HELLO)
             answer = line.recv(9)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: of no host's name
         raise InfrastructureError(
             f"--address {address}: no Ray answers: {error}; {REMEDY}"
         ) from error

@@ -70,7 +70,7 @@ def workers(
 
 
 def _asked(asked: str, mine: tuple[int, ...]) -> Workers:
-    if not asked.isdigit() or int(asked) < 1:
+    if not (asked.isascii() and asked.isdecimal()) or int(asked) < 1:
         raise Misuse(f"--workers: expected a number or '{AUTO}', got '{asked}'")
     count = int(asked)
     if count > len(mine):

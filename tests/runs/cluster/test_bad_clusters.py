@@ -218,6 +218,8 @@ def test_addresses_where_no_ray_answers(answering: Any, monkeypatch: pytest.Monk
         rim.knock(f"127.0.0.1:{port}")
     with pytest.raises(InfrastructureError, match="what answers is not Ray"):
         rim.knock(answering(b"HTTP/1.1 400 Bad Request"))
+    with pytest.raises(InfrastructureError, match="no Ray answers"):
+        rim.knock("10.0.0..1:6379")
     monkeypatch.setattr(rim, "KNOCK_S", 0.1)
     with (
         socket.create_server(("127.0.0.1", 0)) as mute,
@@ -227,7 +229,9 @@ def test_addresses_where_no_ray_answers(answering: Any, monkeypatch: pytest.Monk
     rim.knock(answering(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"))
 
 
-@pytest.mark.parametrize("address", ["ray://host:10001", "host", "host:", ":6379", "host:http"])
+@pytest.mark.parametrize(
+    "address", ["ray://host:10001", "host", "host:", ":6379", "host:http", "host:²"]
+)
 def test_bad_addresses(address: str) -> None:
     """What an address is, in the line."""
     with pytest.raises(Misuse, match="expected HOST:PORT"):
@@ -269,7 +273,7 @@ def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ImportError(f"No module named '{name}'")
 
     monkeypatch.setattr(rim.importlib, "import_module", missing)
-    with pytest.raises(InfrastructureError, match=r"pip install 'competitive-rl-bench\[ray\]'"):
+    with pytest.raises(InfrastructureError, match=r"pip install '\.\[ray\]', in this"):
         rim.Cluster.connect(None)
 
 
