@@ -173,6 +173,7 @@ class _League:
         self._card = self._named(name, self._index, f"self-play in this project{origin}")
         if recipe.memory is not None:
             self._card = self._card.model_copy(update={"kind": "lstm"})
+        self._card = self._card.model_copy(update={"notes": recipe.limits})
         self._floors: list[Policy] = [
             ZeroPolicy(other.act_dim),
             RandomPolicy(other.act_dim, other.act_bound),
