@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
+from benchmark.arena.tally import Tally
 from benchmark.errors import Misuse
+from benchmark.games.game import Outcome
 from benchmark.games.pong import Pong
-from benchmark.games.you_shall_not_pass import YouShallNotPass
+from benchmark.games.you_shall_not_pass import GOAL_X, YouShallNotPass
 from benchmark.learning.loss import PPOConfig
 from benchmark.learning.ppo import PPO
 from benchmark.learning.progress import CurvePoint, Quiet
+from benchmark.learning.rollout import Rollout
 from benchmark.policies.policy import NetworkPolicy, Policy
+from benchmark.seeding import EpisodeSeeds
 from benchmark.submissions.toys import Killed, Mortal
 from benchmark.victims import league
-from benchmark.victims.league import spread
-from benchmark.victims.recipe import Recipe
+from benchmark.victims.league import OnCourse, spread
+from benchmark.victims.recipe import Course, Recipe
 from tests.attacks.conftest import PONG, assert_same_policy, differ, scribble
 
 BATCH = 16 * 32
@@ -253,6 +258,41 @@ def test_where_seats_differ_the_floors_come_first_and_then_the_opponent(
     assert_same_policy(resumed.victim, made.victim)
     assert resumed.opponent is not None
     assert_same_policy(resumed.opponent, made.opponent)
+
+
+def _rollout(wins: int, losses: int) -> Rollout:
+    """One that only hooks of rewards look at."""
+    nothing = np.zeros((2, 3), dtype=np.float32)
+    seen = SimpleNamespace(tally=Tally(wins=wins, losses=losses), rewards=nothing, dense=nothing)
+    return cast(Rollout, seen)
+
+
+def test_a_runner_s_line_moves_off_as_it_is_reached() -> None:
+    """Never beyond its place; a game that nobody learns in has it there."""
+    game = YouShallNotPass(2)
+    assert game.line_x == GOAL_X
+    course = Course(first_x=GOAL_X + 0.25, stride=0.1, share=0.5)
+    hook = OnCourse(tiny(), course, game)
+    places = [game.line_x]
+    for wins, losses in ((1, 2), (1, 1), (0, 0), (2, 0), (3, 0), (3, 0)):
+        hook.on_rollout(_rollout(wins, losses), 0.0)
+        places.append(game.line_x)
+    far = GOAL_X + 0.25
+    assert places == pytest.approx([far, far, far - 0.1, far - 0.1, far - 0.2, GOAL_X, GOAL_X])
+    kept = hook.state()
+    other = YouShallNotPass(2)
+    OnCourse(tiny(), course, other).restore(kept)
+    assert other.line_x == GOAL_X
+    assert YouShallNotPass(2).line_x == GOAL_X
+
+
+def test_a_runner_wins_at_the_line_where_it_lies() -> None:
+    """At its start both are before it; a line behind the runner has been passed."""
+    game = YouShallNotPass(2)
+    game.reset(EpisodeSeeds(0, 2))
+    assert (game.judge().outcome == 0).all()
+    game.line_x = 2.0
+    assert (game.judge().outcome == Outcome.SEAT_1).all()
 
 
 @pytest.mark.parametrize(
