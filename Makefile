@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint perf perf-compare perf-summary schemas victims fidelity check check-training coverage board kills leaderboard findings studies lock image clean
+.PHONY: help setup run test lint perf perf-compare perf-summary schemas victims fidelity check check-training coverage board kills again leaderboard findings studies lock image clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -86,6 +86,9 @@ board: $(STAMP) ## Run what is missing of the published board, then render all
 
 kills: $(STAMP) ## Kill runs a hundred times at random; what they leave must be as undisturbed
 	$(BIN)/python -m tests.runs.kills $(ARGS)
+
+again: $(STAMP) ## Draw rows of the board and make them again from nothing (ARGS="--seed 7")
+	$(BIN)/python -m tests.made_again $(ARGS)
 
 leaderboard: $(STAMP) ## Render leaderboard.md from the records under results/
 	$(BIN)/bench leaderboard
