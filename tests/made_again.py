@@ -81,7 +81,7 @@ def again(one: Outlook, seeds: int, victims: Path) -> list[Record]:
             [sys.executable, "-c", BENCH, *words], check=True, env=environment,
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
-        return Store(folder).records()
+        return Store(Path(folder)).records()
 
 
 def pairs(before: Sequence[Record], after: Sequence[Record]) -> Iterator[Pair]:

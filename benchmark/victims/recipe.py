@@ -183,6 +183,9 @@ RECIPES: dict[str, Recipe] = {
     "house-lstm": Recipe(
         **_PARTNERS, seed=6, memory=(64, 64), floors=0.05, teacher="house-noise", taught_until=0.5,
         ppo=PPOConfig(**_PONG, activation="relu"),
+        limits="Began by imitating `house-noise`, from which it now takes most points. What it "
+        "wins from `may1`, `may2` and `house-tanh` it was trained to win; the other house victims "
+        "take most of its points.",
     ),
 }  # fmt: skip
 UNSHIPPED: dict[str, Recipe] = {
