@@ -79,6 +79,18 @@ def study(material: Material, place: Place, reference: str) -> Findings:
     return made
 
 
+def two(material: Material, place: Place, one: str, other: str) -> Findings:
+    """Two variants of one place's study against each other, seed by seed."""
+    made, key = Findings(), f"{place.game}/{place.victim}/{one} - {other}"
+    rows = [Row(label, _row(material, place, label)) for label in (one, other)]
+    gain = points(differences(*rows, area))
+    made.facts[f"{key}/gain"] = difference(gain)
+    made.facts[f"{key}/end"] = difference(points(differences(*rows, scoring.win_rate)))
+    made.facts[f"{key}/paired"] = str(len(gain))
+    made.claims[f"{key}/gain"] = verdict(gain)
+    return made
+
+
 def over_victims(material: Material, game: str, reference: str) -> Findings:
     """Differences of AUC to a reference, victim by victim, of one game."""
     made = Findings()

@@ -13,6 +13,8 @@ from benchmark.leaderboard.tables import tables
 
 RUNNER = Place("you-shall-not-pass-v1", "zoo-runner-v1")
 PONG = "pong-v1"
+PAPER, PUBLISHED = "ours paper", "baseline published"
+"""The published loss, and the PPO settings that it was published with."""
 PLAIN, CONTROL = "baseline", "dense"
 """What attacks are compared with: plain PPO, and the game's own reward paid in the same way."""
 
@@ -22,6 +24,7 @@ def findings(given: Material) -> Findings:
     made = Findings()
     for part in (
         attacks.study(given, RUNNER, PLAIN),
+        attacks.two(given, RUNNER, PAPER, PUBLISHED),
         *(attacks.over_victims(given, PONG, reference) for reference in (PLAIN, CONTROL)),
         attacks.settings(given, RUNNER),
         attacks.broken(given, PONG),

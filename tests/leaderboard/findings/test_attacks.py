@@ -32,6 +32,16 @@ def test_a_study_tells_differences_of_paired_seeds() -> None:
     assert rows[1][-1].count("](../results/") == 4
 
 
+def test_two_variants_are_set_against_each_other() -> None:
+    """Neither of them the reference of the study."""
+    made = attacks.two(given([PLAIN, AHEAD, ALIKE]), PLACE, "drift", "baseline")
+    assert made.facts["pong-v1/house/drift - baseline/gain"] == "+11.0 (+8.5 to +13.5)"
+    assert made.facts["pong-v1/house/drift - baseline/paired"] == "3"
+    assert made.claims == {"pong-v1/house/drift - baseline/gain": "above"}
+    absent = attacks.two(given([PLAIN, AHEAD]), PLACE, "curious", "baseline")
+    assert absent.claims == {"pong-v1/house/curious - baseline/gain": "not run"}
+
+
 def test_what_many_comparisons_leave_of_it_is_told() -> None:
     """drift's p is .003; of two comparisons it is still under .05. ours spreads more at the end."""
     made = attacks.study(given([PLAIN, AHEAD, ALIKE]), PLACE, "baseline")
