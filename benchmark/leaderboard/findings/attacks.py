@@ -82,10 +82,10 @@ def study(material: Material, place: Place, reference: str) -> Findings:
 def two(material: Material, place: Place, one: str, other: str) -> Findings:
     """Two variants of one place's study against each other, seed by seed."""
     made, key = Findings(), f"{place.game}/{place.victim}/{one} - {other}"
-    rows = [Row(label, _row(material, place, label)) for label in (one, other)]
-    gain = points(differences(*rows, area))
+    mine, theirs = (Row(label, _row(material, place, label)) for label in (one, other))
+    gain = points(differences(mine, theirs, area))
     made.facts[f"{key}/gain"] = difference(gain)
-    made.facts[f"{key}/end"] = difference(points(differences(*rows, scoring.win_rate)))
+    made.facts[f"{key}/end"] = difference(points(differences(mine, theirs, scoring.win_rate)))
     made.facts[f"{key}/paired"] = str(len(gain))
     made.claims[f"{key}/gain"] = verdict(gain)
     return made
