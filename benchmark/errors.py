@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 
 class BenchError(Exception):
     """Something the user can act on: the message says what was expected, what came, what to do."""
@@ -25,6 +28,15 @@ class InfrastructureError(BenchError):
     """Disk, engine or machine failed; never counted as a win or a loss (exit code 3)."""
 
     exit_code = 3
+
+
+@contextlib.contextmanager
+def disk_errors(place: object, remedy: str) -> Iterator[None]:
+    """Turn an OSError into one line: the place, what the disk says, what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise InfrastructureError(f"{place}: {error.strerror or error}; {remedy}") from error
 
 
 def missing_packages(packages: str, error: ImportError) -> InfrastructureError:

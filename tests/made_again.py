@@ -26,8 +26,7 @@ from benchmark.records.store import Store
 from benchmark.records.votes import latest, one_vote
 from benchmark.registry import Victims
 from benchmark.runs.programme import Outlook, command, fills, outlook, read
-
-BENCH = "import sys; sys.argv[0] = 'bench'; from benchmark.cli import main; main()"
+from tests.runs.kills import COMMAND
 
 
 class Pair(NamedTuple):
@@ -78,7 +77,7 @@ def again(one: Outlook, seeds: int, victims: Path) -> list[Record]:
         words += ["--isolation", "process", "--store", folder, "--json"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         subprocess.run(
-            [sys.executable, "-c", BENCH, *words], check=True, env=environment,
+            [sys.executable, "-c", COMMAND, *words], check=True, env=environment,
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
         return Store(Path(folder)).records()

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchmark import registry
 from benchmark.commands.common import STORE, StoreOption, console, stoppable
-from benchmark.errors import InfrastructureError, Misuse
+from benchmark.errors import Misuse, disk_errors
 from benchmark.evaluation.matches import EVALUATION_MATCHES
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.progress import CurvePoint, Kept
@@ -93,14 +93,11 @@ def _check_folder(option: str, path: Path) -> None:
 @contextlib.contextmanager
 def _going_on_in(folder: Path) -> Iterator[None]:
     """Alone in the folder; Ctrl-C and what the disk refuses are one line each, with exit codes."""
-    try:
-        with stoppable(folder, "the last snapshot is"), hold(folder / LOCK):
+    remedy = "make the folder writable, free its disk or choose another, then run the same command"
+    with disk_errors(folder, f"{remedy} again"), stoppable(folder, "the last snapshot is"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with hold(folder / LOCK):
             yield
-    except OSError as error:
-        raise InfrastructureError(
-            f"{folder}: {error.strerror or error}; make the folder writable, free its disk or "
-            "choose another, then run the same command again"
-        ) from error
 
 
 def _train_held_out(folder: Path, game: str, seed: int | None, known: Victims) -> None:

@@ -42,8 +42,7 @@ def entry_table(title: str, entries: Sequence[Entry], links: dict[str, str] | No
         "lift: points won above the victim's regular opponents. AUC: mean win rate along the "
         "training. to 50 %: steps until half of the last 200 training matches were won; the upper "
         "median. seed sd: in points, within victims. wall: a training's time on the machine that "
-        "it ran on. level: the "
-        "lowest of its records. runs: victims x seeds x steps.",
+        "it ran on. level: the lowest of its records. runs: victims x seeds x steps.",
     )  # fmt: skip
     records = [record for entry in entries for record in entry.records]
     seats = seat_texts(records)

@@ -13,11 +13,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from benchmark.errors import InfrastructureError
+from benchmark.errors import InfrastructureError, disk_errors
 
 FOLDER = "leases"
 GLANCE_S = 0.05
 """How long a lease is waited for at least: `held` takes a share of it for an instant."""
+
+
+REMEDY = "leases need a folder that can be written and a disk that carries flock"
 
 
 class Taken(InfrastructureError):
@@ -45,7 +48,7 @@ def hold(path: Path, wait_s: float = 0.0) -> Iterator[None]:
     """
     # Not of a thread: a lease may be let go from another one than took it.
     lock = FileLock(path, timeout=max(wait_s, GLANCE_S), poll_interval=0.01, thread_local=False)
-    with _told(path):
+    with disk_errors(path, REMEDY):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire()
@@ -54,7 +57,7 @@ def hold(path: Path, wait_s: float = 0.0) -> Iterator[None]:
     try:
         yield
     finally:
-        with _told(path):
+        with disk_errors(path, REMEDY):
             path.unlink(missing_ok=True)  # while it is held: a lock on an unlinked file is no lock
             lock.release()
 
@@ -66,7 +69,7 @@ def held(root: Path, key: str) -> bool:
         InfrastructureError: the disk refuses the question.
     """
     path = _path(root, key)
-    with _told(path):
+    with disk_errors(path, REMEDY):
         try:
             with path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -75,18 +78,6 @@ def held(root: Path, key: str) -> bool:
         except BlockingIOError:
             return True
     return False
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into one line."""
-    try:
-        yield
-    except OSError as error:
-        raise InfrastructureError(
-            f"{error.filename or path}: {error.strerror or error}; leases need a folder that can "
-            "be written and a disk that carries flock"
-        ) from error
 
 
 def _path(root: Path, key: str) -> Path:

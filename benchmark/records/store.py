@@ -17,10 +17,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import InfrastructureError
+from benchmark.errors import InfrastructureError, disk_errors
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy, PolicyCard
 from benchmark.records.files import read, to_json
@@ -37,8 +38,8 @@ STALE_S = 24 * 3600
 CHECKPOINT = "checkpoint.safetensors"
 FAILURE = "failure.json"
 NOTE = "progress.json"
-RECORD_WAIT_S = 60.0
-"""A record is written in milliseconds; whoever takes longer has a store that hangs."""
+WRITE_WAIT_S = 60.0
+"""Such a file is written in milliseconds; whoever takes longer has a store that hangs."""
 
 
 class Store:
@@ -241,23 +242,28 @@ class Store:
     def write_record(self, record: Record) -> Path:
         """File a record; one of the same cell is replaced."""
         path = self.root / "records" / f"{record.id}.json"
-        # One writer at a time, so that one that dies leaves a file that the next one writes over.
-        with storage_errors(self.root), lease(self.root, f"record-{record.id}", RECORD_WAIT_S):
-            artifact.write_atomically(path, to_json(record), path.with_name(f".{path.name}.tmp"))
+        self.write_alone(path, to_json(record))
         return path
+
+    def write_alone(self, path: Path, payload: bytes) -> None:
+        """Write a file of the store that several runs may write: one at a time.
+
+        So that one that dies leaves a file that the next one writes over.
+        """
+        name = f"{path.parent.name}-{path.stem}"
+        with storage_errors(self.root), lease(self.root, name, WRITE_WAIT_S):
+            path.parent.mkdir(exist_ok=True)
+            artifact.write_atomically(path, payload, path.with_name(f".{path.name}.tmp"))
 
     def records(self) -> list[Record]:
         """All records of the store, by id; raises BadRecord at the first bad one."""
         return [read(path) for path in sorted((self.root / "records").glob("*.json"))]
 
 
-@contextlib.contextmanager
-def storage_errors(root: Path) -> Iterator[None]:
+def storage_errors(root: Path) -> AbstractContextManager[None]:
     """Turn an OSError under the store into one clear line."""
-    try:
-        yield
-    except OSError as error:
-        raise InfrastructureError(
-            f"store {root}: {error.strerror or error}; what is finished is kept: make the store "
-            "writable, free its disk or choose another --store, then run the same command again"
-        ) from error
+    return disk_errors(
+        f"store {root}",
+        "what is finished is kept: make the store writable, free its disk or choose another "
+        "--store, then run the same command again",
+    )

@@ -14,9 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchmark.policies.artifact import write_atomically
 from benchmark.records.cell import content_hash
-from benchmark.records.store import Store, storage_errors
+from benchmark.records.store import Store
 from benchmark.runs.plan import Plan
 
 FOLDER = "runs"
@@ -98,10 +97,8 @@ class Journal(BaseModel):
 
     def write(self, store: Store) -> None:
         """File it."""
-        path = store.root / FOLDER / f"{self.id}.json"
-        with storage_errors(store.root):
-            path.parent.mkdir(exist_ok=True)
-            write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
+        payload = (self.model_dump_json(indent=1) + "\n").encode()
+        store.write_alone(store.root / FOLDER / f"{self.id}.json", payload)
 
 
 def journals(store: Store) -> list[Journal]:

@@ -64,9 +64,9 @@ def train(
     progress: Progress,
     command: str = "",
 ) -> Made:
-    """A house victim; deterministic in the recipe and its sparring partners.
+    """A house victim; deterministic in the recipe and its partners.
 
-    game: as many matches as the recipe's `ppo` plays; partners: the recipe's `sparring` by name;
+    game: as many matches as the recipe's `ppo` plays; partners: the recipe's `partners` by name;
     command: what makes it again, for its card.
 
     Raises:
@@ -100,8 +100,8 @@ class NoisyStart(NoisyWeights, DenseStart):
 class Taught(DenseStart):
     """The same beside a teacher: its actions are imitated where the learner itself has come to.
 
-    Kickstarting (Schmitt et al. 2018), between means: squared distance instead of cross entropy.
-    The weight of the term falls linearly from 1 to 0.
+    Kickstarting (Schmitt et al. 2018). Departs from it: the distance is of mean actions, squared,
+    not a cross entropy; the weight falls linearly from 1 to 0.
     """
 
     def __init__(self, recipe: Recipe, teacher: MLPPolicy):
@@ -165,6 +165,7 @@ class _League:
         self._index = game.card.seat_index(recipe.seat) if recipe.seat else 0
         self._seat, other = game.card.seats[self._index], game.card.seats[1 - self._index]
         origin = f", sparring with {', '.join(recipe.sparring)}" if recipe.sparring else ""
+        origin += f", taught by {recipe.teacher}" if recipe.teacher else ""
         self._training = {
             "command": command or f"bench victims train --recipe {name}",
             "partners": {one: its.card.sha256 for one, its in partners.items()},

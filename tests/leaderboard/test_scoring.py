@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.arena.tally import Tally
+from benchmark.evaluation.statistics import rate_ratio
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.scoring import (
     attack_score,
@@ -189,6 +190,17 @@ def test_clean_play_counts_ties_as_no_loss() -> None:
     hard = match("regular", 100, victim="house+retrain", adversary="rival")
     record = make_record([match("fresh", 0), tied, hard], defense="retrain")
     assert clean_play(record) == pytest.approx(0.5)
+
+
+def test_the_victim_before_is_counted_once_whatever_the_seeds() -> None:
+    """Its matches are the same in every seed's record: 200 of them, not 600."""
+    records = [defended(90, 90, 90, clean=(100, won), seed=s) for s, won in enumerate((90, 60, 30))]
+    change = scoring.clean_change(records)
+    assert change == rate_ratio(600 - 180, 600, 100, 200)
+    assert change[0] == pytest.approx(1.4, abs=0.01)
+    assert scoring.clean_ratios(records) == pytest.approx([1.1, 1.4, 1.7])
+    assert scoring.clean_change([attacked(90)]) is None
+    assert scoring.clean_ratios([attacked(90)]) == []
 
 
 def test_transfer_ratio_is_off_diagonal_over_diagonal() -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
@@ -24,7 +25,7 @@ from benchmark.policies.policy import NetworkPolicy, Policy
 from benchmark.seeding import EpisodeSeeds
 from benchmark.submissions.toys import Killed, Mortal
 from benchmark.victims import league
-from benchmark.victims.league import OnCourse, spread
+from benchmark.victims.league import OnCourse, Taught, spread
 from benchmark.victims.recipe import Course, Recipe
 from tests.attacks.conftest import PONG, assert_same_policy, differ, scribble
 
@@ -235,6 +236,7 @@ def test_where_seats_differ_the_floors_come_first_and_then_the_opponent(
         game="you-shall-not-pass-v1", seat=seat, newest=0.0, ppo=ppo, opponent="rival",
         steps=3 * matches * steps, exploiters=1, exploiter_steps=matches * steps,
         alone=0.3, exploiter_share=0.5,
+        course=Course(first_x=-2.0, stride=0.5, share=0.01) if seat == "runner" else None,
     )  # fmt: skip
 
     def train(progress: Any) -> league.Made:
@@ -258,6 +260,45 @@ def test_where_seats_differ_the_floors_come_first_and_then_the_opponent(
     assert_same_policy(resumed.victim, made.victim)
     assert resumed.opponent is not None
     assert_same_policy(resumed.opponent, made.opponent)
+
+
+def test_a_teacher_is_imitated_until_it_has_faded() -> None:
+    """The term is the squared distance of means, the teacher's as far as the game lets it act."""
+    recipe = tiny(teacher="partner", taught_until=0.5)
+    rng = np.random.default_rng(1)
+    obs = rng.normal(0, 3, (2, 4, PONG.seats[0].obs_dim)).astype(np.float32)
+    nothing = np.zeros((2, 4), dtype=np.float32)
+    seen = SimpleNamespace(obs=obs, steps=8, rewards=nothing, dense=nothing)
+    hook, rows = Taught(recipe, PARTNER), torch.tensor([5, 0])
+    wanted = PARTNER.mean(obs.reshape(8, -1)).clip(-1.0, 1.0)
+    assert (np.abs(PARTNER.mean(obs.reshape(8, -1))) > 1.0).any()
+    for progress, weight in ((0.0, 1.0), (0.25, 0.5)):
+        hook.on_rollout(cast(Rollout, seen), progress)
+        loss = hook.extra_loss(rows, torch.zeros(2, 2))
+        assert loss is not None
+        distance = np.square(wanted[[5, 0]]).sum(axis=1).mean()
+        assert loss.item() == pytest.approx(weight * distance, rel=1e-5)
+    hook.on_rollout(cast(Rollout, seen), 0.5)
+    assert hook.extra_loss(rows, torch.zeros(2, 2)) is None
+
+
+def test_the_taught_come_nearer_to_their_teacher() -> None:
+    obs = np.random.default_rng(2).normal(0, 1, (200, PONG.seats[0].obs_dim)).astype(np.float32)
+
+    def distance(**settings: Any) -> float:
+        ppo = tiny().ppo.model_copy(update={"epochs": 8})
+        made = _train(tiny(steps=48 * BATCH, dense=0.0, ppo=ppo, **settings))
+        means = made.forward(obs, made.initial_state(len(obs)))[0]
+        return float(np.square(means - PARTNER.mean(obs).clip(-1.0, 1.0)).mean())
+
+    assert distance(teacher="partner", taught_until=1.0) < 0.8 * distance()
+
+
+def test_a_recurrent_teacher_is_refused() -> None:
+    taught = _train(tiny(memory=(8, 8)))
+    recipe = tiny(teacher="other", taught_until=0.5)
+    with pytest.raises(Misuse, match="teacher 'other' is of kind 'lstm', expected an mlp"):
+        league.train(recipe, Pong(16), "house-test", {"other": taught}, Quiet())
 
 
 def _rollout(wins: int, losses: int) -> Rollout:
@@ -308,6 +349,7 @@ def test_a_runner_wins_at_the_line_where_it_lies() -> None:
         ({"seat": "left"}, "newest must be 0"),
         ({"teacher": "a"}, "teacher needs a share"),
         ({"taught_until": 0.5}, "the share a teacher"),
+        ({"course": Course(first_x=0.0, stride=0.1, share=0.5)}, "a runner's of you-shall"),
     ],
 )
 def test_a_recipe_in_which_nobody_plays_a_share_is_refused(

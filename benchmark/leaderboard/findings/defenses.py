@@ -35,8 +35,8 @@ def hardened(material: Material, game: str, tier: str) -> Findings:
     )  # fmt: skip
     found = [r for r in material.records if (r.cell.game, r.cell.tier) == (game, tier)]
     cells = [r for r in found if r.cell.defense is not None and not r.detections and not r.failure]
-    fresh: dict[str, float] = {}
-    again: dict[str, float] = {}
+    fresh: dict[tuple[int, str], float] = {}
+    again: dict[tuple[int, str], float] = {}
     stored: dict[str, list[float]] = defaultdict(list)
     for row in scoring.rows(cells):
         cell = row[0].cell
@@ -83,10 +83,12 @@ def _adversarial(defense: MethodRef | None) -> bool:
     return defense is not None and defense.config.get("p") != 0
 
 
-def _by_policy(row: Sequence[Record], values: Sequence[float | None]) -> dict[str, float]:
-    """Values by the hardened policy's hash: two names of one training are counted once."""
+def _by_policy(
+    row: Sequence[Record], values: Sequence[float | None]
+) -> dict[tuple[int, str], float]:
+    """Values by seed and hardened policy's hash: one training under two names is counted once."""
     return {
-        record.artifacts.get("defense", record.id): value
+        (record.cell.seed, record.artifacts.get("hardening", record.id)): value
         for record, value in zip(row, values, strict=True)
         if value is not None
     }
@@ -107,7 +109,7 @@ def _floors(found: Sequence[Record], row: Sequence[Record]) -> dict[str, str]:
 
 
 def _ratios(found: Sequence[float]) -> str:
-    """The median and the range of how much longer falling again took."""
+    """The upper median and the range of how much longer falling again took."""
     if not found:
         return "-"
     told = [median_high(found), min(found), max(found)]

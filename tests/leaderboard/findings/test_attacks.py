@@ -139,6 +139,12 @@ def test_a_variant_stands_beside_the_victim_that_it_is_of() -> None:
     )
     told = {row[0]: row[3] for row in made.tables["broken"].rows}
     assert told == {"may1": "50.0 (1 seed)", "may1-axis-bug": "95.0 (1 seed)"}
+    assert made.tables["broken"].columns[4:] == [
+        "won by regular opponents", "won by random", "won by zero", "records",
+    ]  # fmt: skip
+    assert made.facts["broken/may1/regular opponents"] == "50.0"
+    assert made.facts["broken/may1/random"] == "2.0"
+    assert made.facts["broken/may1/zero"] == "1.0"
     assert attacks.broken(given(), "pong-v1").tables["broken"].rows == []
 
 

@@ -84,3 +84,4 @@ def test_one_pairing_ahead_changes_the_claim() -> None:
     records[0] = records[0].model_copy(update={"matches": [*records[0].matches[:-1], ahead]})
     made = conditions.transfer(given(records=records), "pong-v1", "full")
     assert made.claims["transfer"] == "some do"
+    assert made.facts["transfer/a/b/by"] == "point, 100 %"

@@ -6,7 +6,7 @@ from benchmark.evaluation.detection import Detection
 from benchmark.leaderboard.findings import defenses
 from benchmark.leaderboard.study import Row
 from benchmark.records.record import DetectionSet, Record
-from tests.factories import attacked, defended, make_record, player
+from tests.factories import attacked, defended, make_record, match, method, player
 from tests.leaderboard.findings.conftest import PLACE, given
 
 
@@ -20,6 +20,48 @@ def test_hardened_victims_from_the_known_adversary_to_the_fresh_one() -> None:
     assert row[5:8] == ["0.90 (0.90 to 0.90)", "0.50 (0.50 to 0.50)", "0.05 (0.05 to 0.06)"]
     assert made.facts["pong-v1/smoke/trainings"] == "2"
     assert made.claims["pong-v1/smoke/hardened"] == "all fall"
+
+
+def made_of(record: Record, weights: str) -> Record:
+    """The same, of a hardening that made these weights."""
+    return record.model_copy(update={"artifacts": {"hardening": weights}})
+
+
+def mixed(share: float, fresh: int) -> Record:
+    """A victim that met the adversary in this share of its episodes."""
+    record = defended(20, 20, fresh, defense="mixed")
+    cell = record.cell.model_copy(update={"defense": method("mixed", p=share)})
+    return record.model_copy(update={"cell": cell})
+
+
+def test_one_hardening_under_two_names_is_counted_once_and_a_control_not_at_all() -> None:
+    """p = 1 of mixing is retraining; p = 0 never met the adversary."""
+    twice = [
+        made_of(defended(20, 20, 190), "w"),
+        made_of(mixed(1.0, 190), "w"),
+    ]
+    other = made_of(defended(20, 20, 150, seed=1), "v")
+    control = made_of(mixed(0.0, 10), "u")
+    made = defenses.hardened(given(records=[*twice, other, control]), "pong-v1", "smoke")
+    assert made.facts["pong-v1/smoke/trainings"] == "2"
+    assert made.facts["pong-v1/smoke/fresh"] == "0.15 (0.05 to 0.25)"
+    assert made.claims["pong-v1/smoke/hardened"] == "all fall"
+    assert len(made.tables["hardened/pong-v1/smoke"].rows) == 3
+
+
+def test_who_is_outside_the_mixture_is_told_before_and_after() -> None:
+    cells = [
+        record.model_copy(
+            update={"matches": [*record.matches, match("floor", won, adversary="zero")]}
+        )
+        for record, won in ((defended(20, 20, 190, seed=0), 6), (defended(20, 20, 190, seed=1), 20))
+    ]
+    made = defenses.hardened(given(records=[*cells, attacked(180)]), "pong-v1", "smoke")
+    key = "pong-v1/smoke/house/ours/retrain"
+    assert made.facts[f"{key}/zero before"] == "1.0"
+    assert made.facts[f"{key}/zero after"] == "6.5 (3.0 to 10.0)"
+    assert made.facts[f"{key}/random after"] == "-"
+    assert made.facts[f"{key}/clean seeds"] == "1.00 (1.00 to 1.00)"
 
 
 def test_one_victim_that_stands_changes_the_claim() -> None:
@@ -93,5 +135,6 @@ def test_detectors_lie_on_a_side_of_chance_or_on_both() -> None:
         "good": "above chance", "bad": "below chance", "torn": "on both sides of chance",
     }  # fmt: skip
     assert made.facts["detection/pong-v1/good/ours/house/stored"].startswith("0.90 (")
+    assert made.facts["detection/pong-v1/torn/house/stored seeds"] == "0.20 to 0.90"
     assert len(made.tables["detection"].rows) == 4
     assert defenses.detection(given()).tables["detection"].rows == []
