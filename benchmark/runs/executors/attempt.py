@@ -18,7 +18,9 @@ from benchmark.runs.jobs import Watch, Worker
 def attempt(
     worker: Worker, job: Job, watch: Watch, begins: Callable[[], None] = lambda: None
 ) -> Failure | None:
-    """Do a job unless the store has it; begins: called when the lease is had.
+    """Do a job unless the store has it.
+
+    begins: called when the lease is had and the job is still to be done.
 
     Raises:
         Taken: another run is at it.
@@ -26,9 +28,9 @@ def attempt(
             a job's own containers were lost: that is its failure, and no other's.
     """
     with lease(worker.store.root, job.key):
-        begins()
-        if worker.store.has(job.key):
+        if worker.store.has(job.key):  # another run ended it while this one waited for the lease
             return None
+        begins()
         worker.store.tidy(job.key)
         try:
             worker.run(job, watch)

@@ -51,7 +51,7 @@ class Tools(BaseModel):
 
 
 class Answer(BaseModel):
-    """What a hand says of the job at hand, in this order: begun, perhaps warned, then another."""
+    """What a hand says of the job at hand: begun and perhaps warned, where it does it; another."""
 
     word: Literal["begun", "warned", "ended", "taken", "broken", "unfit"]
     failure: Failure | None = None
@@ -65,7 +65,7 @@ def silent(steps: int, tally: Tally) -> None:
 
 
 def answer(worker: Worker, job: Job, begins: Callable[[], None], watch: Watch = silent) -> Answer:
-    """Do a job; `begins` is called when its lease is had."""
+    """Do a job; `begins` is called when its lease is had and it is still to be done."""
     try:
         return Answer(word="ended", failure=attempt(worker, job, watch, begins))
     except Taken:

@@ -21,8 +21,9 @@ from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.runs.executors import pool
+from benchmark.runs.executors.attempt import attempt
 from benchmark.runs.executors.executor import Failure
-from benchmark.runs.executors.hand import Answer, Tools
+from benchmark.runs.executors.hand import Answer, Tools, silent
 from benchmark.runs.executors.local import LocalExecutor
 from benchmark.runs.executors.pool import Pool
 from benchmark.runs.executors.workers import split
@@ -236,6 +237,20 @@ def test_two_runs_on_one_store_share_the_work(tmp_path: Path) -> None:
     assert sorted(started) == sorted(job.key for job in make_plan(asked).jobs)
     assert len(outcomes) == 2
     assert [told(record) for record in outcomes[0]] == [told(record) for record in outcomes[1]]
+
+
+def test_a_job_that_another_run_has_just_ended_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended between the agenda's look and the lease; begun jobs are what was done."""
+    store = Store(tmp_path)
+    (one, *_) = make_plan(spec(store, 1, 10_000)).jobs
+    store.prepare()
+    begun: list[str] = []
+    monkeypatch.setattr(Store, "has", lambda _, key: key == one.key)
+    worker = Worker(store, Victims())
+    assert attempt(worker, one, silent, lambda: begun.append(one.key)) is None
+    assert begun == []
 
 
 def test_a_run_waits_for_what_another_one_holds(tmp_path: Path) -> None:
