@@ -173,7 +173,7 @@ ENDS = {
         Status.CRASHED, Word.DISCONNECTED, "BlockingIOError",
     ),
     "flood": End(
-        "for _ in range(4000): print('x' * 4096)\nreturn policy()",
+        "while True: print('x' * 4096)",  # for ever: nothing but the limit can end it
         Status.FLOODED, Word.DISCONNECTED, "more output"
     ),
     "silent": End("os._exit(0)", Status.NO_RESULT, Word.DISCONNECTED, "word of having finished"),
