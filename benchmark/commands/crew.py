@@ -21,7 +21,6 @@ from benchmark.runs.job import Job
 from benchmark.runs.logs import beside
 from benchmark.runs.plan import Plan
 from benchmark.runs.run import Outcome, Preview, execute
-from benchmark.runs.spec import RunSpec
 
 RAY = "ray"
 ON_NODES = "container: each node's engine"
@@ -103,12 +102,12 @@ class Crew:
         return Workers([], executor.note, None, executor)
 
     def execute(
-        self, spec: RunSpec, plan: Plan, workers: Workers, victims: Victims,
+        self, command: str, plan: Plan, workers: Workers, victims: Victims,
         show: Callable[[], Display],
     ) -> Outcome:  # fmt: skip
-        """Do the plan; a single worker is this process."""
+        """Do the plan, which is somebody's command; a single worker is this process."""
         store = Store(self.tools.store)
         logs = beside(store.root) if self.tools.tensorboard else None
         pool = Pool(self.tools, workers.cores) if workers.count > 1 else None
         executor = workers.executor or pool
-        return execute(spec, plan, store, victims, show, self.place.boxes, logs, executor)
+        return execute(command, plan, store, victims, show, self.place.boxes, logs, executor)

@@ -12,15 +12,22 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.commands.common import (
+    LOCAL,
     STORE,
+    AddressOption,
+    ArtifactsOption,
+    ExecutorOption,
     IsolationOption,
+    NeedOption,
     StoreOption,
+    StoreUrlOption,
     UnpinnedOption,
     WorkersOption,
+    command_line,
     console,
     stoppable,
 )
-from benchmark.commands.crew import Crew
+from benchmark.commands.crew import Crew, wish
 from benchmark.display import Live, duration, show_failures
 from benchmark.errors import CheckFailed
 from benchmark.leaderboard import board as boards
@@ -32,6 +39,7 @@ from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.runs.executors.executor import Failure, end
 from benchmark.runs.executors.workers import AUTO
+from benchmark.runs.plan import make_plan, united
 from benchmark.runs.programme import Outlook, Programme, fills, outlook, read, specs
 from benchmark.runs.run import preview
 
@@ -46,26 +54,37 @@ def board(
     ] = False,
     store: StoreOption = STORE,
     workers: WorkersOption = AUTO,
+    executor: ExecutorOption = LOCAL,
+    address: AddressOption = None,
+    artifacts: ArtifactsOption = "auto",
+    store_url: StoreUrlOption = "",
+    need: NeedOption = None,
     isolation: IsolationOption = "auto",
     allow_unpinned: UnpinnedOption = False,
 ) -> None:
     """Say what is missing of the published board; with --run, do it and file the records.
 
-    Stopped at any time, the same command goes on. `bench leaderboard` renders what is there.
+    What a row lacks is one run, of as many jobs at once as there are workers. Stopped at any time,
+    the same command goes on. `bench leaderboard` renders what is there.
     """
     use_threads(1)
+    cluster = wish(executor, address, artifacts, store_url, need)
     asked, victims = read(programme), Victims(Store(store).victims)
     found = outlook(asked, _records(results), victims)
     console.print(_table(found, Store(store), victims))
     _absent(asked, found)
     if not run:
         return
-    crew = Crew.of(store, isolation, allow_unpinned=allow_unpinned, threads=1, tensorboard=False)
+    crew = Crew.of(
+        store, isolation, allow_unpinned=allow_unpinned, threads=1, tensorboard=False,
+        cluster=cluster,
+    )  # fmt: skip
     failures: list[Failure] = []
     with stoppable(store):
-        for one in found:
-            if one.missing and one.at_hand:
-                failures += _fill(one, victims, crew, workers, results)
+        for row in asked.rows:
+            left = [one for one in found if one.pairing.row is row and one.missing and one.at_hand]
+            if left:
+                failures += _fill(left, victims, crew, workers, results)
     show_failures(Console(stderr=True), failures)
     end(failures, store)
 
@@ -109,19 +128,21 @@ def _absent(asked: Programme, found: Sequence[Outlook]) -> None:
         console.print(Text(line, style="yellow"), soft_wrap=True)
 
 
-def _fill(one: Outlook, victims: Victims, crew: Crew, asked: str, results: Path) -> list[Failure]:
-    """Run a pairing's missing cells and file their records."""
-    store, failures = Store(crew.tools.store), []
-    for spec in specs(one, victims):
-        ahead = preview(spec, store)
+def _fill(
+    left: Sequence[Outlook], victims: Victims, crew: Crew, asked: str, results: Path
+) -> list[Failure]:
+    """Run the missing cells of a row's pairings and file their records."""
+    store = Store(crew.tools.store)
+    runs = [spec for one in left for spec in specs(one, victims)]
+    for spec in runs:
         console.print(Text(spec.command, style="bold"), soft_wrap=True)
-        found = crew.workers(asked, ahead, console.print)
-        with Live(console, ahead.plan.jobs) as live:
-            outcome = crew.execute(spec, ahead.plan, found, victims, lambda: live)
-        failures += outcome.failures
-        for record in outcome.records:
-            if fills(record, one):
-                folder = results / record.cell.game
-                folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(folder / f"{record.id}.json", to_json(record))
-    return failures
+    ahead = preview(runs[0], store, united(make_plan(spec) for spec in runs))
+    found = crew.workers(asked, ahead, console.print)
+    with Live(console, ahead.plan.jobs) as live:
+        outcome = crew.execute(command_line(), ahead.plan, found, victims, lambda: live)
+    for record in outcome.records:
+        if any(fills(record, one) for one in left):
+            folder = results / record.cell.game
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / f"{record.id}.json", to_json(record))
+    return outcome.failures

@@ -130,7 +130,7 @@ def _run(
     ahead = preview(spec, store)
     if as_json:
         found = crew.workers(asked, ahead, lambda line: None)
-        return crew.execute(spec, ahead.plan, found, victims, Silent)
+        return crew.execute(spec.command, ahead.plan, found, victims, Silent)
     found = crew.workers(asked, ahead, console.print)
     show_plan(console, spec, ahead, crew.place.note, found, device)
     with contextlib.ExitStack() as stack:
@@ -138,4 +138,4 @@ def _run(
         def live() -> Display:
             return stack.enter_context(Live(console, ahead.plan.jobs))
 
-        return crew.execute(spec, ahead.plan, found, victims, live)
+        return crew.execute(spec.command, ahead.plan, found, victims, live)

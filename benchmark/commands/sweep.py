@@ -303,7 +303,7 @@ def _run(spec: RunSpec, victims: Victims, crew: Crew, asked: str, device: Choice
     show_plan(console, spec, ahead, crew.place.note, found, device.note)
     with stoppable(store.root), contextlib.ExitStack() as stack:
         live = stack.enter_context(Live(console, ahead.plan.jobs))
-        outcome = crew.execute(spec, ahead.plan, found, victims, lambda: live)
+        outcome = crew.execute(spec.command, ahead.plan, found, victims, lambda: live)
     return outcome.failures
 
 

@@ -24,7 +24,7 @@ from benchmark.regression.baseline import POLICIES, CellBaseline, TrainingBaseli
 from benchmark.regression.findings import Finding, points
 from benchmark.regression.platform import here
 from benchmark.runs.executors.executor import Display
-from benchmark.runs.plan import Plan, make_plan
+from benchmark.runs.plan import Plan, make_plan, united
 from benchmark.runs.run import execute
 from benchmark.runs.spec import HELD_OUT_SEED, RunSpec, resolve_run
 
@@ -99,9 +99,9 @@ def train(runs: Sequence[RunSpec], store: Store, show: Callable[[Plan], Display]
     """
     found: dict[str, Record] = {}
     plans = [make_plan(run) for run in runs]
-    display = show(Plan([job for plan in plans for job in plan.jobs], []))
+    display = show(united(plans))
     for run, plan in zip(runs, plans, strict=True):
-        outcome = execute(run, plan, store, Victims(), lambda: display)
+        outcome = execute(run.command, plan, store, Victims(), lambda: display)
         if outcome.failures:
             failure = outcome.failures[0]
             raise CheckFailed(f"{failure.label}: {failure.message} ({failure.kind})")

@@ -18,7 +18,7 @@ from benchmark.runs.job import Job, Player
 from benchmark.runs.plan import Plan, PlannedCell, PlannedMatch
 
 
-def records_of(plan: Plan, store: Store, command: str) -> tuple[list[Record], list[Failure]]:
+def records_of(plan: Plan, store: Store) -> tuple[list[Record], list[Failure]]:
     """The records of all cells whose jobs are finished or failed for good, filed in the store.
 
     A damaged artifact costs the records that read it, and no others.
@@ -29,7 +29,7 @@ def records_of(plan: Plan, store: Store, command: str) -> tuple[list[Record], li
         if not all(job.key in lost or store.has(job.key) for job in cell.jobs):
             continue
         try:
-            record = _made(cell, lost, store, command)
+            record = _made(cell, lost, store)
         except (artifact.BadArtifact, KeyError, TypeError, ValueError) as error:
             label = f"record of {cell.cell.attack.label} on {cell.cell.victim.name}"
             failures.append(
@@ -57,7 +57,7 @@ def _lost(plan: Plan, store: Store) -> dict[str, Job]:
     return lost
 
 
-def _made(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str) -> Record | None:
+def _made(cell: PlannedCell, lost: dict[str, Job], store: Store) -> Record | None:
     """A cell's record; None where what failed is another cell's to tell.
 
     A failed attack is told by the undefended cell, so it leaves no defended one: there was nothing
@@ -75,13 +75,11 @@ def _made(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str) -
     if cause is None:
         cause = next((job for job in cell.essential if lost.get(job.key) is job), None)
     return (
-        _record(cell, lost, store, command)
-        if cause is None
-        else _failed_record(cell, about, cause, store, command)
+        _record(cell, lost, store) if cause is None else _failed_record(cell, about, cause, store)
     )
 
 
-def _failed_record(cell: PlannedCell, about: str, cause: Job, store: Store, command: str) -> Record:
+def _failed_record(cell: PlannedCell, about: str, cause: Job, store: Store) -> Record:
     """What is known of a cell that failed for good: its training's curve, and why it ends."""
     failed, training = store.failure(cause.key), cell.trainings[about]
     assert failed is not None
@@ -98,7 +96,7 @@ def _failed_record(cell: PlannedCell, about: str, cause: Job, store: Store, comm
         isolation=_isolation([known]),
         flags=[f"seed {cell.cell.seed} failed {where} and counts as {as_what}"],
         level=0,
-        command=command,
+        command=cell.command,
         provenance={about: known["provenance"]},
         timings={about: known["timings"]},
         retries=_retries({about: known}),
@@ -106,7 +104,7 @@ def _failed_record(cell: PlannedCell, about: str, cause: Job, store: Store, comm
     )
 
 
-def _record(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str) -> Record:
+def _record(cell: PlannedCell, lost: dict[str, Job], store: Store) -> Record:
     trainings = {name: job for name, job in cell.trainings.items() if job.key not in lost}
     results = {name: store.result(job.key) for name, job in trainings.items()}
     matches = [_match_set(match, store) for match in cell.matches if match.job.key not in lost]
@@ -135,7 +133,7 @@ def _record(cell: PlannedCell, lost: dict[str, Job], store: Store, command: str)
         )
         + [f"no {role} matches, failed: {cause}" for role, cause in sorted(missing.items())],
         level=0,
-        command=command,
+        command=cell.command,
         provenance={name: result["provenance"] for name, result in results.items()},
         timings={name: result["timings"] for name, result in results.items()},
         detections=[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,8 @@ class PlannedCell:
 
     cell: Cell
     trainings: dict[str, Job]
+    command: str
+    """What makes it again."""
     matches: list[PlannedMatch] = field(default_factory=list)
     detections: list[tuple[Role, Job]] = field(default_factory=list)
     splits: list[Job] = field(default_factory=list)
@@ -58,6 +60,13 @@ class Plan:
     def steps(self) -> int:
         """Environment steps of all trainings."""
         return sum(job.budget_steps for job in self.jobs)
+
+
+def united(plans: Iterable[Plan]) -> Plan:
+    """One plan of several: every job once, in their order, and all of their cells."""
+    chosen = list(plans)
+    jobs = {job.key: job for plan in chosen for job in plan.jobs}
+    return Plan(list(jobs.values()), [cell for plan in chosen for cell in plan.cells])
 
 
 def make_plan(spec: RunSpec) -> Plan:
@@ -95,6 +104,7 @@ class _Planner:
         cell = PlannedCell(
             self._cell(name, attack, None, seed, diagnoses=list(self.spec.diagnoses)),
             {"attack": training},
+            self.spec.command,
         )
         self._play(cell, "attack", training.made(), victim, card)
         elsewhere = {**self.spec.game_options, **self.spec.game.replay}
@@ -123,6 +133,7 @@ class _Planner:
                 foreign=_named(foreign), diagnoses=list(self.spec.diagnoses),
             ),
             {"attack": stored, "hardening": hardening, "fresh": fresh},
+            self.spec.command,
         )  # fmt: skip
         self._play(cell, "stored", stored.made(), hardened, card)
         for unseen in held_out:
@@ -147,6 +158,7 @@ class _Planner:
         cell = PlannedCell(
             self._cell(name, attack, detector.method, seed, held_out=_named(held_out)),
             {"attack": stored},
+            self.spec.command,
         )
         opponents = self._opponents(name)
         roles: list[tuple[Role, Player, list[Player]]] = [("stored", stored.made(), opponents)]

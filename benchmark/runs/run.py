@@ -71,7 +71,7 @@ def _in_process(job: Job, store: Store) -> bool:
 
 
 def execute(
-    spec: RunSpec,
+    command: str,
     plan: Plan,
     store: Store,
     victims: Victims,
@@ -82,6 +82,7 @@ def execute(
 ) -> Outcome:
     """Do the plan's jobs and file the records of every cell that is complete.
 
+    command: what the run is called by those who look on.
     boxes: containers that methods are trained in; none: this process. logs: of their curves.
     executor: who does the jobs, with boxes and logs of its own; none: this process.
 
@@ -92,15 +93,15 @@ def execute(
     worker = Worker(store, victims, boxes, logs)
     for job in plan.jobs:
         worker.check_players(job)
-    journal = Journal.of(plan, spec.command)
+    journal = Journal.of(plan, command)
     try:
         with _leading(journal, store):
             failures = (executor or LocalExecutor(worker)).run(plan.jobs, show())
     except BaseException:  # stopped: what is complete becomes records all the same
         with contextlib.suppress(BenchError):
-            records_of(plan, store, spec.command)
+            records_of(plan, store)
         raise
-    records, unreadable = records_of(plan, store, spec.command)
+    records, unreadable = records_of(plan, store)
     if not unreadable and not any(failure.infrastructure for failure in failures):
         journal.end(store)  # last: until then, what is finished is kept for this run
     return Outcome(records, failures + unreadable)

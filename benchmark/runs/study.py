@@ -17,7 +17,7 @@ from benchmark.records.cell import Cell, MethodRef, method_key
 from benchmark.records.record import Record
 from benchmark.records.votes import one_vote
 from benchmark.registry import Registry, attacks, defenses
-from benchmark.runs.plan import Plan, make_plan
+from benchmark.runs.plan import Plan, make_plan, united
 from benchmark.runs.spec import RunSpec
 from benchmark.settings import hint
 from benchmark.variants import Variant
@@ -66,9 +66,7 @@ def study_of(name: str, card: GameCard) -> Study:
 
 def plan_study(spec: RunSpec) -> Plan:
     """The jobs of a study, seed by seed: stopped early, it has as many seeds of every variant."""
-    by_seed = [make_plan(spec.model_copy(update={"seeds": (seed,)})) for seed in spec.seeds]
-    jobs = {job.key: job for plan in by_seed for job in plan.jobs}
-    return Plan(list(jobs.values()), [cell for plan in by_seed for cell in plan.cells])
+    return united(make_plan(spec.model_copy(update={"seeds": (seed,)})) for seed in spec.seeds)
 
 
 @dataclass(frozen=True)

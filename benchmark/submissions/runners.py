@@ -72,7 +72,7 @@ class InProcess:
 
     def execute(self, spec: RunSpec, store: Store, victims: Victims, show: Show) -> Outcome:
         plan = preview(spec, store).plan
-        return execute(spec, plan, store, victims, lambda: show(spec, store))
+        return execute(spec.command, plan, store, victims, lambda: show(spec, store))
 
 
 class InContainers:
@@ -123,7 +123,9 @@ class InContainers:
 
     def execute(self, spec: RunSpec, store: Store, victims: Victims, show: Show) -> Outcome:
         plan = preview(spec, store).plan
-        outcome = execute(spec, plan, store, victims, lambda: show(spec, store), self._boxes)
+        outcome = execute(
+            spec.command, plan, store, victims, lambda: show(spec, store), self._boxes
+        )
         if any(one.infrastructure for one in outcome.failures):  # it says nothing of the method
             end(outcome.failures, store.root)
         return outcome

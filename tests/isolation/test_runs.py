@@ -65,7 +65,7 @@ def played(
 ) -> tuple[Record, Policy]:
     """The record of the run's attack, and the adversary that it trained."""
     store, plan = Store(root), make_plan(spec)
-    outcome = execute(spec, plan, store, victims, Silent, boxes)
+    outcome = execute(spec.command, plan, store, victims, Silent, boxes)
     assert not [failure.message for failure in outcome.failures]
     (record,) = (r for r in outcome.records if r.cell.attack.name == spec.attacks[0].method.name)
     (job,) = (job for job in plan.jobs if job.kind == "attack" and job.budget_steps)
@@ -111,7 +111,9 @@ def test_workers_that_train_in_containers_do_what_one_does(boxes: Boxes, tmp_pat
     tools = Tools(store=tmp_path / "many", isolation="container", allow_unpinned=True)
     pool = Pool(tools, split(cores(), 2) if len(cores()) > 1 else [cores()])
     found = [
-        execute(spec, make_plan(spec), Store(root), Victims(), Silent, boxes, executor=executor)
+        execute(
+            spec.command, make_plan(spec), Store(root), Victims(), Silent, boxes, executor=executor
+        )
         for root, executor in ((tmp_path / "many", pool), (tmp_path / "one", None))
     ]
     assert not [failure.message for outcome in found for failure in outcome.failures]

@@ -147,7 +147,7 @@ class House:
     def execute(self, **more: Any) -> Outcome:
         """The whole of `bench run` without its terminal."""
         spec = self.spec(**more)
-        return execute(spec, make_plan(spec), self.store, self.shelf, Silent)
+        return execute(spec.command, make_plan(spec), self.store, self.shelf, Silent)
 
 
 def training(plan: Plan, name: str) -> Job:

@@ -47,7 +47,7 @@ KILLS_A_RUN = 5
 PACE_S = 12.0
 """Between one kill and the next at most: about what a run's start and some training take."""
 PONG = (
-    "--game", "pong-v1", "--victim", "house-relu", "--defense", "mixed", "--budget", "200000",
+    "--game", "pong-v1", "--victim", "house-relu", "--defense", "mixed", "--budget", "800000",
     "--seeds", "2",
 )  # fmt: skip
 WALK = (

@@ -108,7 +108,7 @@ def run(store: Store, **more: Any) -> Outcome:
     """The whole of `bench run`."""
     with fakes():
         asked = spec(**more)
-        return execute(asked, make_plan(asked), store, Shelf(SHELF), Silent)
+        return execute(asked.command, make_plan(asked), store, Shelf(SHELF), Silent)
 
 
 @contextmanager

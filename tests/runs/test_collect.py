@@ -209,7 +209,7 @@ def killed(store: Store, ends: int, **more: object) -> Plan:
         spec = stocked.spec(**more)
         plan = make_plan(spec)
         with pytest.raises(Killed):
-            execute(spec, plan, store, Shelf(stocked.SHELF), lambda: Fuse(ends))
+            execute(spec.command, plan, store, Shelf(stocked.SHELF), lambda: Fuse(ends))
     return plan
 
 

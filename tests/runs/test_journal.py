@@ -36,7 +36,7 @@ def after(store: Store, executor: Fails | None) -> Journal:
     with stocked.fakes():
         spec = stocked.spec(**{**stocked.RUN, "attacks": ("first",)})
         plan = make_plan(spec)
-        execute(spec, plan, store, Shelf(stocked.SHELF), Silent, executor=executor)
+        execute(spec.command, plan, store, Shelf(stocked.SHELF), Silent, executor=executor)
     (found,) = journals(store)
     return found
 

@@ -237,7 +237,7 @@ def test_a_detector_leaves_counts_for_every_adversary(house: House, detector: st
     spec = house.spec(
         attacks=("first",), victim_names=["alpha"], defense_names=[detector], seeds=1
     ).model_copy(update={"episodes": 12})
-    record = defended(execute(spec, make_plan(spec), house.store, house.shelf, Silent))
+    record = defended(execute(spec.command, make_plan(spec), house.store, house.shelf, Silent))
     assert [d.role for d in record.detections] == ["stored", "held-out"]
     for found in record.detections:
         assert (found.counts.adversarial, found.counts.regular) == (12, 12)
@@ -265,7 +265,7 @@ def test_a_detector_is_fitted_once_for_all_adversaries_of_a_cell(
 
     monkeypatch.setattr(registry.detectors, "load", lambda name: Counted)
     spec = house.spec(victim_names=["alpha"], defense_names=["density"], seeds=1)
-    execute(spec, make_plan(spec), house.store, house.shelf, Silent)
+    execute(spec.command, make_plan(spec), house.store, house.shelf, Silent)
     assert fits == [4]  # two attacks, a stored and two held-out adversaries each
 
 
@@ -289,7 +289,7 @@ def test_a_detector_outlives_a_held_out_attack_that_failed(house: House) -> None
 
     house.acts["second"] = act
     spec = house.spec(victim_names=["alpha"], defense_names=["prediction-error"], seeds=1)
-    outcome = execute(spec, make_plan(spec), house.store, house.shelf, Silent)
+    outcome = execute(spec.command, make_plan(spec), house.store, house.shelf, Silent)
     record = defended(outcome)
     assert record.cell.attack.name == "first"
     assert [d.role for d in record.detections] == ["stored", "held-out"]

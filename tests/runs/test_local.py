@@ -326,7 +326,7 @@ def test_a_victim_that_changes_after_planning_is_noticed(house: House) -> None:
     plan = make_plan(spec)
     house.shelf.policies["alpha"] = named("alpha", 99)
     with pytest.raises(CheckFailed, match="'alpha' changed"):
-        execute(spec, plan, house.store, house.shelf, Silent)
+        execute(spec.command, plan, house.store, house.shelf, Silent)
     assert not FakeAttack.trained
 
 

@@ -32,7 +32,7 @@ def steady(arena: Arena, progress: Progress) -> Policy:
 def run(house: House, logs: Logs | None) -> Outcome:
     """The whole of `bench run` without its terminal."""
     spec = house.spec()
-    return execute(spec, make_plan(spec), house.store, house.shelf, Silent, logs=logs)
+    return execute(spec.command, make_plan(spec), house.store, house.shelf, Silent, logs=logs)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

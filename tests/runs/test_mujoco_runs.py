@@ -211,7 +211,7 @@ def recorded(shelf: Shelf, tmp_path: Path) -> Record:
     small = {"matches": 16, "rollout_steps": 16, "minibatch": 64}
     spec = resolved(shelf, settings={"attack": small}, budget=512)
     spec = spec.model_copy(update={"episodes": 6})
-    outcome = execute(spec, make_plan(spec), shop(tmp_path), shelf, Silent)
+    outcome = execute(spec.command, make_plan(spec), shop(tmp_path), shelf, Silent)
     assert outcome.failures == []
     (record,) = outcome.records
     return record

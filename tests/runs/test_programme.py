@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from itertools import pairwise
 from pathlib import Path
@@ -178,3 +179,26 @@ def test_the_command_runs_what_is_missing(
     assert "1 of 1" in shown
     assert "bench run" not in shown
     assert left_out in shown
+
+
+def test_a_row_is_one_run(tmp_path: Path) -> None:
+    """Of all that it lacks, so that no worker waits for a pairing's end; each record's command is
+    its own."""
+    path, results, store = tmp_path / "board.toml", tmp_path / "results", tmp_path / "store"
+    path.write_text(
+        '[[rows]]\ngame = "pong-v1"\ntier = "smoke"\nvictims = ["house-relu"]\n'
+        'attacks = ["zero", "random"]\nseeds = 1\n'
+    )
+    results.mkdir()
+    command.board(
+        programme=path, results=results, run=True, store=store, workers="1",
+        isolation="process", allow_unpinned=False,
+    )  # fmt: skip
+    (journal,) = (store / "runs").iterdir()
+    found, _ = board.read_results(results)
+    records = list(found.values())
+    assert set(json.loads(journal.read_text())["records"]) == {record.id for record in records}
+    assert {record.cell.attack.name for record in records} == {"zero", "random"}
+    for record in records:
+        words = shlex.split(record.command)
+        assert words[words.index("--attack") + 1] == record.cell.attack.name

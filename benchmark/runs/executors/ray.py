@@ -153,16 +153,23 @@ def _check_code(jobs: list[Job]) -> None:
 
 
 def _looked_at(nodes: Nodes, rooms: list[Room], wish: Wish, tools: Tools) -> Carrier:
-    """Ask every node whether it is fit, and choose how artifacts travel."""
+    """Ask every node whether it is fit, and choose how artifacts travel.
+
+    A node that has gone since it was listed is nobody's to mend: its share is the others'.
+    """
     store, token = Store(tools.store), secrets.token_hex(16)
     question = Question(tools=tools, software=here(), token=token, url=wish.url)
     by_url = ThroughUrl(store, wish.url) if wish.url else None
     with by_url.probe(token) if by_url else _token(store, token):
         reports = nodes.ask(rooms, question)
-    for room, report in zip(rooms, reports, strict=True):
+    there = {room.id for room in nodes.rooms()}
+    asked = [pair for pair in zip(rooms, reports, strict=True) if pair[0].id in there]
+    if not asked:
+        raise InfrastructureError(f"Ray at {nodes.address}: every node went away; start them again")
+    for room, report in asked:
         if report.problem:
             raise InfrastructureError(f"node {room.name}: {report.problem}")
-    blind = [room.name for room, report in zip(rooms, reports, strict=True) if not report.shares]
+    blind = [room.name for room, report in asked if not report.shares]
     if by_url is None and wish.carrier != RAY and not blind:
         return Shared()
     if wish.carrier == SHARED:

@@ -34,14 +34,20 @@ class Fake:
 
     address = "10.0.0.1:6379"
 
-    def __init__(self, reports: Sequence[Report], rooms: Sequence[Room] = (SMALL, LARGE)):
-        self._reports, self._rooms = list(reports), list(rooms)
+    def __init__(
+        self,
+        reports: Sequence[Report],
+        rooms: Sequence[Room] = (SMALL, LARGE),
+        gone: Sequence[Room] = (),
+    ):
+        self._reports, self._rooms, self._gone = list(reports), list(rooms), gone
         self.closed = False
 
     def rooms(self) -> list[Room]:
         return self._rooms
 
     def ask(self, rooms: Sequence[Room], question: Question) -> list[Report]:
+        self._rooms = [room for room in self._rooms if room not in self._gone]
         return self._reports
 
     def close(self) -> None:
@@ -109,6 +115,17 @@ def test_what_a_node_reports_is_told(tmp_path: Path) -> None:
     """By the node's name; nothing has begun."""
     nodes = Fake([Report(shares=True), Report(problem="no container engine")])
     with pytest.raises(InfrastructureError, match="node large: no container engine"):
+        ready(nodes, tmp_path)
+    assert nodes.closed
+
+
+def test_a_node_that_goes_away_while_it_is_asked(tmp_path: Path) -> None:
+    """The others do its work, where there are others."""
+    reports = [Report(shares=True), Report(problem="The task is not schedulable")]
+    left = ready(Fake(reports, gone=[LARGE]), tmp_path, carrier="shared")
+    assert "1 node(s), 1 CPUs" in left.note
+    nodes = Fake(reports, gone=[SMALL, LARGE])
+    with pytest.raises(InfrastructureError, match=r"10\.0\.0\.1:6379: every node went away"):
         ready(nodes, tmp_path)
     assert nodes.closed
 

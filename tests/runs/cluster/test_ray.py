@@ -55,7 +55,9 @@ def run(
     asked = spec(store, seeds, budget)
     plan = make_plan(asked)
     executor = RayExecutor.ready(wish, Tools(store=store.root), plan.jobs)
-    found = execute(asked, plan, store, Victims(store.victims), lambda: diary, executor=executor)
+    found = execute(
+        asked.command, plan, store, Victims(store.victims), lambda: diary, executor=executor
+    )
     assert not found.failures, found.failures
     assert {key for word, key in diary.lines if word == "finish"} == {j.key for j in plan.jobs}
     assert not list((store.root / "work").iterdir())

@@ -185,7 +185,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
     """What one process makes of the run."""
     store = Store(tmp_path_factory.mktemp("alone"))
     asked = spec(store, 2, BUDGET)
-    return execute(asked, make_plan(asked), store, Victims(), Diary).records
+    return execute(asked.command, make_plan(asked), store, Victims(), Diary).records
 
 
 BUDGET = 120_000
@@ -224,7 +224,7 @@ def test_two_runs_on_one_store_share_the_work(tmp_path: Path) -> None:
     outcomes: list[list[Record]] = []
 
     def run(diary: Diary) -> None:
-        found = execute(asked, make_plan(asked), store, Victims(), lambda: diary)
+        found = execute(asked.command, make_plan(asked), store, Victims(), lambda: diary)
         assert not found.failures
         outcomes.append(found.records)
 
