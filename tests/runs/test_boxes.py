@@ -340,6 +340,5 @@ def test_lost_containers_cost_one_job_and_its_retries_are_on_record(
 def in_boxes(house: House, plan: Plan, boxes: Boxes) -> Outcome:
     """A run in fake containers."""
     return execute(
-        house.spec(attacks=("first",), victim_names=["alpha"], seeds=1), plan, house.store,
-        house.shelf, Silent, boxes,
+        "bench run", plan, house.store, house.shelf, Silent, boxes,
     )  # fmt: skip

@@ -167,7 +167,7 @@ def run_pool(store: Store, seeds: int, budget: int) -> list[Record]:
     cores = split(tuple(sorted(os.sched_getaffinity(0))), 2) if (os.cpu_count() or 1) > 1 else []
     asked = spec(store, seeds, budget)
     found = execute(
-        asked, make_plan(asked), store, Victims(store.victims), Diary,
+        asked.command, make_plan(asked), store, Victims(store.victims), Diary,
         executor=Pool(tools, cores or [(0,), (0,)]),
     )  # fmt: skip
     assert not found.failures
