@@ -30,6 +30,7 @@ cluster_utils = pytest.importorskip("ray.cluster_utils")
 ROOT = Path(__file__).resolve().parents[3]
 NODE = {"num_cpus": 1, "memory": 4 << 30, "object_store_memory": 80 << 20}
 BUDGET = 120_000
+KILLS = 4
 __all__ = ["alone", "one_thread"]
 
 
@@ -131,16 +132,23 @@ def _node(cluster: Any, pid: int) -> Any:
 def test_a_node_that_is_killed_in_mid_job(
     cluster: Any, tmp_path: Path, alone: list[Record], carrier: str
 ) -> None:
-    """Its job is another one's: every job is done once, none is lost, no number moves."""
-    store = Store(tmp_path)
-    killed = killing(cluster, store, lambda work: True)
-    records, diary = run(store, wish(cluster, carrier=carrier))
-    assert killed.is_set()
-    assert [told(record) for record in records] == [told(record) for record in alone]
-    finished = [key for word, key in diary.lines if word == "finish"]
-    assert len(finished) == len(set(finished))
-    assert max(Counter(diary.started()).values()) == 2  # one job was begun again, by another node
-    cluster.add_node(**NODE)
+    """Its job is another one's: every job is done once, none is lost, no number moves.
+
+    A kill may come when the job has just ended; then there was nothing to give to another node, and
+    the next one is to come earlier.
+    """
+    for turn in range(KILLS):
+        store = Store(tmp_path / str(turn))
+        killed = killing(cluster, store, lambda work: True)
+        records, diary = run(store, wish(cluster, carrier=carrier))
+        assert killed.is_set()
+        assert [told(record) for record in records] == [told(record) for record in alone]
+        finished = [key for word, key in diary.lines if word == "finish"]
+        assert len(finished) == len(set(finished))
+        cluster.add_node(**NODE)
+        if max(Counter(diary.started()).values()) == 2:  # begun again, by another node
+            return
+    pytest.fail(f"none of {KILLS} kills fell into a job")
 
 
 def test_what_no_node_has_and_where_no_ray_is(cluster: Any, tmp_path: Path) -> None:
