@@ -51,11 +51,6 @@ class Part(NamedTuple):
     torso: int
 
 
-NOTHING = slice(0, 0)
-ABSENT = Part(qpos=NOTHING, qvel=NOTHING, bodies=NOTHING, ctrl=NOTHING, torso=0)
-"""The part of a seat where nobody sits."""
-
-
 class Scene(NamedTuple):
     """A compiled model and the two seats' parts of it."""
 
@@ -65,7 +60,7 @@ class Scene(NamedTuple):
 
 def compose(
     kind: Kind,
-    starts: tuple[Start | None, Start | None],
+    starts: tuple[Start, Start],
     furnish: Furnish,
     physics: Physics,
     *,
@@ -73,10 +68,10 @@ def compose(
     touches: tuple[tuple[str, str], ...] = (),
     legacy_masses: bool = True,
 ) -> Scene:
-    """Two bodies of a kind in a world, or one.
+    """Two bodies of a kind in a world.
 
     Args:
-        starts: of seat 0 and seat 1; None: nobody sits there, and nothing of the model is its.
+        starts: of seat 0 and seat 1.
         furnish: adds the game's furniture; called before the bodies, so it comes first.
         physics: ranked (Euler, Newton) or original (RK4, PGS with 1000 iterations).
         timestep: seconds.
@@ -88,14 +83,11 @@ def compose(
     _set_physics(spec, physics, timestep)
     _floor(spec.worldbody)
     furnish(spec.worldbody)
-    present = [seat for seat, start in enumerate(starts) if start is not None]
     for seat, start in enumerate(starts):
-        if start is not None:
-            _attach(spec, kind, seat, start)
-    _sensors(spec, present[0], touches)
+        _attach(spec, kind, seat, start)
+    _sensors(spec, touches)
     model = spec.compile()
-    first, second = (_part(model, seat) if seat in present else ABSENT for seat in range(2))
-    parts = (first, second)
+    parts = (_part(model, 0), _part(model, 1))
     if legacy_masses:
         _legacy_masses(model, kind, parts)
     return Scene(model, parts)
@@ -171,13 +163,13 @@ def _under_options_of(child: Any, world: Any) -> None:
     child.nkey, child.nuser_geom = world.nkey, world.nuser_geom
 
 
-def _sensors(spec: Any, seat: int, touches: tuple[tuple[str, str], ...]) -> None:
+def _sensors(spec: Any, touches: tuple[tuple[str, str], ...]) -> None:
     """One acceleration sensor, without which MuJoCo leaves cfrc_ext at zero, and the touches."""
     spec.add_sensor(
         name="acceleration",
         type=mujoco.mjtSensor.mjSENS_FRAMELINACC,
         objtype=mujoco.mjtObj.mjOBJ_XBODY,
-        objname=seat_prefix(seat) + TORSO,
+        objname=seat_prefix(0) + TORSO,
     )
     fields = (mujoco.mjtConDataField.mjCONDATA_FOUND, mujoco.mjtConDataField.mjCONDATA_DIST)
     nearest = 1  # of all contacts of the pair, report the one of least distance
