@@ -33,13 +33,14 @@ from benchmark.errors import CheckFailed
 from benchmark.leaderboard import board as boards
 from benchmark.learning.threads import use_threads
 from benchmark.policies.artifact import write_atomically
+from benchmark.records.files import read as read_record
 from benchmark.records.files import to_json
 from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.runs.executors.executor import Failure, end
 from benchmark.runs.executors.workers import AUTO
-from benchmark.runs.plan import make_plan, united
+from benchmark.runs.plan import Plan, make_plan, united
 from benchmark.runs.programme import Outlook, Programme, fills, outlook, read, specs
 from benchmark.runs.run import preview
 
@@ -138,11 +139,21 @@ def _fill(
         console.print(Text(spec.command, style="bold"), soft_wrap=True)
     ahead = preview(runs[0], store, united(make_plan(spec) for spec in runs))
     found = crew.workers(asked, ahead, console.print)
-    with Live(console, ahead.plan.jobs) as live:
-        outcome = crew.execute(command_line(), ahead.plan, found, victims, lambda: live)
-    for record in outcome.records:
+    try:
+        with Live(console, ahead.plan.jobs) as live:
+            outcome = crew.execute(command_line(), ahead.plan, found, victims, lambda: live)
+    finally:  # a row takes hours: when it is stopped, what is complete is on the board
+        _file(ahead.plan, store, left, results)
+    return outcome.failures
+
+
+def _file(plan: Plan, store: Store, left: Sequence[Outlook], results: Path) -> None:
+    """Put the plan's records, as far as the store has them, into the places that lack them."""
+    for path in (store.root / "records" / f"{cell.cell.id}.json" for cell in plan.cells):
+        if not path.exists():
+            continue
+        record = read_record(path)
         if any(fills(record, one) for one in left):
             folder = results / record.cell.game
             folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(folder / f"{record.id}.json", to_json(record))
-    return outcome.failures
+            write_atomically(folder / path.name, to_json(record))

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.commands import programme as command
+from benchmark.display import Live
 from benchmark.errors import Misuse
 from benchmark.leaderboard import board
+from benchmark.records.record import Record
 from benchmark.registry import Victims
+from benchmark.runs.job import Job
+from benchmark.runs.plan import Plan, united
 from benchmark.runs.programme import Outlook, fills, outlook, read, specs, stretches
 from tests.runs.conftest import Shelf
 
@@ -181,24 +188,54 @@ def test_the_command_runs_what_is_missing(
     assert left_out in shown
 
 
-def test_a_row_is_one_run(tmp_path: Path) -> None:
-    """Of all that it lacks, so that no worker waits for a pairing's end; each record's command is
-    its own."""
-    path, results, store = tmp_path / "board.toml", tmp_path / "results", tmp_path / "store"
+def fill(folder: Path) -> dict[str, Record]:
+    """Run a row of two attacks on one victim; the records that are filed then, by their attack."""
+    path, results = folder / "board.toml", folder / "results"
     path.write_text(
         '[[rows]]\ngame = "pong-v1"\ntier = "smoke"\nvictims = ["house-relu"]\n'
         'attacks = ["zero", "random"]\nseeds = 1\n'
     )
-    results.mkdir()
-    command.board(
-        programme=path, results=results, run=True, store=store, workers="1",
-        isolation="process", allow_unpinned=False,
-    )  # fmt: skip
-    (journal,) = (store / "runs").iterdir()
-    found, _ = board.read_results(results)
-    records = list(found.values())
-    assert set(json.loads(journal.read_text())["records"]) == {record.id for record in records}
-    assert {record.cell.attack.name for record in records} == {"zero", "random"}
-    for record in records:
+    results.mkdir(exist_ok=True)
+    with contextlib.suppress(typer.Exit):  # of Ctrl-C
+        command.board(
+            programme=path, results=results, run=True, store=folder / "store", workers="1",
+            isolation="process", allow_unpinned=False,
+        )  # fmt: skip
+    found, problems = board.read_results(results)
+    assert not problems
+    return {record.cell.attack.name: record for record in found.values()}
+
+
+def test_a_row_is_one_run(tmp_path: Path) -> None:
+    """Of all that it lacks, so that no worker waits for a pairing's end; each record's command is
+    its own."""
+    records = fill(tmp_path)
+    assert records.keys() == {"zero", "random"}
+    (journal,) = (tmp_path / "store" / "runs").iterdir()
+    planned = json.loads(journal.read_text())["records"]
+    assert set(planned) == {record.id for record in records.values()}
+    for name, record in records.items():
         words = shlex.split(record.command)
-        assert words[words.index("--attack") + 1] == record.cell.attack.name
+        assert words[words.index("--attack") + 1] == name
+
+
+def test_a_row_that_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is complete is filed; the same command does the rest."""
+    first: list[str] = []
+
+    def noted(plans: Iterable[Plan]) -> Plan:
+        chosen = list(plans)
+        first.extend(job.key for job in chosen[0].jobs)
+        return united(chosen)
+
+    class Stopped(Live):
+        def start(self, job: Job) -> None:
+            if job.key not in first:
+                raise KeyboardInterrupt
+            super().start(job)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "united", noted)
+        patch.setattr(command, "Live", Stopped)
+        assert fill(tmp_path).keys() == {"zero"}
+    assert fill(tmp_path).keys() == {"zero", "random"}

@@ -112,14 +112,12 @@ class RayExecutor:
             if not rooms:
                 raise InfrastructureError(f"Ray at {nodes.address}: no node with CPUs; add one")
             contained = tools.isolation == "container"
-            check_room(
-                {
-                    job.label: wish.demand.of(job, tools.threads, contained=contained)
-                    for job in jobs
-                },
-                rooms,
-            )
+            needs = {
+                job.label: wish.demand.of(job, tools.threads, contained=contained) for job in jobs
+            }
+            check_room(needs, rooms)
             carrier = _looked_at(nodes, rooms, wish, tools)
+            check_room(needs, nodes.rooms())  # of those that have not gone away meanwhile
             stack.pop_all()
         return cls(nodes, tools, carrier, wish.demand)
 

@@ -124,6 +124,8 @@ def test_a_node_that_goes_away_while_it_is_asked(tmp_path: Path) -> None:
     reports = [Report(shares=True), Report(problem="The task is not schedulable")]
     left = ready(Fake(reports, gone=[LARGE]), tmp_path, carrier="shared")
     assert "1 node(s), 1 CPUs" in left.note
+    with pytest.raises(Misuse, match=r"1 GPU\(s\), and no node has that"):
+        ready(Fake(reports, gone=[LARGE]), tmp_path, [TRAINING], demand=Demand(gpus=1))
     nodes = Fake(reports, gone=[SMALL, LARGE])
     with pytest.raises(InfrastructureError, match=r"10\.0\.0\.1:6379: every node went away"):
         ready(nodes, tmp_path)
