@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import os
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -95,6 +96,8 @@ class Duel(Game):
     """How many uniforms `place` wants for an episode."""
     touch: ClassVar[str | None] = None
     """The sensor whose contacts `touched` remembers, see `scene.touch_sensor`."""
+    before_step: Callable[[], None] | None = None
+    """Puts forces on bodies: only while a house victim learns to run (victims/harness.py)."""
 
     def __init__(self, matches: int, options: Any = None):
         self.options = options or self.Options()
@@ -233,6 +236,8 @@ class Duel(Game):
         return clipped
 
     def _advance(self) -> None:
+        if self.before_step is not None:
+            self.before_step()
         # A simulation that MuJoCo gives up keeps its state and shows in `batch.status`.
         with contextlib.suppress(SimulationError):
             self.batch.step(nstep=FRAME_SKIP)

@@ -55,8 +55,8 @@ def make_card(options: DuelOptions) -> GameCard:
 class YouShallNotPass(Duel):
     """Seat 0 is the blocker, seat 1 the runner."""
 
-    line_x: float = GOAL_X
-    """Where a runner has won, m: nearer only while a house victim learns to run (`league.py`)."""
+    fallen_z: float = FALLEN_Z
+    """m, where a runner has fallen: higher only while a house victim learns to run (league.py)."""
 
     @classmethod
     def describe(cls, options: Any = None) -> GameCard:
@@ -75,8 +75,8 @@ class YouShallNotPass(Duel):
         return seen
 
     def judge(self) -> Verdict:
-        fallen = self.height(RUNNER) <= FALLEN_Z
-        passed = self.x[:, RUNNER] < self.line_x
+        fallen = self.height(RUNNER) <= self.fallen_z
+        passed = self.x[:, RUNNER] < GOAL_X
         outcome = np.zeros(self.matches, dtype=np.int8)
         ending = np.full(self.matches, GOAL, dtype=np.int8)
         late = self.episode_step >= MAX_STEPS

@@ -26,7 +26,7 @@ from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.errors import Misuse
 from benchmark.games.game import Game
-from benchmark.games.you_shall_not_pass import YouShallNotPass
+from benchmark.games.you_shall_not_pass import FALLEN_Z, RUNNER, YouShallNotPass
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.noisy_weights import NoisyWeights
 from benchmark.learning.ppo import PPO, Hooks, whole_rollouts
@@ -43,7 +43,8 @@ from benchmark.policies.policy import (
     RandomPolicy,
     ZeroPolicy,
 )
-from benchmark.victims.recipe import Course, Recipe
+from benchmark.victims.harness import Curriculum, Harness
+from benchmark.victims.recipe import Recipe
 
 SEEN = 6
 """Past selves, and exploiters, met at a time: each costs an inference a step."""
@@ -125,32 +126,42 @@ class Taught(DenseStart):
         return self._weight * (mean - self._wanted[rows]).square().sum(dim=1).mean()
 
 
-class OnCourse(DenseStart):
-    """The same for a runner, whose line is moved towards its place as the runner reaches it."""
+class Harnessed(Hooks):
+    """A runner's start: a harness that fades as it wins, and pay whose weight falls to 0.
 
-    def __init__(self, recipe: Recipe, course: Course, game: YouShallNotPass):
-        super().__init__(recipe)
-        self._course, self._game = course, game
-        self._end = game.line_x
-        game.line_x = course.first_x
+    It has fallen sooner than by the game's rule, until the others come. From then on the harness is
+    off as well: they play, and learn, in the same game.
+    """
+
+    def __init__(self, recipe: Recipe, curriculum: Curriculum, game: YouShallNotPass):
+        self._recipe, self._curriculum, self._game = recipe, curriculum, game
+        self.harness = Harness(game, RUNNER)
+        game.fallen_z = curriculum.down
 
     def on_rollout(self, rollout: Rollout, progress: float) -> None:
-        """Matches in flight go on, for the line's new place."""
-        super().on_rollout(rollout, progress)
-        if rollout.tally.episodes and rollout.tally.win_rate >= self._course.share:
-            self._game.line_x = max(self._end, self._game.line_x - self._course.stride)
+        """See `Hooks`; matches in flight go on with the force that is left."""
+        curriculum, left = self._curriculum, max(0.0, 1.0 - progress / self._recipe.dense_until)
+        pace = self.harness.paces(len(rollout.rewards))
+        paid = left * (curriculum.standing + curriculum.pace * pace)
+        rollout.rewards = rollout.rewards + paid.astype(np.float32)
+        if progress >= self._recipe.alone:
+            self.harness.strength, self._game.fallen_z = 0.0, FALLEN_Z
+        elif rollout.tally.episodes and rollout.tally.win_rate >= curriculum.share:
+            self.harness.fade(curriculum.stride)
 
     def diagnostics(self) -> dict[str, float]:
-        """Where the line lies now."""
-        return {"line_x": self._game.line_x}
+        """The share of its force that the harness has left."""
+        return {"harness": self.harness.strength}
 
     def state(self) -> Checkpoint:
-        """Where the line lies now."""
-        return Checkpoint(facts={"line_x": self._game.line_x})
+        """The same, and the height of a fall."""
+        facts = {"harness": self.harness.strength, "fallen_z": self._game.fallen_z}
+        return Checkpoint(facts=facts)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """The line goes back to where it lay."""
-        self._game.line_x = float(checkpoint.facts["line_x"])
+        """It pulls as it did."""
+        self.harness.strength = float(checkpoint.facts["harness"])
+        self._game.fallen_z = float(checkpoint.facts["fallen_z"])
 
 
 class _League:
@@ -242,9 +253,9 @@ class _League:
     def _start(self, rng: np.random.Generator) -> Hooks:
         """Made after the learner, so that the noise's generator moves nothing of it."""
         recipe = self._recipe
-        if recipe.course is not None:
+        if recipe.harness is not None:
             assert isinstance(self._game, YouShallNotPass)
-            return OnCourse(recipe, recipe.course, self._game)
+            return Harnessed(recipe, recipe.harness, self._game)
         if self._teacher is not None:
             if not isinstance(self._teacher, MLPPolicy):
                 kind = self._teacher.card.kind

@@ -13,19 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from benchmark.errors import Misuse
 from benchmark.learning.loss import PPOConfig
 from benchmark.settings import hint
+from benchmark.victims.harness import Curriculum
 
-COURSE_OF = ("you-shall-not-pass-v1", "runner")
-"""The game and the seat that have a line to move."""
-
-
-class Course(BaseModel):
-    """A runner's curriculum: a line near to its start, moved off whenever most matches reach it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    first_x: float = Field(description="m; where the line lies at first")
-    stride: float = Field(gt=0, description="m; how far it is moved after a rollout")
-    share: float = Field(gt=0, le=1, description="of a rollout's matches that must reach it")
+HARNESSED = ("you-shall-not-pass-v1", "runner")
+"""The game and the seat in which a harness is worn."""
 
 
 class Recipe(BaseModel):
@@ -72,7 +63,9 @@ class Recipe(BaseModel):
         default="", description="a victim whose mean actions are imitated at first"
     )
     taught_until: float = Field(default=0, ge=0, le=1, description="share when that has faded to 0")
-    course: Course | None = Field(default=None, description="of a runner: how its line moves off")
+    harness: Curriculum | None = Field(
+        default=None, description="of a runner: how what holds it up fades, and its pay for pace"
+    )
     dense: float = Field(ge=0, description="weight of the game's own reward at the start")
     dense_until: float = Field(gt=0, le=1, description="share of the training when it reaches 0")
     limits: str = Field(
@@ -107,8 +100,10 @@ class Recipe(BaseModel):
             raise ValueError("a teacher needs a share of the training, and the share a teacher")
         if self.teacher and self.ppo.obs_clip is not None:
             raise ValueError("a teacher sees observations as they are: obs_clip must be null")
-        if self.course is not None and (self.game, self.seat) != COURSE_OF:
-            raise ValueError(f"a course is a {COURSE_OF[1]}'s of {COURSE_OF[0]} alone")
+        if self.harness is not None and (self.game, self.seat) != HARNESSED:
+            raise ValueError(f"a harness is a {HARNESSED[1]}'s of {HARNESSED[0]} alone")
+        if self.harness is not None and self.dense > 0:
+            raise ValueError("a harness brings its own pay: dense must be 0")
         if self.opponent and not self.exploiters:
             raise ValueError("the opponent is who the exploiters become, and there are none")
         if self.seat and self.newest > 0:
@@ -134,14 +129,12 @@ _PARTNERS: dict[str, Any] = {
 }  # fmt: skip
 _HUMANOID: dict[str, Any] = {
     "matches": 64,
-    "rollout_steps": 256,
-    # The game's own reward a step at .49 and .66 M steps, one seed: -2.3 and -2.0; with minibatches
-    # of 2048, 4 epochs and gamma .995: -2.8 and -2.4.
-    "minibatch": 512,
-    "epochs": 6,
-    "learning_rate": 4e-4,
-    "gamma": 0.99,
-    "log_std": -0.7,
+    "rollout_steps": 128,
+    "minibatch": 1024,
+    "epochs": 5,
+    "learning_rate": 3e-4,
+    "gamma": 0.98,
+    "log_std": -1.0,
     "obs_clip": 10.0,
     "scale_reward": True,
 }
@@ -195,13 +188,13 @@ RECIPES: dict[str, Recipe] = {
     ),
 }  # fmt: skip
 UNSHIPPED: dict[str, Recipe] = {
-    # A third of the way after 4 M steps; docs/victims.md.
     "house-runner": Recipe(
-        game="you-shall-not-pass-v1", seat="runner", seed=1, steps=14_000_000, snapshots=14,
-        alone=0.6, newest=0, sparring=("zoo-blocker-v1",), sparring_share=0.3,
+        game="you-shall-not-pass-v1", seat="runner", seed=1, steps=16_000_000, snapshots=16,
+        alone=0.5, newest=0, sparring=("zoo-blocker-v1",), sparring_share=0.3,
         exploiters=3, exploiter_steps=1_000_000, exploiter_share=0.3, opponent="house-blocker",
-        dense=0.01, dense_until=0.8,
-        ppo=PPOConfig(**_HUMANOID, hidden=(64, 64), activation="tanh"),
+        harness=Curriculum(share=0.55, stride=0.04, pace=0.015, standing=0.005, down=0.8),
+        dense=0, dense_until=0.8,
+        ppo=PPOConfig(**_HUMANOID, hidden=(128, 64), activation="tanh"),
     ),
 }  # fmt: skip
 """Recipes that did not give, or have not yet given, what is asked of a house victim."""

@@ -16,7 +16,7 @@ from benchmark.arena.tally import Tally
 from benchmark.errors import Misuse
 from benchmark.games.game import Outcome
 from benchmark.games.pong import Pong
-from benchmark.games.you_shall_not_pass import GOAL_X, YouShallNotPass
+from benchmark.games.you_shall_not_pass import FALLEN_Z, RUNNER, YouShallNotPass
 from benchmark.learning.loss import PPOConfig
 from benchmark.learning.ppo import PPO
 from benchmark.learning.progress import CurvePoint, Quiet
@@ -25,8 +25,9 @@ from benchmark.policies.policy import NetworkPolicy, Policy
 from benchmark.seeding import EpisodeSeeds
 from benchmark.submissions.toys import Killed, Mortal
 from benchmark.victims import league
-from benchmark.victims.league import OnCourse, Taught, spread
-from benchmark.victims.recipe import Course, Recipe
+from benchmark.victims.harness import Curriculum
+from benchmark.victims.league import Harnessed, Taught, spread
+from benchmark.victims.recipe import Recipe
 from tests.attacks.conftest import PONG, assert_same_policy, differ, scribble
 
 BATCH = 16 * 32
@@ -44,6 +45,10 @@ DIETS: dict[str, dict[str, Any]] = {
     "lstm": {"memory": (8, 8)},
     "taught": {"memory": (8, 8), "teacher": "partner", "taught_until": 0.7},
     "noise": {"noise": 0.5},
+}
+WORN: dict[str, Any] = {
+    "harness": Curriculum(share=0.5, stride=0.2, pace=0.1, standing=0.01, down=0.8),
+    "dense": 0.0,
 }
 diets = pytest.mark.parametrize("diet", DIETS)
 
@@ -66,6 +71,10 @@ def tiny(**settings: Any) -> Recipe:
             **settings,
         }
     )
+
+
+def runner(**settings: Any) -> Recipe:
+    return tiny(game="you-shall-not-pass-v1", seat="runner", newest=0.0, **WORN | settings)
 
 
 def _train(recipe: Recipe, progress: Any = None) -> NetworkPolicy:
@@ -236,7 +245,7 @@ def test_where_seats_differ_the_floors_come_first_and_then_the_opponent(
         game="you-shall-not-pass-v1", seat=seat, newest=0.0, ppo=ppo, opponent="rival",
         steps=3 * matches * steps, exploiters=1, exploiter_steps=matches * steps,
         alone=0.3, exploiter_share=0.5,
-        course=Course(first_x=-2.0, stride=0.5, share=0.01) if seat == "runner" else None,
+        **WORN if seat == "runner" else {},
     )  # fmt: skip
 
     def train(progress: Any) -> league.Made:
@@ -301,39 +310,44 @@ def test_a_recurrent_teacher_is_refused() -> None:
         league.train(recipe, Pong(16), "house-test", {"other": taught}, Quiet())
 
 
-def _rollout(wins: int, losses: int) -> Rollout:
-    """One that only hooks of rewards look at."""
-    nothing = np.zeros((2, 3), dtype=np.float32)
-    seen = SimpleNamespace(tally=Tally(wins=wins, losses=losses), rewards=nothing, dense=nothing)
-    return cast(Rollout, seen)
+def test_a_harness_fades_as_its_wearer_wins_and_is_off_when_others_come() -> None:
+    """Pace is paid in every rollout, less and less; a checkpoint knows what was left."""
+    recipe, game = runner(alone=0.5, dense_until=0.8), YouShallNotPass(3)
+    game.reset(EpisodeSeeds(0, 3))
+    assert recipe.harness is not None
+    hook = Harnessed(recipe, recipe.harness, game)
+    harness, left, paid, falls = hook.harness, [], [], []
+    still = np.zeros((3, 17), dtype=np.float32)
+    for wins, losses, progress in ((1, 2, 0.0), (1, 1, 0.1), (0, 0, 0.2), (2, 0, 0.4), (0, 1, 0.5)):
+        game.qvel[:, game.scene.parts[RUNNER].qvel.start] = -2.0
+        game.step((still, still))
+        nothing = np.zeros((1, 3), dtype=np.float32)
+        seen = SimpleNamespace(tally=Tally(wins=wins, losses=losses), rewards=nothing)
+        hook.on_rollout(cast(Rollout, seen), progress)
+        left.append(harness.strength)
+        paid.append(seen.rewards.max())
+        falls.append(game.fallen_z)
+    assert left == pytest.approx([1.0, 0.8, 0.8, 0.64, 0.0])
+    assert paid == pytest.approx(
+        [0.21 * (1 - progress / 0.8) for progress in (0, 0.1, 0.2, 0.4, 0.5)]
+    )
+    assert falls == [0.8] * 4 + [FALLEN_Z]
+    harness.strength = 0.25
+    other = YouShallNotPass(3)
+    again = Harnessed(recipe, recipe.harness, other)
+    again.restore(hook.state())
+    assert (again.harness.strength, other.fallen_z) == (0.25, FALLEN_Z)
+    assert again.diagnostics() == {"harness": 0.25}
 
 
-def test_a_runner_s_line_moves_off_as_it_is_reached() -> None:
-    """Never beyond its place; a game that nobody learns in has it there."""
-    game = YouShallNotPass(2)
-    assert game.line_x == GOAL_X
-    course = Course(first_x=GOAL_X + 0.25, stride=0.1, share=0.5)
-    hook = OnCourse(tiny(), course, game)
-    places = [game.line_x]
-    for wins, losses in ((1, 2), (1, 1), (0, 0), (2, 0), (3, 0), (3, 0)):
-        hook.on_rollout(_rollout(wins, losses), 0.0)
-        places.append(game.line_x)
-    far = GOAL_X + 0.25
-    assert places == pytest.approx([far, far, far - 0.1, far - 0.1, far - 0.2, GOAL_X, GOAL_X])
-    kept = hook.state()
-    other = YouShallNotPass(2)
-    OnCourse(tiny(), course, other).restore(kept)
-    assert other.line_x == GOAL_X
-    assert YouShallNotPass(2).line_x == GOAL_X
-
-
-def test_a_runner_wins_at_the_line_where_it_lies() -> None:
-    """At its start both are before it; a line behind the runner has been passed."""
+def test_a_runner_has_fallen_at_the_height_of_the_rule() -> None:
+    """As high as .8 m it has not, unless it is learning to run."""
     game = YouShallNotPass(2)
     game.reset(EpisodeSeeds(0, 2))
-    assert (game.judge().outcome == 0).all()
-    game.line_x = 2.0
-    assert (game.judge().outcome == Outcome.SEAT_1).all()
+    game.qpos[:, game.scene.parts[RUNNER].qpos.start + 2] = [0.79, 0.29]
+    assert game.judge().outcome.tolist() == [Outcome.RUNNING, Outcome.SEAT_0]
+    game.fallen_z = 0.8
+    assert (game.judge().outcome == Outcome.SEAT_0).all()
 
 
 @pytest.mark.parametrize(
@@ -349,7 +363,16 @@ def test_a_runner_wins_at_the_line_where_it_lies() -> None:
         ({"seat": "left"}, "newest must be 0"),
         ({"teacher": "a"}, "teacher needs a share"),
         ({"taught_until": 0.5}, "the share a teacher"),
-        ({"course": Course(first_x=0.0, stride=0.1, share=0.5)}, "a runner's of you-shall"),
+        ({"harness": WORN["harness"], "dense": 0.0}, "a runner's of you-shall"),
+        (
+            {
+                "game": "you-shall-not-pass-v1",
+                "seat": "runner",
+                "newest": 0.0,
+                "harness": WORN["harness"],
+            },
+            "its own pay",
+        ),
     ],
 )
 def test_a_recipe_in_which_nobody_plays_a_share_is_refused(
