@@ -131,10 +131,10 @@ _HUMANOID: dict[str, Any] = {
     "matches": 64,
     "rollout_steps": 128,
     "minibatch": 1024,
-    "epochs": 5,
+    "epochs": 5,  # 10 faded the harness no sooner
     "learning_rate": 3e-4,
-    "gamma": 0.98,
-    "log_std": -1.0,
+    "gamma": 0.99,
+    "log_std": -1.3,
     "obs_clip": 10.0,
     "scale_reward": True,
 }
@@ -188,16 +188,18 @@ RECIPES: dict[str, Recipe] = {
     ),
 }  # fmt: skip
 UNSHIPPED: dict[str, Recipe] = {
+    # Not yet trained to its end; docs/victims.md.
     "house-runner": Recipe(
         game="you-shall-not-pass-v1", seat="runner", seed=1, steps=16_000_000, snapshots=16,
-        alone=0.5, newest=0, sparring=("zoo-blocker-v1",), sparring_share=0.3,
+        alone=0.375, newest=0, sparring=("zoo-blocker-v1",), sparring_share=0.3,
         exploiters=3, exploiter_steps=1_000_000, exploiter_share=0.3, opponent="house-blocker",
-        harness=Curriculum(share=0.55, stride=0.04, pace=0.015, standing=0.005, down=0.8),
+        # Three times the pay and gamma .98 made it a sprinter that falls before the line.
+        harness=Curriculum(share=0.45, stride=0.04, pace=0.005, standing=0.0025, down=0.8),
         dense=0, dense_until=0.8,
         ppo=PPOConfig(**_HUMANOID, hidden=(128, 64), activation="tanh"),
     ),
 }  # fmt: skip
-"""Recipes that did not give, or have not yet given, what is asked of a house victim."""
+"""Recipes that have not given, or not yet, what is asked of a house victim."""
 
 
 def named(name: str) -> Recipe:
