@@ -191,7 +191,7 @@ UNSHIPPED: dict[str, Recipe] = {
     # Not yet trained to its end; docs/victims.md.
     "house-runner": Recipe(
         game="you-shall-not-pass-v1", seat="runner", seed=1, steps=12_000_000, snapshots=12,
-        alone=0.25, newest=0, sparring=("zoo-blocker-v1",), sparring_share=0.3,
+        alone=0.5, newest=0, sparring=("zoo-blocker-v1",), sparring_share=0.3,
         exploiters=3, exploiter_steps=1_000_000, exploiter_share=0.3, opponent="house-blocker",
         # Five times the pay and gamma .98 made it a sprinter that falls before the line.
         harness=Curriculum(share=0.45, stride=0.04, pace=0.003, standing=0.0015, down=0.8),
