@@ -1,8 +1,8 @@
 """Forces that hold a runner up and draw it on until it can run, and its pay for pace.
 
 A humanoid that learns to run from scratch finds a slow fall first, and for millions of steps
-nothing better (docs/victims.md). In a harness it cannot fall: all that it does in its first
-matches is on the way to the line, and the forces fade as it gets there without them (Yu, Turk, Liu,
+nothing better (docs/victims.md). In a harness it seldom falls: what it does in its first matches
+is on the way to the line, and the forces fade as it gets there without them (Yu, Turk, Liu,
 "Learning Symmetric and Low-Energy Locomotion", 2018). Departs from it: the torso is also kept
 upright and at its height, where theirs is kept from falling sideways and pushed; one learner's
 success fades the forces, no search over curricula.
@@ -23,7 +23,7 @@ HEIGHT, PACE = 1.35, 1.5
 LEAST = 5e-4
 """The least step by which the forces fade, of their full strength."""
 FASTEST = 2.5
-"""m/s; more pace is not paid, or a runner would throw itself forward."""
+"""m/s; more pace is not paid."""
 
 
 class Curriculum(BaseModel):

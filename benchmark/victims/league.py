@@ -135,6 +135,7 @@ class Harnessed(Hooks):
 
     def __init__(self, recipe: Recipe, curriculum: Curriculum, game: YouShallNotPass):
         self._recipe, self._curriculum, self._game = recipe, curriculum, game
+        self._others_come = recipe.first_met / recipe.snapshots
         self.harness = Harness(game, RUNNER)
         game.fallen_z = curriculum.down
 
@@ -144,7 +145,7 @@ class Harnessed(Hooks):
         pace = self.harness.paces(len(rollout.rewards))
         paid = left * (curriculum.standing + curriculum.pace * pace)
         rollout.rewards = rollout.rewards + paid.astype(np.float32)
-        if progress >= self._recipe.alone:
+        if progress >= self._others_come:
             self.harness.strength, self._game.fallen_z = 0.0, FALLEN_Z
         elif rollout.tally.episodes and rollout.tally.win_rate >= curriculum.share:
             self.harness.fade(curriculum.stride)

@@ -104,6 +104,8 @@ class Recipe(BaseModel):
             raise ValueError(f"a harness is a {HARNESSED[1]}'s of {HARNESSED[0]} alone")
         if self.harness is not None and self.dense > 0:
             raise ValueError("a harness brings its own pay: dense must be 0")
+        if self.harness is not None and self.first_met == 0:
+            raise ValueError("a harness is off when others come: alone must leave it a snapshot")
         if self.opponent and not self.exploiters:
             raise ValueError("the opponent is who the exploiters become, and there are none")
         if self.seat and self.newest > 0:

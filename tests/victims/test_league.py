@@ -312,7 +312,7 @@ def test_a_recurrent_teacher_is_refused() -> None:
 
 def test_a_harness_fades_as_its_wearer_wins_and_is_off_when_others_come() -> None:
     """Pace is paid in every rollout, less and less; a checkpoint knows what was left."""
-    recipe, game = runner(alone=0.5, dense_until=0.8), YouShallNotPass(3)
+    recipe, game = runner(alone=0.4, snapshots=4, dense_until=0.8), YouShallNotPass(3)
     game.reset(EpisodeSeeds(0, 3))
     assert recipe.harness is not None
     hook = Harnessed(recipe, recipe.harness, game)
@@ -372,6 +372,10 @@ def test_a_runner_has_fallen_at_the_height_of_the_rule() -> None:
                 "harness": WORN["harness"],
             },
             "its own pay",
+        ),
+        (
+            {"game": "you-shall-not-pass-v1", "seat": "runner", "newest": 0.0, **WORN},
+            "leave it a snapshot",
         ),
     ],
 )
