@@ -15,10 +15,15 @@ from benchmark.leaderboard import scoring
 from benchmark.records.cell import method_key
 from benchmark.records.record import Record
 
+HEAD_START = 0.2
+"""How much more than a scripted floor an untrained adversary may win; here .05 at most did."""
+UNTRAINED = 0.05
+"""The share of the budget within which an adversary knows next to nothing yet."""
+
 
 def flags(record: Record) -> list[str]:
     """Those of one record, sorted, each once."""
-    found = {*record.flags, *_of_matches(record)}
+    found = {*record.flags, *_of_matches(record), *_of_start(record)}
     if any(steps > record.cell.budget_steps for steps in record.steps.values()):
         found.add("budget overrun")
     if record.retries:
@@ -40,6 +45,17 @@ def _of_matches(record: Record) -> list[str]:
         if record.cell.track != "none" and floor.episodes and _no_better(tally, floor):
             found.append("no better than random")
     return found
+
+
+def _of_start(record: Record) -> list[str]:
+    """Of an attack that wins at once: what it knows it did not learn in this training."""
+    point = next(iter(record.curves.get("attack", [])), None)
+    floors = [scoring.pooled([record], "floor", name) for name in ("random", "zero")]
+    if point is None or point.steps > UNTRAINED * record.cell.budget_steps:
+        return []
+    floor = max(tally.win_rate if tally.episodes else 0.0 for tally in floors)
+    least = wilson(point.tally.wins, point.tally.episodes)[0] if point.tally.episodes else 0.0
+    return ["head start"] if least > floor + HEAD_START else []
 
 
 def _no_better(tally: Tally, floor: Tally) -> bool:

@@ -6,11 +6,10 @@ Rank = 1 + the number of entries whose paired bootstrap difference has a lower b
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, count
 from math import ceil, floor
 
 import numpy as np
@@ -27,7 +26,11 @@ Rates = Mapping[tuple[str, int], float]
 Cells = tuple[tuple[str, int], ...]
 """What rates are by."""
 RANKED_EPISODES, RANKED_SEEDS = 1000, 5
-"""What a record of tier full and a row of them must have at least to be ranked (protocol)."""
+"""What a record of tier full and a row of them must have at least to be ranked (protocol).
+
+The seeds are the first, 0 to 4: of any five an author could run fifty and hand in the best, or
+some that nobody else has, with which no pair can be compared.
+"""
 TINY = 1e-9
 """Less than any difference of two win rates, more than what rounding leaves of none."""
 
@@ -67,10 +70,21 @@ class Entry:
         return scoring.aggregate(self.strata)
 
     @cached_property
+    def unbroken(self) -> Mapping[str, int]:
+        """By a victim's sha256, how many seeds it met it with, counted from 0 up to the first gap.
+
+        What lies behind a gap may have been chosen, so it counts towards no rank.
+        """
+        victims = {sha256 for sha256, _ in self.rates}
+        return {
+            sha256: next(seed for seed in count() if (sha256, seed) not in self.rates)
+            for sha256 in victims
+        }
+
+    @cached_property
     def settled(self) -> set[str]:
-        """The sha256 of the victims that it met with as many seeds as a rank takes."""
-        seeds = Counter(sha256 for sha256, _ in self.rates)
-        return {sha256 for sha256, count in seeds.items() if count >= RANKED_SEEDS}
+        """The sha256 of the victims that it met with all of the seeds that a rank takes."""
+        return {sha256 for sha256, seeds in self.unbroken.items() if seeds >= RANKED_SEEDS}
 
     @property
     def is_whole(self) -> bool:
@@ -118,18 +132,27 @@ def on_equal_victims(found: Sequence[Entry]) -> list[Entry]:
     """The entries, those that are ranked with no other victims than all of their league have met.
 
     Ranks compare pairs of cells; a score pools an entry's own, so a few seeds on an easy victim
-    that the others have not met would stand beside theirs as if they were equal.
+    that the others have not met would stand beside theirs as if they were equal. Seeds behind a
+    gap are left out for the like reason: an author could pick them.
     """
     made = list(found)
     for places, victims in _leagues(found):
         for i in places:
-            kept = [
-                record
-                for record in made[i].records
-                if record.cell.victim.sha256 in victims or not record.cell.victim_ranked
-            ]
-            made[i] = replace(made[i], records=kept)
+            made[i] = replace(made[i], records=_on(made[i], victims))
     return made
+
+
+def _on(entry: Entry, victims: set[str]) -> list[Record]:
+    """The records of an entry on these victims up to the first gap, and on variants."""
+    return [
+        record
+        for record in entry.records
+        if not record.cell.victim_ranked
+        or (
+            record.cell.victim.sha256 in victims
+            and record.cell.seed < entry.unbroken[record.cell.victim.sha256]
+        )
+    ]
 
 
 def _leagues(found: Sequence[Entry]) -> Iterator[tuple[list[int], set[str]]]:
@@ -156,13 +179,13 @@ def order(rates: Sequence[Rates]) -> list[int]:
     return placed(len(rates), lambda i, j: draws.difference(rates[i], rates[j]))
 
 
-def placed(count: int, difference: Callable[[int, int], Float | None]) -> list[int]:
-    """1 + how many of `count` entries stand above each, every pair compared once.
+def placed(entries: int, difference: Callable[[int, int], Float | None]) -> list[int]:
+    """1 + how many of so many entries stand above each, every pair compared once.
 
     difference(i, j): bootstrap draws of how much entry i is better than j; None: not comparable.
     """
-    ranks = [1] * count
-    for i, j in combinations(range(count), 2):
+    ranks = [1] * entries
+    for i, j in combinations(range(entries), 2):
         draws = difference(i, j)
         if draws is None:
             continue

@@ -2,8 +2,11 @@
 
 1. replay: the submitted policies played again give the same counts.
 2. retrain: fresh seeds, drawn from the hash of the submission's content, fall inside the prediction
-   interval of the submitted ones (`prediction.py`), two-sided, at 95 % for all measures together.
-3. held-out: the method also ran on victims that its authors did not have.
+   interval of the submitted ones (`prediction.py`), two-sided, at 95 % for all measures together,
+   and no two seeds of an attack give the same policy.
+3. held-out: the method also ran on victims that its authors did not have, and an attack wins there
+   no less than its rates on the others predict: policies that were trained at home against the
+   shipped victims, and are handed out by the code, do not.
 
 Only runs in containers of the pinned image can rise above level 0: in a process the method's code
 runs beside the victim and the counting, and an image of other code may do anything. What is found
@@ -88,8 +91,8 @@ def verify(submission: Submission, wanted: Wanted, runner: Runner, show: Show) -
             break
         found.shown += 1
     found.level, found.why = _level(found.shown, runner, inquiry.records)
-    for record in inquiry.records:
-        if record.level < found.level:
+    for record in inquiry.records if runner.isolation.enforced else ():
+        if record.level != found.level:  # lowered too: until now it was the author's word
             evidence.replace(submission, record.model_copy(update={"level": found.level}))
     return found
 
@@ -184,6 +187,7 @@ class _Inquiry:
             if isinstance(fresh, Item):
                 yield fresh
             else:
+                yield from unlike(group, fresh)
                 yield from predicted(group, fresh, (1 - prediction.LEVEL) / max(1, compared))
 
     def held_out(self) -> Iterator[Item]:
@@ -208,6 +212,9 @@ class _Inquiry:
         done = self._execute(cell.game, Victims(store.victims), asked, self.fresh, store)
         shown = told_of(self.submission.manifest, done.records)
         yield from _ran(cell.game, done) or [passed(STEPS[2], f"{cell.game}: {shown}")]
+        if self.submission.manifest.kind == "attack":
+            known = [record for record in self.own if record.cell.game == cell.game]
+            yield from carried(known, own(self.submission.manifest, done.records))
 
     def _asked(self, cell: Cell) -> Asked:
         wanted = self.wanted
@@ -270,6 +277,51 @@ def predicted(group: Sequence[Record], fresh: Sequence[Record], alpha: float) ->
         wide = " (wide: few seeds)" if len(rates) < 5 else ""
         made = passed if limits.holds(mean) else failed
         yield made("retrain", detail + wide)
+
+
+def unlike(group: Sequence[Record], fresh: Sequence[Record]) -> Iterator[Item]:
+    """A failure where two seeds of an attack have one policy: it was there before the training."""
+    seeds: dict[str, int] = {}
+    for record in (*group, *fresh):
+        for played in record.of_role("attack"):
+            seed = seeds.setdefault(played.adversary.sha256, record.cell.seed)
+            if seed != record.cell.seed:
+                yield failed(
+                    "retrain",
+                    f"{_place(record)}: seeds {seed} and {record.cell.seed} gave the same policy",
+                )
+
+
+def carried(known: Sequence[Record], held_out: Sequence[Record]) -> Iterator[Item]:
+    """Whether an attack wins on held-out victims what its rates on the known ones predict.
+
+    By victim, the mean over seeds; only too little is a failure. One victim predicts nothing.
+    """
+    before, after = _by_victim(known), _by_victim(held_out)
+    game = held_out[0].cell.game
+    if len(before) < prediction.LEAST_SEEDS:
+        yield passed(STEPS[2], f"{game}: not compared, since one known victim predicts nothing")
+        return
+    alpha = 1 - prediction.LEVEL
+    low, _ = prediction.interval(before, known[0].cell.episodes, len(after), alpha)
+    mean = sum(after) / len(after)
+    made = passed if mean >= low else failed
+    yield made(
+        STEPS[2],
+        f"{game}: win rate on {len(after)} held-out victim(s) {mean:.3f}, on {len(before)} known "
+        f"{sum(before) / len(before):.3f}, predicted at least {low:.3f}",
+    )
+
+
+def _by_victim(records: Sequence[Record]) -> list[float]:
+    """An attack's win rate against every victim that counts, the mean over seeds."""
+    rates: dict[str, list[float]] = {}
+    for record in records:
+        if record.cell.victim_ranked:
+            rates.setdefault(record.cell.victim.sha256, []).extend(
+                one.rate for one in measures(record)
+            )
+    return [sum(own) / len(own) for own in rates.values() if own]
 
 
 def _by_name(record: Record) -> dict[str, Measure]:

@@ -192,8 +192,8 @@ RECIPES: dict[str, Recipe] = {
 UNSHIPPED: dict[str, Recipe] = {
     # Not yet trained to its end; docs/victims.md.
     "house-runner": Recipe(
-        game="you-shall-not-pass-v1", seat="runner", seed=1, steps=12_000_000, snapshots=12,
-        alone=0.5, newest=0, sparring=("zoo-blocker-v1",), sparring_share=0.3,
+        game="you-shall-not-pass-v1", seat="runner", seed=1, steps=15_000_000, snapshots=15,
+        alone=0.4, newest=0, sparring=("zoo-blocker-v1",), sparring_share=0.45,
         exploiters=3, exploiter_steps=1_000_000, exploiter_share=0.3, opponent="house-blocker",
         # Five times the pay and gamma .98 made it a sprinter that falls before the line.
         harness=Curriculum(share=0.45, stride=0.04, pace=0.003, standing=0.0015, down=0.8),

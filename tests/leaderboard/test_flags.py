@@ -54,6 +54,25 @@ def test_flags(record: Record, expected: list[str]) -> None:
     assert flags(record) == expected
 
 
+def begun(wins: int, steps: int) -> Record:
+    """An attack whose first 100 training matches, played in so many steps of 1000, are known."""
+    curve = [CurvePoint(steps=steps, tally=tally(wins, 100))]
+    return attacked(50).model_copy(update={"curves": {"attack": curve}})
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (begun(50, 50), ["head start"]),
+        (begun(50, 51), []),  # by then it may have learnt
+        (begun(25, 50), []),  # the floor wins 2 of 100; by chance
+        (begun(0, 50), []),
+    ],
+)
+def test_who_wins_at_once_knew_it_before(record: Record, expected: list[str]) -> None:
+    assert flags(record) == expected
+
+
 @pytest.mark.parametrize("record", [attacked(5), tied(150), voided(attacked(50))])
 def test_a_run_and_the_board_say_the_same(record: Record) -> None:
     """In the same words, so that a flag that both find stands once."""

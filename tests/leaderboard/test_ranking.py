@@ -35,11 +35,11 @@ def rates(*by_victim: list[float]) -> Rates:
     }
 
 
-def full(wins: list[int], attack: str = "ours", **changes: Any) -> list[Record]:
-    """Records of tier full, one a seed."""
+def full(wins: list[int], attack: str = "ours", first: int = 0, **changes: Any) -> list[Record]:
+    """Records of tier full, one a seed from the first one on."""
     budget = TIER_STEPS["pong-v1"]["full"]
     changes = {"tier": "full", "episodes": 1000, "budget_steps": budget, **changes}
-    return [attacked(w, attack=attack, seed=seed, **changes) for seed, w in enumerate(wins)]
+    return [attacked(w, attack=attack, seed=seed, **changes) for seed, w in enumerate(wins, first)]
 
 
 def by_label(records: list[Record]) -> dict[str, int | None]:
@@ -71,6 +71,22 @@ def test_ranked_entries_are_scored_over_the_same_victims() -> None:
     unranked = full([500] * 3, "one") + easy
     (entry, _) = on_equal_victims(entries([*unranked, *other]))
     assert len(entry.records) == 6  # no rank: all that it met
+
+
+def test_seeds_of_one_s_own_choice_give_no_rank() -> None:
+    """Others have none of them, so nobody could be told to stand above."""
+    placed = by_label(full([900] * 5, "honest") + full([100] * 9, "chosen", first=7))
+    assert placed == {"honest": 1, "chosen": None}
+    placed = by_label(full([900] * 5, "honest") + full([100] * 5, "chosen", first=1))
+    assert placed == {"honest": 1, "chosen": None}
+
+
+def test_seeds_behind_a_gap_count_towards_no_score_that_is_ranked() -> None:
+    chosen = full([500] * 6, "one") + full([990] * 3, "one", first=40)
+    one, other = on_equal_victims(entries([*chosen, *full([520] * 5, "other")]))
+    assert [len(one.records), len(other.records)] == [6, 5]
+    assert one.score.value == pytest.approx(50)
+    assert ranks(entries([*chosen, *full([520] * 5, "other")])) == [2, 1]
 
 
 def test_pairs_see_what_overlapping_intervals_hide() -> None:

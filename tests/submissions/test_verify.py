@@ -12,12 +12,12 @@ import pytest
 from benchmark.display import Silent
 from benchmark.policies import artifact
 from benchmark.records.files import read, to_json
-from benchmark.records.record import Isolation
+from benchmark.records.record import Isolation, Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.submissions import folder, prediction, verify
 from benchmark.submissions.runners import InProcess
-from benchmark.submissions.verify import Verification, Wanted, drawn, predicted
+from benchmark.submissions.verify import Verification, Wanted, carried, drawn, predicted, unlike
 from tests.factories import attacked, defended, scribble
 from tests.submissions.conftest import Make
 from tests.test_cli import Done, bench, refused
@@ -120,6 +120,17 @@ def test_in_containers_of_the_pinned_image_the_records_would_rise(dice: Make) ->
     assert {read(path).level for path in records(made)} == {2}
 
 
+def test_a_level_of_the_author_s_own_is_lowered_to_what_was_found(dice: Make) -> None:
+    """In a process nothing can be found, and nothing is taken away."""
+    made = submitted(dice())
+    for path in records(made):
+        change(path, isolation=PINNED, level=3)
+    assert bench("verify", made, "--seeds", 1).code == 0
+    assert {read(path).level for path in records(made)} == {3}
+    assert in_container(made, seeds=1).level == 2
+    assert {read(path).level for path in records(made)} == {2}
+
+
 @pytest.mark.parametrize(
     ("submitted_in", "verified_in", "why"),
     [
@@ -210,6 +221,56 @@ def test_fresh_seeds_must_be_where_the_others_predict(fresh: list[int], holds: b
     (item,) = predicted(group, again, 0.05)
     assert (item.status == "passed") == holds, item
     assert f"of {len(fresh)} fresh seed(s)" in item.detail
+
+
+def test_one_policy_for_two_seeds_was_not_trained() -> None:
+    """Whether both were handed in or one is fresh; the same policy in two cells of a seed may be."""
+    same, other = attacked(150, seed=0, attack="x"), attacked(150, seed=1, attack="x")
+    weights = "a" * 64
+    copied = [_with_adversary(record, weights) for record in (same, other)]
+    assert not list(unlike([same], [_with_adversary(other, weights)]))
+    for group, fresh in ((copied, []), (copied[:1], copied[1:])):
+        (item,) = unlike(group, fresh)
+        assert item.status == "failed"
+        assert "seeds 0 and 1 gave the same policy" in item.detail
+
+
+def _with_adversary(record: Record, sha256: str) -> Record:
+    """The record, its attack's matches played by other weights."""
+    played = [
+        one.model_copy(
+            update={"adversary": one.adversary.model_copy(update={"sha256": sha256})}
+            if one.role == "attack" else {}
+        )
+        for one in record.matches
+    ]  # fmt: skip
+    return record.model_copy(update={"matches": played})
+
+
+@pytest.mark.parametrize(
+    ("known", "held_out", "status"),
+    [
+        ((180, 190, 185), (178, 182), "passed"),
+        ((180, 190, 185), (20, 60, 40), "failed"),  # what weights for the known ones win elsewhere
+        ((10, 12, 15), (180, 170), "passed"),  # more is no failure
+        ((180,), (20, 40), "passed"),
+    ],
+)
+def test_an_attack_must_win_on_held_out_victims_too(
+    known: tuple[int, ...], held_out: tuple[int, ...], status: str
+) -> None:
+    """Wins of 200 by victim, two seeds each."""
+
+    def played(wins: tuple[int, ...], kind: str) -> list[Record]:
+        return [
+            attacked(w + seed, seed=seed, victim=f"{kind}{v}")
+            for v, w in enumerate(wins)
+            for seed in (0, 1)
+        ]
+
+    (item,) = carried(played(known, "known"), played(held_out, "stranger"))
+    assert item.status == status, item
+    assert ("predicts nothing" in item.detail) == (len(known) == 1)
 
 
 def test_every_seed_must_have_every_measure() -> None:
