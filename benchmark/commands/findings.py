@@ -16,9 +16,10 @@ from benchmark.commands.common import console
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import GameCard, Tier
 from benchmark.leaderboard import board
-from benchmark.leaderboard.findings import make
+from benchmark.leaderboard.findings import make, rules
 from benchmark.leaderboard.findings.material import Material, Place
 from benchmark.leaderboard.findings.page import between, excerpt, fill
+from benchmark.leaderboard.overall import options_text
 from benchmark.leaderboard.study import Row
 from benchmark.policies.artifact import first_problem
 from benchmark.records.cell import MethodRef
@@ -95,9 +96,11 @@ def material(found: Mapping[Path, Record], out: Path, published: Path) -> Materi
         record.id: os.path.relpath(path, out.parent).replace(os.sep, "/")
         for path, record in found.items()
     }
-    records = one_vote(latest(found.values()))
+    every = one_vote(latest(found.values()))
+    records = [record for record in every if not options_text(record)]
     return Material(
         records=records,
+        original_rule=[r for r in every if r.cell.game_options == rules.ORIGINAL],
         links=links,
         attacks=_studies(records, "attacks", [(make.RUNNER.game, "lite"), (make.PONG, "full")]),
         mixtures=_studies(records, "mixture", [(make.PONG, "lite")], against="ours"),

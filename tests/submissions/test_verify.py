@@ -224,7 +224,7 @@ def test_fresh_seeds_must_be_where_the_others_predict(fresh: list[int], holds: b
 
 
 def test_one_policy_for_two_seeds_was_not_trained() -> None:
-    """Whether both were handed in or one is fresh; the same policy in two cells of a seed may be."""
+    """Whether both were handed in or one is fresh; in two cells of one seed it may be."""
     same, other = attacked(150, seed=0, attack="x"), attacked(150, seed=1, attack="x")
     weights = "a" * 64
     copied = [_with_adversary(record, weights) for record in (same, other)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmark.leaderboard.findings import attacks, conditions, defenses
+from benchmark.leaderboard.findings import attacks, conditions, defenses, rules
 from benchmark.leaderboard.findings.figures import Picture, of_attacks, of_defenses, of_victims
 from benchmark.leaderboard.findings.material import Findings, Material, Place
 from benchmark.leaderboard.ranked import UNRANKED
@@ -29,6 +29,8 @@ def findings(given: Material) -> Findings:
         attacks.settings(given, RUNNER),
         attacks.broken(given, PONG),
         attacks.ways(given, Place(PONG, "may1")),
+        rules.slow_balls(given, PONG, "full"),
+        rules.original(given, PONG, "full"),
         conditions.replay(given, RUNNER),
         conditions.transfer(given, PONG, "full"),
         defenses.hardened(given, PONG, "full"),

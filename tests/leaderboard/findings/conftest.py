@@ -26,12 +26,14 @@ def given(
     records: Sequence[Record] = (),
     mixtures: Mapping[Place, Sequence[Row]] | None = None,
     place: Place = PLACE,
+    original: Sequence[Record] = (),
 ) -> Material:
     """Material of these rows at one place, and of these records beside them."""
     every = [*records, *(record for row in rows for record in row.records)]
     return Material(
         records=every,
-        links={record.id: f"../results/{record.id}.json" for record in every},
+        original_rule=original,
+        links={record.id: f"../results/{record.id}.json" for record in [*every, *original]},
         attacks={place: rows} if rows else {},
         mixtures=mixtures or {},
         published={
