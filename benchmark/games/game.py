@@ -89,7 +89,7 @@ class GameCard(BaseModel):
         description="options under which every adversary is also played, if there are any",
     )
     budgets: dict[Tier, int] = Field(description="environment steps an attack may use, by tier")
-    training_speed: int = Field(description="env steps/s of PPO on 2 cores, to estimate times")
+    training_speed: int = Field(description="env steps/s of PPO on one core, to estimate times")
     evaluation_s: float = Field(
         default=1.0, description="seconds of 200 matches of frozen policies, to estimate times"
     )

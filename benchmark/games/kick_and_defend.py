@@ -95,7 +95,7 @@ def make_card(options: DuelOptions) -> GameCard:
         symmetric=False,
         rules=RULES,
         endings=ENDINGS,
-        training_speed=5_000,
+        training_speed=2_500,
         evaluation_s=10.0,
     )
 

@@ -26,7 +26,7 @@ class RunToGoalAnts(RunToGoal):
     def describe(cls, options: Any = None) -> GameCard:
         return run_card(
             options or DuelOptions(), "ant", STARTS, game="run-to-goal-ants-v1",
-            title="Run To Goal (ants)", down_z=cls.down_z, training_speed=12_000,
+            title="Run To Goal (ants)", down_z=cls.down_z, training_speed=6_000,
         )  # fmt: skip
 
     @classmethod

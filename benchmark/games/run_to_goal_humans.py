@@ -26,7 +26,7 @@ class RunToGoalHumans(RunToGoal):
     def describe(cls, options: Any = None) -> GameCard:
         return run_card(
             options or DuelOptions(), "humanoid", STARTS, game="run-to-goal-humans-v1",
-            title="Run To Goal (humans)", down_z=cls.down_z, training_speed=8_000,
+            title="Run To Goal (humans)", down_z=cls.down_z, training_speed=4_000,
         )  # fmt: skip
 
     @classmethod

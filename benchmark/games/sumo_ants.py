@@ -24,5 +24,5 @@ class SumoAnts(Sumo):
     def describe(cls, options: Any = None) -> GameCard:
         return sumo_card(
             options or SumoOptions(), cls.ring, game="sumo-ants-v1", title="Sumo (ants)",
-            speed=10_000,
+            speed=5_000,
         )  # fmt: skip

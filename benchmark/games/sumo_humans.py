@@ -24,5 +24,5 @@ class SumoHumans(Sumo):
     def describe(cls, options: Any = None) -> GameCard:
         return sumo_card(
             options or SumoOptions(), cls.ring, game="sumo-humans-v1", title="Sumo (humans)",
-            speed=7_000,
+            speed=3_500,
         )  # fmt: skip

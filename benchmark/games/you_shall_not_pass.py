@@ -47,7 +47,7 @@ def make_card(options: DuelOptions) -> GameCard:
         symmetric=False,
         rules=RULES,
         endings=ENDINGS,
-        training_speed=8_000,
+        training_speed=4_000,
         evaluation_s=5.0,
     )
 

@@ -16,7 +16,7 @@ from benchmark.records.cell import method_key
 from benchmark.records.record import Record
 
 HEAD_START = 0.2
-"""How much more than a scripted floor an untrained adversary may win; here .05 at most did."""
+"""How much more than a scripted floor an untrained adversary may win."""
 UNTRAINED = 0.05
 """The share of the budget within which an adversary knows next to nothing yet."""
 
@@ -48,12 +48,17 @@ def _of_matches(record: Record) -> list[str]:
 
 
 def _of_start(record: Record) -> list[str]:
-    """Of an attack that wins at once: what it knows it did not learn in this training."""
+    """Of an attack that wins at once: what it knows it need not have learnt in this training.
+
+    Of undefended victims alone: a defended one's floors are not of the victim that it trained on.
+    """
     point = next(iter(record.curves.get("attack", [])), None)
     floors = [scoring.pooled([record], "floor", name) for name in ("random", "zero")]
+    if record.cell.defense is not None or not all(tally.episodes for tally in floors):
+        return []
     if point is None or point.steps > UNTRAINED * record.cell.budget_steps:
         return []
-    floor = max(tally.win_rate if tally.episodes else 0.0 for tally in floors)
+    floor = max(tally.win_rate for tally in floors)
     least = wilson(point.tally.wins, point.tally.episodes)[0] if point.tally.episodes else 0.0
     return ["head start"] if least > floor + HEAD_START else []
 

@@ -35,9 +35,10 @@ def entry_table(title: str, entries: Sequence[Entry], links: dict[str, str] | No
         words=1,
         note="One row an attack and budget, over its victims. rank: 1 + the entries of the same "
         "track and budget that are better by more than their seeds leave open (paired bootstrap); "
-        "'-' is unranked: less than tier full with all its steps and 1000 episodes, or under 5 "
-        "seeds on a victim that another one met with 5. The row of a ranked attack is over those "
-        "victims alone; what it met besides stands in the next table. score: 100 x interquartile "
+        "'-' is unranked: less than tier full with all its steps and 1000 episodes, or without "
+        "the seeds 0 to 4 on a victim that another one met with them. The row of a ranked attack "
+        "is over those victims, and seeds, that all of them met; what it met besides stands in the "
+        "next table. score: 100 x interquartile "
         "mean of the win rate over victims and seeds. worst victim: the one it wins least against. "
         "lift: points won above the victim's regular opponents. AUC: mean win rate along the "
         "training. to 50 %: steps until half of the last 200 training matches were won; the upper "

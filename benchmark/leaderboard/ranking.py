@@ -129,30 +129,28 @@ def ranked(found: Sequence[Entry]) -> list[list[int]]:
 
 
 def on_equal_victims(found: Sequence[Entry]) -> list[Entry]:
-    """The entries, those that are ranked with no other victims than all of their league have met.
+    """The entries, those that are ranked with no other cells than all of their league have.
 
     Ranks compare pairs of cells; a score pools an entry's own, so a few seeds on an easy victim
-    that the others have not met would stand beside theirs as if they were equal. Seeds behind a
-    gap are left out for the like reason: an author could pick them.
+    that the others have not met would stand beside theirs as if they were equal. So would seeds
+    that an author went on to, or not, by what the ones before them gave.
     """
     made = list(found)
     for places, victims in _leagues(found):
+        common = {v: min(made[i].unbroken[v] for i in places) for v in victims if places}
         for i in places:
-            made[i] = replace(made[i], records=_on(made[i], victims))
+            kept = [record for record in made[i].records if _is_common(record, common)]
+            made[i] = replace(made[i], records=kept)
     return made
 
 
-def _on(entry: Entry, victims: set[str]) -> list[Record]:
-    """The records of an entry on these victims up to the first gap, and on variants."""
-    return [
-        record
-        for record in entry.records
-        if not record.cell.victim_ranked
-        or (
-            record.cell.victim.sha256 in victims
-            and record.cell.seed < entry.unbroken[record.cell.victim.sha256]
-        )
-    ]
+def _is_common(record: Record, seeds: Mapping[str, int]) -> bool:
+    """Whether a record is of a victim and a seed of all, or of a variant that is not scored.
+
+    seeds: how many from 0 on all have met, by the victim's sha256.
+    """
+    cell = record.cell
+    return not cell.victim_ranked or cell.seed < seeds.get(cell.victim.sha256, 0)
 
 
 def _leagues(found: Sequence[Entry]) -> Iterator[tuple[list[int], set[str]]]:

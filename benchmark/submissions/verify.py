@@ -3,10 +3,10 @@
 1. replay: the submitted policies played again give the same counts.
 2. retrain: fresh seeds, drawn from the hash of the submission's content, fall inside the prediction
    interval of the submitted ones (`prediction.py`), two-sided, at 95 % for all measures together,
-   and no two seeds of an attack give the same policy.
-3. held-out: the method also ran on victims that its authors did not have, and an attack wins there
-   no less than its rates on the others predict: policies that were trained at home against the
-   shipped victims, and are handed out by the code, do not.
+   and no two seeds of an attack that learns give the same policy.
+3. held-out: the method also ran on victims that its authors did not have, and an attack does not
+   collapse there: policies that were trained at home against the shipped victims, and are handed
+   out by the code, do.
 
 Only runs in containers of the pinned image can rise above level 0: in a process the method's code
 runs beside the victim and the counting, and an image of other code may do anything. What is found
@@ -40,6 +40,9 @@ from benchmark.submissions.runners import Runner, Show
 from benchmark.submissions.submit import Asked, own_store, spec_of, victims_of
 
 SEEDS = 3
+COLLAPSE = 0.2
+"""How much less an attack wins on held-out victims where it is said not to carry over. Plain PPO's
+mean over one victim of Pong lies up to .05 below that over others."""
 TIERS: tuple[Tier, ...] = ("smoke", "lite", "full")
 STEPS = ("replay", "retrain", "held-out victims")
 """What is shown for level 1, 2 and 3."""
@@ -200,8 +203,13 @@ class _Inquiry:
             store.prepare()
             for policy in self.strangers:
                 store.file_victim(policy)
-            for cell in {record.cell.game: record.cell for record in self.own}.values():
-                yield from self._on_strangers(cell, store)
+            for game in sorted({record.cell.game for record in self.own}):
+                yield from self._on_strangers(self._fullest(game), store)
+
+    def _fullest(self, game: str) -> Cell:
+        """A cell of the largest budget that was handed in for a game."""
+        cells = [record.cell for record in self.own if record.cell.game == game]
+        return max(cells, key=lambda cell: (cell.budget_steps, cell.id))
 
     def _on_strangers(self, cell: Cell, store: Store) -> Iterator[Item]:
         names = [p.card.name for p in self.strangers if p.card.game == cell.game]
@@ -210,11 +218,15 @@ class _Inquiry:
             return
         asked = replace(self._asked(cell), store=store, victims=names)
         done = self._execute(cell.game, Victims(store.victims), asked, self.fresh, store)
+        problems = _ran(cell.game, done)
+        if problems:
+            yield from problems
+            return
         shown = told_of(self.submission.manifest, done.records)
-        yield from _ran(cell.game, done) or [passed(STEPS[2], f"{cell.game}: {shown}")]
+        yield passed(STEPS[2], f"{cell.game}: {shown}")
         if self.submission.manifest.kind == "attack":
-            known = [record for record in self.own if record.cell.game == cell.game]
-            yield from carried(known, own(self.submission.manifest, done.records))
+            known = [record for record in self.own if _alike(record.cell, cell)]
+            yield carried(known, own(self.submission.manifest, done.records))
 
     def _asked(self, cell: Cell) -> Asked:
         wanted = self.wanted
@@ -280,9 +292,14 @@ def predicted(group: Sequence[Record], fresh: Sequence[Record], alpha: float) ->
 
 
 def unlike(group: Sequence[Record], fresh: Sequence[Record]) -> Iterator[Item]:
-    """A failure where two seeds of an attack have one policy: it was there before the training."""
+    """A failure where two seeds of an attack have one policy: it was there before the training.
+
+    Not of a script, which has but one and says so by its track.
+    """
     seeds: dict[str, int] = {}
     for record in (*group, *fresh):
+        if record.cell.track == "none":
+            continue
         for played in record.of_role("attack"):
             seed = seeds.setdefault(played.adversary.sha256, record.cell.seed)
             if seed != record.cell.seed:
@@ -292,24 +309,28 @@ def unlike(group: Sequence[Record], fresh: Sequence[Record]) -> Iterator[Item]:
                 )
 
 
-def carried(known: Sequence[Record], held_out: Sequence[Record]) -> Iterator[Item]:
-    """Whether an attack wins on held-out victims what its rates on the known ones predict.
+def carried(known: Sequence[Record], held_out: Sequence[Record]) -> Item:
+    """Whether an attack wins on held-out victims, too, what its rates on the known ones predict.
 
-    By victim, the mean over seeds; only too little is a failure. One victim predicts nothing.
+    A failure is a mean rate below the interval that the known victims' means predict, and
+    `COLLAPSE` below their mean as well: victims differ, so the interval alone, of few of them, is
+    left too often. What cannot be compared is told and passed.
     """
     before, after = _by_victim(known), _by_victim(held_out)
-    game = held_out[0].cell.game
-    if len(before) < prediction.LEAST_SEEDS:
-        yield passed(STEPS[2], f"{game}: not compared, since one known victim predicts nothing")
-        return
+    game = known[0].cell.game
+    if len(before) < prediction.LEAST_SEEDS or not after:
+        return passed(
+            STEPS[2],
+            f"{game}: not compared: {len(before)} known victim(s), {len(after)} held-out",
+        )
     alpha = 1 - prediction.LEVEL
     low, _ = prediction.interval(before, known[0].cell.episodes, len(after), alpha)
-    mean = sum(after) / len(after)
-    made = passed if mean >= low else failed
-    yield made(
+    mean, expected = sum(after) / len(after), sum(before) / len(before)
+    collapsed = mean < min(low, expected - COLLAPSE)
+    return (failed if collapsed else passed)(
         STEPS[2],
         f"{game}: win rate on {len(after)} held-out victim(s) {mean:.3f}, on {len(before)} known "
-        f"{sum(before) / len(before):.3f}, predicted at least {low:.3f}",
+        f"{expected:.3f}; a collapse is below {max(0.0, min(low, expected - COLLAPSE)):.3f}",
     )
 
 
@@ -322,6 +343,14 @@ def _by_victim(records: Sequence[Record]) -> list[float]:
                 one.rate for one in measures(record)
             )
     return [sum(own) / len(own) for own in rates.values() if own]
+
+
+def _alike(cell: Cell, other: Cell) -> bool:
+    """Whether two cells are of the same game, options, budget and settings of the attack."""
+    return method_key(cell.attack) == method_key(other.attack) and all(
+        getattr(cell, part) == getattr(other, part)
+        for part in ("game", "game_options", "budget_steps", "episodes", "seat")
+    )
 
 
 def _by_name(record: Record) -> dict[str, Measure]:

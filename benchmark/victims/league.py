@@ -236,7 +236,8 @@ class _League:
         if not self._recipe.opponent:
             return None
         last = self._exploiters[-1]
-        card = last.card.model_copy(update={"name": self._recipe.opponent})
+        about = {"name": self._recipe.opponent, "notes": self._recipe.limits}
+        card = last.card.model_copy(update=about)
         return type(last)(card, last.tensors())
 
     def _new_learner(self) -> PPO:

@@ -60,6 +60,11 @@ def begun(wins: int, steps: int) -> Record:
     return attacked(50).model_copy(update={"curves": {"attack": curve}})
 
 
+def _alone(record: Record) -> Record:
+    """The record without its floors."""
+    return record.model_copy(update={"matches": record.of_role("attack")})
+
+
 @pytest.mark.parametrize(
     ("record", "expected"),
     [
@@ -67,6 +72,8 @@ def begun(wins: int, steps: int) -> Record:
         (begun(50, 51), []),  # by then it may have learnt
         (begun(25, 50), []),  # the floor wins 2 of 100; by chance
         (begun(0, 50), []),
+        (_alone(begun(50, 50)), []),  # without floors nothing is known of it
+        (defended(1, 1, 1).model_copy(update={"curves": begun(50, 50).curves}), []),
     ],
 )
 def test_who_wins_at_once_knew_it_before(record: Record, expected: list[str]) -> None:

@@ -81,11 +81,13 @@ def test_seeds_of_one_s_own_choice_give_no_rank() -> None:
     assert placed == {"honest": 1, "chosen": None}
 
 
-def test_seeds_behind_a_gap_count_towards_no_score_that_is_ranked() -> None:
-    chosen = full([500] * 6, "one") + full([990] * 3, "one", first=40)
+def test_seeds_that_not_all_have_count_towards_no_score_that_is_ranked() -> None:
+    chosen = full([500] * 5 + [990], "one") + full([990] * 3, "one", first=40)
     one, other = on_equal_victims(entries([*chosen, *full([520] * 5, "other")]))
-    assert [len(one.records), len(other.records)] == [6, 5]
+    assert [len(one.records), len(other.records)] == [5, 5]
     assert one.score.value == pytest.approx(50)
+    one, other = on_equal_victims(entries([*chosen, *full([520] * 7, "other")]))
+    assert [len(one.records), len(other.records)] == [6, 6]
     assert ranks(entries([*chosen, *full([520] * 5, "other")])) == [2, 1]
 
 

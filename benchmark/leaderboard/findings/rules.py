@@ -1,14 +1,14 @@
 """Findings about a rule of Pong that is this benchmark's own: who loses by a slow ball.
 
-The rule names an outcome and moves nothing, so what the same policies win by the original one,
-under which a slow ball is a tie, is what they win but by slow balls (held by tests/games/test_pong.py).
-What an adversary would learn by that rule is another matter: such trainings are shown apart.
+The rule names an outcome and moves nothing (held by tests/games/test_pong.py), so the same matches
+can be read without it: what was won and lost by points, and which share of the points each made.
+What an adversary would learn without that rule is another matter: such trainings stand apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from statistics import fmean
+from typing import NamedTuple
 
 from benchmark.arena.tally import Tally
 from benchmark.errors import CheckFailed
@@ -20,59 +20,102 @@ from benchmark.records.record import Record, Role
 SLOW = "slow_ball"
 ORIGINAL = {SLOW: "tie"}
 """Pong's options under its original rule."""
+IN_FULL, PLAIN = "may1", "baseline"
+"""Whose rows are all shown, and of which attack for other victims; claims are of all rows."""
+
+
+class Points(NamedTuple):
+    """Shares of matches won and lost, but by slow balls; 0 and 0 where none was played."""
+
+    won: float
+    lost: float
+
+    @property
+    def share(self) -> float | None:
+        """Of all points that were made, those that were won; None where none was made."""
+        made = self.won + self.lost
+        return self.won / made if made else None
+
+    @property
+    def texts(self) -> list[str]:
+        """Percent of matches won and lost, and the share of points, for a table."""
+        share = "-" if self.share is None else f"{self.share:.2f}"
+        return [f"{100 * self.won:.1f}", f"{100 * self.lost:.1f}", share]
 
 
 def slow_balls(material: Material, game: str, tier: str) -> Findings:
-    """What adversaries of every victim, and its regular opponents, win but by slow balls."""
+    """What adversaries of every victim, and its regular opponents, win and lose by points."""
     made = Findings()
     table = Table(
         "Without slow balls",
-        ["victim", "attack", "runs", "won", "but by slow balls", "regular opponents",
-         "but by slow balls "],
+        ["victim", "who plays it", "runs", "wins", "of them by points", "loses by points",
+         "share of points"],
         words=2,
     )  # fmt: skip
-    below: dict[str, list[bool]] = {}
-    means: dict[str, list[float]] = {}
+    found: dict[str, list[tuple[Points, Points]]] = {}
     for cells in scoring.rows(_undefended(material.records, game, tier)):
         cell, others = cells[0].cell, _regular(material.records, cells)
-        own = points([_clean(_met([record], "attack")) for record in cells])
-        row = [
-            cell.victim.name, cell.attack.label, runs_text(cells, cell.budget_steps),
-            spread(points([scoring.win_rate(record) for record in cells])), spread(own),
-            _percent(others.win_rate if others.episodes else None),
-            _percent(_clean(others) if others.episodes else None),
-        ]  # fmt: skip
-        table.rows.append(linked(row, cells, dict(material.links)))
-        key = f"slow balls/{cell.victim.name}"
-        made.facts |= {
-            f"{key}/{cell.attack.label}": row[4], f"{key}/regular": row[6],
-            f"{key}/regular, all": row[5],
-        }  # fmt: skip
-        means.setdefault(key, []).append(fmean(own))
-        below.setdefault(key, []).append(fmean(own) < 100 * _clean(others))
-    for key, values in means.items():
-        made.facts |= {
-            f"{key}/least": f"{min(values):.1f}", f"{key}/most": f"{max(values):.1f}",
-            f"{key}/attacks": str(len(values)),
-        }  # fmt: skip
-        made.claims[key] = (
-            "every attack below regular opponents" if all(below[key])
-            else "every attack above regular opponents" if not any(below[key]) else "some below"
-        )  # fmt: skip
-    table.rows.sort(key=lambda row: (row[0] != "may1", row[0], row[1]))
+        own, theirs = _points(_met(cells, "attack")), _points(others)
+        won = spread(points([scoring.win_rate(record) for record in cells]))
+        row = [cell.victim.name, cell.attack.label, runs_text(cells, cell.budget_steps), won]
+        by_points = spread(points([_points(_met([record], "attack")).won for record in cells]))
+        row += [by_points, *own.texts[1:]]
+        if cell.victim.name == IN_FULL or cell.attack.label == PLAIN:
+            table.rows.append(linked(row, cells, dict(material.links)))
+        if others.episodes:
+            key = cell.victim.name
+            if key not in found:
+                texts = [f"{100 * others.win_rate:.1f}", *theirs.texts]
+                beside_it = [key, "*regular opponents*", "-", *texts]
+                table.rows.append(linked(beside_it, [], dict(material.links)))
+                names = ("wins", "won", "lost", "share")
+                facts = dict(zip(names, texts, strict=True))
+                made.facts |= {f"slow balls/{key}/regular/{k}": v for k, v in facts.items()}
+            found.setdefault(key, []).append((own, theirs))
+    for victim, pairs in found.items():
+        made.add(_held_against(f"slow balls/{victim}", pairs))
+    table.rows.sort(key=lambda row: (row[0] != IN_FULL, row[0], row[1] != "*regular opponents*"))
     made.tables["slow balls"] = with_links(table, dict(material.links))
     return made
 
 
+def _held_against(key: str, pairs: Sequence[tuple[Points, Points]]) -> Findings:
+    """Attacks on a victim beside its regular opponents, by either reading."""
+    made = Findings()
+    won, lost = ([100 * getattr(own, side) for own, _ in pairs] for side in ("won", "lost"))
+    made.facts |= {
+        f"{key}/attacks": str(len(pairs)),
+        f"{key}/won": f"{min(won):.1f} to {max(won):.1f}",
+        f"{key}/lost": f"{min(lost):.1f} to {max(lost):.1f}",
+    }
+    shares = [(own.share, theirs.share) for own, theirs in pairs]
+    known = [(a, b) for a, b in shares if a is not None and b is not None]
+    if len(known) == len(pairs):
+        made.facts[f"{key}/share"] = f"{min(known)[0]:.2f} to {max(known)[0]:.2f}"
+    made.claims[f"{key}/won"] = _side([own.won - theirs.won for own, theirs in pairs])
+    made.claims[f"{key}/share"] = _side([a - b for a, b in known])
+    return made
+
+
+def _side(differences: Sequence[float]) -> str:
+    """On which side of the regular opponents all attacks are."""
+    if not differences:
+        return NONE
+    if all(difference < 0 for difference in differences):
+        return "all below"
+    return "all above" if all(difference > 0 for difference in differences) else "on both sides"
+
+
 def original(material: Material, game: str, tier: str) -> Findings:
-    """Adversaries that were trained and judged by the original rule."""
+    """Adversaries that were trained and judged where slow balls are ties."""
     made = Findings()
     table = Table(
         "By the original rule",
-        ["victim", "attack", "runs", "won", "tied", "lost", "regular opponents"],
+        ["victim", "attack", "runs", "wins", "ties", "loses", "share of points",
+         "regular opponents win"],
         words=2,
-    )
-    above: dict[str, list[bool]] = {}
+    )  # fmt: skip
+    above: dict[str, list[float]] = {}
     for cells in scoring.rows(_undefended(material.original_rule, game, tier)):
         cell, others = cells[0].cell, _met(cells, "regular")
         tallies = [_met([record], "attack") for record in cells]
@@ -81,18 +124,17 @@ def original(material: Material, game: str, tier: str) -> Findings:
             cell.victim.name, cell.attack.label, runs_text(cells, cell.budget_steps),
             spread(won), spread(points([t.ties / t.episodes for t in tallies])),
             spread(points([t.losses / t.episodes for t in tallies])),
-            _percent(others.win_rate if others.episodes else None),
+            _points(_met(cells, "attack")).texts[-1],
+            f"{100 * others.win_rate:.1f}" if others.episodes else "-",
         ]  # fmt: skip
         table.rows.append(linked(row, cells, dict(material.links)))
         key = f"original rule/{cell.victim.name}"
         made.facts[f"{key}/{cell.attack.label}"] = row[3]
-        above.setdefault(key, []).append(min(won) > 100 * others.win_rate)
-    for key, found in above.items():
-        made.claims[key] = (
-            "every training above regular opponents" if all(found) else "not every training"
-        )
-    if not table.rows:
-        made.claims["original rule"] = NONE
+        if others.episodes:
+            made.facts[f"{key}/regular"] = row[-1]
+            above.setdefault(key, []).extend(w - 100 * others.win_rate for w in won)
+    for key, differences in above.items():
+        made.claims[key] = _side(differences)
     made.tables["original rule"] = with_links(table, dict(material.links))
     return made
 
@@ -126,12 +168,10 @@ def _met(records: Sequence[Record], role: Role) -> Tally:
     return Tally.sum(m.tally for r in records for m in r.of_role(role) if m.ranked_mode)
 
 
-def _clean(tally: Tally) -> float:
-    """The share of matches that were won, but by slow balls."""
+def _points(tally: Tally) -> Points:
+    """What was won and lost of a tally's matches, but by slow balls."""
     if tally.episodes and not tally.breakdown:
         raise CheckFailed("a record of Pong does not tell how its matches ended; run it again")
-    return (tally.wins - tally.breakdown.get(f"win:{SLOW}", 0)) / max(1, tally.episodes)
-
-
-def _percent(rate: float | None) -> str:
-    return "-" if rate is None else f"{100 * rate:.1f}"
+    slow = {side: tally.breakdown.get(f"{side}:{SLOW}", 0) for side in ("win", "loss")}
+    count = max(1, tally.episodes)
+    return Points((tally.wins - slow["win"]) / count, (tally.losses - slow["loss"]) / count)

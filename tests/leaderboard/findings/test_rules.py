@@ -39,24 +39,50 @@ def full(wins: int, seed: int, slow: int, by_regular: int = 0, **changes: object
 
 
 def test_slow_balls_are_taken_off_both() -> None:
-    """180 and 160 of 200 are won, 140 of each by slow balls; opponents win 100, 40 so."""
-    made = rules.slow_balls(given(records=[full(180, 0, 70, 20), full(160, 1, 70, 20)]), *FULL)
-    (row,) = made.tables["slow balls"].rows
-    assert row[0] == "house"
-    assert row[3:7] == ["85.0 (80.0 to 90.0)", "15.0 (10.0 to 20.0)", "50.0", "30.0"]
-    assert made.claims["slow balls/house"] == "every attack below regular opponents"
-    assert made.facts["slow balls/house/least"] == "15.0"
+    """180 and 160 of 200 are won, 140 of each by slow balls; opponents win 100, 60 so."""
+    made = rules.slow_balls(
+        given(
+            records=[
+                full(180, 0, 70, 30, attack="baseline"),
+                full(160, 1, 70, 30, attack="baseline"),
+            ]
+        ),
+        *FULL,
+    )
+    regular, attack = made.tables["slow balls"].rows
+    assert attack[:2] == ["house", "baseline"]
+    assert attack[3:7] == ["85.0 (80.0 to 90.0)", "15.0 (10.0 to 20.0)", "15.0", "0.50"]
+    assert regular[3:7] == ["50.0", "20.0", "50.0", "0.29"]
+    assert made.claims["slow balls/house/won"] == "all below"
+    assert made.claims["slow balls/house/share"] == "all above"
+    assert made.facts["slow balls/house/won"] == "15.0 to 15.0"
 
 
 @pytest.mark.parametrize(
-    ("slow", "claim"),
-    [((0, 0), "every attack above regular opponents"), ((0, 90), "some below"),
-     ((90, 90), "every attack below regular opponents")],
-)  # fmt: skip
+    ("slow", "claim"), [((0, 0), "all above"), ((0, 90), "on both sides"), ((90, 90), "all below")]
+)
 def test_attacks_are_held_against_the_regular_opponents(slow: tuple[int, int], claim: str) -> None:
     cells = [full(180, 0, slow[k], attack=name) for k, name in enumerate(("ours", "other"))]
     made = rules.slow_balls(given(records=cells), *FULL)
-    assert made.claims["slow balls/house"] == claim
+    assert made.claims["slow balls/house/won"] == claim
+
+
+def test_without_regular_opponents_nothing_is_claimed() -> None:
+    lone = full(180, 0, 0, attack="baseline")
+    lone = lone.model_copy(update={"matches": [m for m in lone.matches if m.role != "regular"]})
+    made = rules.slow_balls(given(records=[lone]), *FULL)
+    assert not made.claims
+    assert len(made.tables["slow balls"].rows) == 1
+    assert not rules.original(given(original=[lone]), *FULL).claims
+
+
+def test_where_no_point_is_made_there_is_no_share() -> None:
+    """All matches are won by slow balls, or tied."""
+    stalled = full(200, 0, 100, attack="baseline")
+    made = rules.slow_balls(given(records=[stalled]), *FULL)
+    assert made.tables["slow balls"].rows[1][6] == "-"
+    assert made.claims["slow balls/house/share"] == "not run"
+    assert "slow balls/house/share" not in made.facts
 
 
 def test_only_attacks_of_the_tier_on_ranked_victims_count() -> None:
@@ -74,7 +100,7 @@ def test_a_record_that_does_not_tell_how_matches_ended_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("wins", "claim"),
-    [((150, 110), "every training above regular opponents"), ((150, 90), "not every training")],
+    [((150, 110), "all above"), ((150, 90), "on both sides"), ((70, 90), "all below")],
 )
 def test_trainings_by_the_original_rule_stand_apart(wins: tuple[int, int], claim: str) -> None:
     """Opponents win half of their matches."""
@@ -86,7 +112,5 @@ def test_trainings_by_the_original_rule_stand_apart(wins: tuple[int, int], claim
     made = rules.original(given(original=cells), *FULL)
     (row,) = made.tables["original rule"].rows
     assert row[4] == "10.0 (0.0 to 20.0)"
-    assert row[6] == "50.0"
+    assert row[7] == "50.0"
     assert made.claims["original rule/house"] == claim
-    assert "original rule" not in made.claims
-    assert rules.original(given(), *FULL).claims["original rule"] == "not run"
