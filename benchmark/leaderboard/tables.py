@@ -26,7 +26,7 @@ def tables(records: Sequence[Record], links: dict[str, str] | None = None) -> li
     by_tier = scoring.group(latest(records), lambda r: TIERS.index(r.cell.tier))
     for tier in by_tier.values():
         games = scoring.group(tier, lambda r: (r.cell.game, options_text(r)))
-        contests = [_Contest(part) for part in games.values()]
+        contests = [_Contest(part) for _, part in sorted(games.items())]  # usual options first
         usual = {contest.game: contest.entries for contest in contests if not contest.options}
         scores = overall_table(f"Overall, tier {tier[0].cell.tier}", usual)
         made += [scores] if scores else []

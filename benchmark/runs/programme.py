@@ -27,7 +27,7 @@ from benchmark.runs.spec import (
     plan_defense,
     resolve_run,
 )
-from benchmark.settings import hint, parse
+from benchmark.settings import hint, parse, resolve
 
 Key = tuple[str, str, str, str, str, int, str, int]
 """Game, its options, victim, attack, defense, seed, tier, budget: methods by all that they are."""
@@ -41,12 +41,19 @@ class Row(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    game: str
+    game: Named = Field(description="a name, then options: field=value")
     tier: Tier
     victims: list[Named] = Field(min_length=1)
     attacks: list[Named] = Field(min_length=1, description="a name, then settings: field=value")
     defenses: list[Named] = []
     seeds: int = Field(ge=1)
+
+    @property
+    def card(self) -> GameCard:
+        """The game's, under the row's options; raises Misuse for what there is not."""
+        name = _name(self.game)
+        kind, chosen = game(name), parse(_words("game", self.game)).get("game", {})
+        return kind.describe(resolve(kind.Options, {}, chosen, f"game '{name}'"))
 
 
 class Programme(BaseModel):
@@ -111,7 +118,7 @@ def outlook(programme: Programme, records: Iterable[Record], victims: Victims) -
     told: set[Key] = set()
     found = []
     for pairing in pairings(programme):
-        card = game(pairing.row.game).describe()
+        card = pairing.row.card
         keys = {seed: _wanted(pairing, card, seed) for seed in range(pairing.row.seeds)}
         missing = tuple(seed for seed, key in keys.items() if key not in there | told)
         told |= {keys[seed] for seed in missing}
@@ -137,7 +144,7 @@ def specs(one: Outlook, victims: Victims) -> list[RunSpec]:
     row = one.pairing.row
     return [
         resolve_run(
-            victims=victims, game_name=row.game, victim_names=[one.pairing.victim],
+            victims=victims, game_name=_name(row.game), victim_names=[one.pairing.victim],
             attack_names=[_name(one.pairing.attack)],
             defense_names=[] if one.pairing.defense is None else [_name(one.pairing.defense)],
             seeds=len(stretch), first_seed=stretch[0], tier=row.tier, budget=None,
@@ -150,7 +157,7 @@ def specs(one: Outlook, victims: Victims) -> list[RunSpec]:
 def command(pairing: Pairing, stretch: Sequence[int]) -> str:
     """The `bench run` that does the same."""
     row = pairing.row
-    words = ["bench", "run", "--game", row.game, "--victim", pairing.victim]
+    words = ["bench", "run", "--game", _name(row.game), "--victim", pairing.victim]
     words += ["--attack", _name(pairing.attack)]
     if pairing.defense is not None:
         words += ["--defense", _name(pairing.defense)]
@@ -161,7 +168,7 @@ def command(pairing: Pairing, stretch: Sequence[int]) -> str:
 
 def fills(record: Record, one: Outlook) -> bool:
     """Whether a record is of one of a pairing's missing cells."""
-    card = game(one.pairing.row.game).describe()
+    card = one.pairing.row.card
     return _key(record.cell) in {_wanted(one.pairing, card, seed) for seed in one.missing}
 
 
@@ -217,7 +224,11 @@ def _settings(part: str, text: str) -> dict[str, Any]:
 
 def _set(pairing: Pairing) -> list[str]:
     """The same as the values of --set."""
-    return _words("attack", pairing.attack) + _words("defense", pairing.defense or "")
+    return [
+        *_words("game", pairing.row.game),
+        *_words("attack", pairing.attack),
+        *_words("defense", pairing.defense or ""),
+    ]
 
 
 def _words(part: str, text: str) -> list[str]:

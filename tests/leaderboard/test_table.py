@@ -326,3 +326,13 @@ def test_every_table_of_a_game_links_its_records(start: str) -> None:
     records = [record, defended(40, 20, 60)]
     table = titled(tables(records, {r.id: r.id for r in records}), start)
     assert all(re.fullmatch(r"\[0\]\([0-9a-f]{16}\)", line[-1]) for line in table.rows)
+
+
+def test_a_game_under_its_usual_options_comes_first() -> None:
+    other = attacked(100, game_options={"slow_ball": "tie"})
+    titles = [table.title for table in tables([other, attacked(100)])]
+    first, last = (
+        titles.index("Attacks on pong-v1, tier smoke"),
+        titles.index("Attacks on pong-v1 slow_ball=tie, tier smoke"),
+    )
+    assert first < last

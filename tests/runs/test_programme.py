@@ -87,6 +87,20 @@ def test_runs_of_what_is_missing_fill_it(rows: Path, shelf: Shelf) -> None:
     assert spec.defenses[0].method.settings == {"p": 0.25}
 
 
+def test_a_row_may_be_of_a_game_s_other_options(rows: Path, shelf: Shelf) -> None:
+    """Its cells are others than those of the usual ones, and its runs have the option."""
+    usual = outlook(read(rows), [], shelf)[0]
+    rows.write_text(ROWS.replace('"pong-v1"', '"pong-v1 slow_ball=tie"', 1))
+    other, *_, defended = outlook(read(rows), [], shelf)
+    assert defended.pairing.row.card.options == usual.pairing.row.card.options
+    (spec,) = specs(other, shelf)
+    assert spec.game_options == {"slow_ball": "tie"}
+    words = shlex.split(spec.command)
+    assert words[words.index("--game") + 1] == "pong-v1"
+    assert words[words.index("--set") + 1] == "game.slow_ball=tie"
+    assert spec.game_options != specs(usual, shelf)[0].game_options
+
+
 def test_a_record_is_there_whoever_else_was_at_hand(rows: Path) -> None:
     """Of the same methods, seed, tier and budget; a preset that was set otherwise is another."""
     records, problems = board.read_results(ROOT / "results")
@@ -133,6 +147,8 @@ def test_stretches_hold_every_seed_once(seeds: set[int]) -> None:
         (ROWS.replace("norm=l2", "norm=l7"), "norm"),
         (ROWS.replace("p=0.25", "q=0.25"), "'mixed' has no setting 'q'"),
         (ROWS.replace("pong-v1", "ping-v1"), "no game 'ping-v1'"),
+        (ROWS.replace("pong-v1", "pong-v1 slow_ball=win"), "slow_ball"),
+        (ROWS.replace("pong-v1", "pong-v1 fast_ball=tie"), "no setting 'fast_ball'"),
         (ROWS.replace("mixed p=0.25", "density"), "got 'density'"),
         (ROWS.replace('"ours norm=l2"', '" "'), r"rows\.0\.attacks\.\d: .*at least 1 character"),
     ],
