@@ -25,6 +25,7 @@ from benchmark.registry import game
 from benchmark.regression.stock import PONG, Stock
 
 PONG_EPISODES, MUJOCO_EPISODES = 400, 20
+RUN = "you-shall-not-pass-v1"
 
 
 class Pairing(NamedTuple):
@@ -75,7 +76,12 @@ def _pong() -> Iterator[Pairing]:
 
 
 def _mujoco() -> Iterator[Pairing]:
-    """Networks fall over soon, as nobody trained them, which is course enough for a digest."""
+    """Networks fall over soon, as nobody trained them, which is course enough for a digest.
+
+    The house victims stay up.
+    """
+    runner, blocker = "house-runner", "house-blocker"
+    yield Pairing(f"{RUN}: {blocker} against {runner}", RUN, blocker, runner, MUJOCO_EPISODES)
     for name in MUJOCO_GAMES:
         card = game(name).describe()
         mine = card.adversary_seat

@@ -10,6 +10,7 @@ import pytest
 from benchmark.evaluation.matches import EVALUATION_MATCHES, episode_list, play
 from benchmark.games.game import Array, Step
 from benchmark.games.pong import Pong
+from benchmark.games.you_shall_not_pass import YouShallNotPass
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy, RandomPolicy, ZeroPolicy
 from benchmark.registry import Victims
@@ -18,6 +19,7 @@ from benchmark.victims.recipe import RECIPES, Recipe
 from benchmark.victims.strength import rate, strength, strength_tables
 
 EPISODES = 200
+RUNNER = "house-runner"
 OF_PONG = {name for name, recipe in RECIPES.items() if recipe.game == "pong-v1"}
 OPPONENTS = {recipe.opponent: name for name, recipe in RECIPES.items() if recipe.opponent}
 each = pytest.mark.parametrize("name", sorted(OF_PONG))
@@ -94,6 +96,24 @@ def test_it_wins_its_share_from_the_published_policy(name: str) -> None:
 def test_two_of_them_take_half_of_the_points_from_it() -> None:
     cards = [artifact.load_card(house()[name]) for name in OF_PONG - FIRST]
     assert sum(rate(card.strength["may1"]) >= 0.5 for card in cards) >= 2
+
+
+@pytest.mark.parametrize(("opponent", "least"), [("zero", 0.8), ("zoo-blocker-v1", 0.4)])
+def test_the_runner_gets_past_its_share_of_blockers(opponent: str, least: float) -> None:
+    """By its card: the published blocker is not here to be met."""
+    assert rate(artifact.load_card(house()[RUNNER]).strength[opponent]) >= least
+
+
+def test_the_runner_s_card_says_how_strong_it_is() -> None:
+    """Played again against those that are here; within chance, since another CPU may round."""
+    victim = Victims().load(RUNNER)
+    opponents: dict[str, Policy] = {
+        "zero": ZeroPolicy(17),
+        "house-blocker": _victim("house-blocker"),
+    }
+    found = strength(victim, YouShallNotPass(EVALUATION_MATCHES), opponents, EPISODES)
+    for name, standing in found.items():
+        assert rate(standing) == pytest.approx(rate(victim.card.strength[name]), abs=0.12)
 
 
 @pytest.mark.parametrize("name", sorted(house()))
