@@ -67,7 +67,7 @@ class Entry:
 def entries(records: Iterable[Record]) -> list[Entry]:
     """The entries of these records, in the tables' order of places; the records by seed."""
     made = []
-    for where, part in scoring.group(latest(one_vote(records)), place).items():
+    for where, part in sorted(scoring.group(latest(one_vote(records)), place).items()):
         for cells in scoring.rows(part):
             by_seed = sorted(cells, key=lambda r: (r.cell.seed, r.id))
             made.append(Entry(_key(by_seed[0]), where, by_seed))

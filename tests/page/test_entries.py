@@ -21,6 +21,14 @@ def test_an_entry_is_a_row_over_seeds_and_its_file_a_hash() -> None:
     assert all(re.fullmatch("[0-9a-f]{16}", entry.key) for entry in made)
 
 
+def test_a_game_under_its_usual_options_comes_first() -> None:
+    found = entries([attacked(10, game_options={"slow_ball": "tie"}), attacked(10)])
+    assert [one.place for one in found] == [
+        ("pong-v1", "smoke"),
+        ("pong-v1 slow_ball=tie", "smoke"),
+    ]
+
+
 def test_another_seed_keeps_the_address_and_another_setting_does_not() -> None:
     (one,) = entries([attacked(50, seed=1)])
     (more,) = entries([attacked(50, seed=0), attacked(50, seed=1)])
