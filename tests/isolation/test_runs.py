@@ -35,6 +35,8 @@ from tests.attacks.conftest import assert_same_policy, small
 from tests.isolation.hostile import BUDGET, GAME, PLAYED, VICTIM, interval, written
 
 pytestmark = pytest.mark.engine
+FALLING = "random-runner"
+"""A victim of You Shall Not Pass whose matches end within a small budget."""
 EPISODES = 6
 
 
@@ -51,9 +53,9 @@ def boxes(engine: Engine, image: str) -> Boxes:
 
 
 def resolved(victims: Victims, game: str, attack: str, budget: int, **settings: Any) -> RunSpec:
-    """A small run of one attack on the only victim that fits, or on the shipped one of Pong."""
+    """A small run of one attack: on Pong's shipped victim, elsewhere on one that soon falls."""
     spec = resolve_run(
-        victims=victims, game_name=game, victim_names=[VICTIM] if game == GAME else [],
+        victims=victims, game_name=game, victim_names=[VICTIM if game == GAME else FALLING],
         attack_names=[attack], defense_names=[], seeds=1, tier="smoke", budget=budget,
         settings={"attack": settings}, command="bench run",
     )  # fmt: skip
@@ -73,7 +75,7 @@ def played(
 
 
 def victims_of(game: str, root: Path) -> Victims:
-    """Those that are shipped, and for a game without, random networks in both of its seats."""
+    """Those that are shipped, and for another game random networks in both of its seats."""
     if game != GAME:
         card = registry.game(game).describe()
         for seed, seat in enumerate(card.seats):
