@@ -1,6 +1,6 @@
 """Findings about a rule of Pong that is this benchmark's own: who loses by a slow ball.
 
-The rule names an outcome and moves nothing (held by tests/games/test_pong.py), so the same matches
+The rule names an outcome and moves nothing (tests/games/test_slow_balls.py), so the same matches
 can be read without it: what was won and lost by points, and which share of the points each made.
 What an adversary would learn without that rule is another matter: such trainings stand apart.
 """
