@@ -207,8 +207,8 @@ class Store:
 
     def note(self, key: str, note: Note) -> None:
         """Say how far an unfinished job has got; for people, so a crash may lose it."""
-        path = self._work(key) / NOTE
         with storage_errors(self.root):
+            path = self._work(key) / NOTE
             fresh = path.with_name(f".{NOTE}.tmp")
             fresh.write_text(note.model_dump_json(), encoding="utf-8")
             fresh.replace(path)
@@ -227,8 +227,8 @@ class Store:
 
     def file_failure(self, key: str, failure: dict[str, Any]) -> None:
         """Note beside its last checkpoint that a training failed for good, and how."""
-        path = self.checkpoint(key).with_name(FAILURE)
         with storage_errors(self.root):
+            path = self.checkpoint(key).with_name(FAILURE)
             artifact.write_atomically(path, (json.dumps(failure, indent=1) + "\n").encode())
 
     def failure(self, key: str) -> dict[str, Any] | None:

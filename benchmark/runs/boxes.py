@@ -192,6 +192,7 @@ class Reader:
     def __init__(self, books: Path, told: Told):
         self._books, self._told, self._count = books, told, 0
         self._over = threading.Event()
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Reader:
@@ -201,11 +202,17 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
+        if self._error is not None:  # the disk's, as a rule: the thread had nobody to tell
+            raise self._error
         self._look()
 
     def _watch(self) -> None:
         while not self._over.wait(LOOK_S):
-            self._look()
+            try:
+                self._look()
+            except Exception as error:
+                self._error = error
+                return
 
     def _look(self) -> None:
         try:
@@ -213,8 +220,8 @@ class Reader:
         except InfrastructureError:  # not begun yet
             return
         for interval in account.intervals[self._count :]:
+            self._count += 1  # first: one that fails to be told is not told twice
             self._told.report(CurvePoint(**interval.model_dump()))
-        self._count = len(account.intervals)
 
 
 def _verdict(error: Contained | EngineLost) -> Verdict:

@@ -274,7 +274,8 @@ class JobProgress:
             self.curve = CURVE.validate_json(found.facts["curve"])
             self.clock.go_on(found.facts)
             self._total = Tally.totals(point.tally for point in self.curve)
-            self._watch(self.curve[-1].steps, Tally())
+            if self.curve:
+                self._watch(self.curve[-1].steps, Tally())
             self._log.restart(self.curve)
         return found
 

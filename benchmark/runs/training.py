@@ -14,7 +14,7 @@ import numpy as np
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.arena.session import RefereeSpec
-from benchmark.errors import Misuse
+from benchmark.errors import Misuse, disk_errors
 from benchmark.learning import checkpoint
 from benchmark.learning.device import CORES_ONLY, CPU, device_of
 from benchmark.learning.progress import CurvePoint, Progress
@@ -158,7 +158,8 @@ class Boxed:
             "image": self.isolation.image, "retries": self.retries,
             **self._progress.clock.facts(),
         }  # fmt: skip
-        artifact.write_atomically(self._note, json.dumps(noted).encode())
+        with disk_errors(self._note, "make its disk writable or free it; then run again"):
+            artifact.write_atomically(self._note, json.dumps(noted).encode())
         self._noted_at = time.monotonic()
 
     @property

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import Tier
@@ -116,6 +117,13 @@ def _level(shown: int, runner: Runner, records: Sequence[Record]) -> tuple[int, 
     return shown, missing
 
 
+class _Again(NamedTuple):
+    """What a run came to."""
+
+    problems: list[Item]
+    records: list[Record]
+
+
 class _Inquiry:
     """The records of the tier that is looked at, and the three steps."""
 
@@ -164,11 +172,11 @@ class _Inquiry:
     def _judged_again(self) -> Iterator[Item]:
         """A detector leaves no policy to play: the same seeds must give the same judgements."""
         for group in self.groups():
-            again = self._run(group[0].cell, [record.cell.seed for record in group])
-            if isinstance(again, Item):
-                yield again
+            again = self._run("replay", group[0].cell, [record.cell.seed for record in group])
+            yield from again.problems
+            if again.problems:
                 continue
-            judged = {r.cell.seed: r.detections for r in again}
+            judged = {r.cell.seed: r.detections for r in again.records}
             wrong = [r.cell.seed for r in group if judged.get(r.cell.seed) != r.detections]
             if wrong:
                 yield failed("replay", f"{_place(group[0])}: seeds {wrong} judge otherwise")
@@ -186,12 +194,12 @@ class _Inquiry:
                     f"{self.submission.folder} --seeds 5`",
                 )  # fmt: skip
                 continue
-            fresh = self._run(group[0].cell, self.fresh)
-            if isinstance(fresh, Item):
-                yield fresh
-            else:
-                yield from unlike(group, fresh)
-                yield from predicted(group, fresh, (1 - prediction.LEVEL) / max(1, compared))
+            fresh = self._run("retrain", group[0].cell, self.fresh)
+            yield from fresh.problems
+            if not fresh.problems:
+                yield from unlike(group, fresh.records)
+                alpha = (1 - prediction.LEVEL) / max(1, compared)
+                yield from predicted(group, fresh.records, alpha)
 
     def held_out(self) -> Iterator[Item]:
         """The method on victims of `--victims`, in a store that is thrown away."""
@@ -218,7 +226,7 @@ class _Inquiry:
             return
         asked = replace(self._asked(cell), store=store, victims=names)
         done = self._execute(cell.game, Victims(store.victims), asked, self.fresh, store)
-        problems = _ran(cell.game, done)
+        problems = _failures(STEPS[2], cell.game, done)
         if problems:
             yield from problems
             return
@@ -235,17 +243,32 @@ class _Inquiry:
             victims=[cell.victim.name], against=cell.attack.name, command=wanted.command,
         )  # fmt: skip
 
-    def _run(self, cell: Cell, seeds: Sequence[int]) -> list[Record] | Item:
-        """The records of a cell's run with other seeds, or why there are none."""
+    def _run(self, step: str, cell: Cell, seeds: Sequence[int]) -> _Again:
+        """A cell's run with these seeds."""
         asked = self._asked(cell)
         victims = victims_of(cell.game, asked.victims, self.wanted.store)
-        store = own_store(self.submission, self.wanted.store)
         try:
-            done = self._execute(cell.game, victims, asked, seeds, store, cell)
+            done = self._execute(cell.game, victims, asked, seeds, self._store, cell)
         except CheckFailed as error:
-            return failed("retrain", f"{cell.game}, {cell.victim.name}: {error}")
-        problems = _ran(cell.game, done)
-        return problems[0] if problems else own(self.submission.manifest, done.records)
+            return _Again([failed(step, f"{cell.game}, {cell.victim.name}: {error}")], [])
+        problems = _failures(step, cell.game, done)
+        if any(record.isolation != self.runner.isolation for record in done.records):
+            problems.append(failed(step, f"{cell.game}: trained elsewhere than {self._place}"))
+        return _Again(problems, own(self.submission.manifest, done.records))
+
+    @property
+    def _store(self) -> Store:
+        """What is trained to verify, by where: nothing that its author, or a process, has trained.
+
+        What stands in a store is not done again.
+        """
+        where = content_hash(self.runner.isolation.model_dump(mode="json"))[:16]
+        return Store(own_store(self.submission, self.wanted.store).root / f"verified-{where}")
+
+    @property
+    def _place(self) -> str:
+        kind = self.runner.isolation.kind
+        return f"in this {kind}" if kind == "process" else "in containers of this image"
 
     def _execute(
         self, game: str, victims: Victims, asked: Asked, seeds: Sequence[int], store: Store,
@@ -314,23 +337,26 @@ def carried(known: Sequence[Record], held_out: Sequence[Record]) -> Item:
 
     A failure is a mean rate below the interval that the known victims' means predict, and
     `COLLAPSE` below their mean as well: victims differ, so the interval alone, of few of them, is
-    left too often. What cannot be compared is told and passed.
+    left too often. A single known victim does not say how far victims differ: there it is less
+    than half of its rate. Where no held-out victim counts, that is told and passed.
     """
     before, after = _by_victim(known), _by_victim(held_out)
     game = known[0].cell.game
-    if len(before) < prediction.LEAST_SEEDS or not after:
+    if not before or not after:
         return passed(
             STEPS[2],
             f"{game}: not compared: {len(before)} known victim(s), {len(after)} held-out",
         )
-    alpha = 1 - prediction.LEVEL
-    low, _ = prediction.interval(before, known[0].cell.episodes, len(after), alpha)
     mean, expected = sum(after) / len(after), sum(before) / len(before)
-    collapsed = mean < min(low, expected - COLLAPSE)
-    return (failed if collapsed else passed)(
+    low = expected / 2
+    if len(before) >= prediction.LEAST_SEEDS:
+        alpha = 1 - prediction.LEVEL
+        low, _ = prediction.interval(before, known[0].cell.episodes, len(after), alpha)
+    least = max(0.0, min(low, expected - COLLAPSE))
+    return (failed if mean < least else passed)(
         STEPS[2],
         f"{game}: win rate on {len(after)} held-out victim(s) {mean:.3f}, on {len(before)} known "
-        f"{expected:.3f}; a collapse is below {max(0.0, min(low, expected - COLLAPSE)):.3f}",
+        f"{expected:.3f}; a collapse is below {least:.3f}",
     )
 
 
@@ -357,10 +383,10 @@ def _by_name(record: Record) -> dict[str, Measure]:
     return {one.name: one for one in measures(record)}
 
 
-def _ran(game: str, done: Outcome) -> list[Item]:
+def _failures(step: str, game: str, done: Outcome) -> list[Item]:
     """An item for each job that failed."""
     return [
-        failed("run", f"{game}: {one.label}: {one.message} ({one.kind})") for one in done.failures
+        failed(step, f"{game}: {one.label}: {one.message} ({one.kind})") for one in done.failures
     ]
 
 

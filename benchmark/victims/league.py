@@ -183,7 +183,8 @@ class _League:
             "partners": {one: its.card.sha256 for one, its in partners.items()},
             **recipe.model_dump(mode="json"),
         }
-        self._card = self._named(name, self._index, f"self-play in this project{origin}")
+        how = "self-play" if recipe.newest > 0 else "trained"
+        self._card = self._named(name, self._index, f"{how} in this project{origin}")
         if recipe.memory is not None:
             self._card = self._card.model_copy(update={"kind": "lstm"})
         self._card = self._card.model_copy(update={"notes": recipe.limits})
@@ -236,7 +237,7 @@ class _League:
         if not self._recipe.opponent:
             return None
         last = self._exploiters[-1]
-        about = {"name": self._recipe.opponent, "notes": self._recipe.limits}
+        about = {"name": self._recipe.opponent, "notes": self._recipe.opponent_limits}
         card = last.card.model_copy(update=about)
         return type(last)(card, last.tensors())
 
@@ -274,13 +275,12 @@ class _League:
         if len(self._selves) < recipe.first_met:
             return Mixture(_evenly(self._floors, 1.0))
         exploited = recipe.exploiter_share if self._exploiters else 0.0
-        older = 1.0 - recipe.newest - recipe.floors - recipe.sparring_share - exploited
         selves = [*self._floors, *([] if recipe.seat else self._selves)]
         newest = [] if recipe.seat else [(selves.pop(), recipe.newest)]
         return Mixture(
             [
                 *newest,
-                *_evenly(spread(selves), older),
+                *_evenly(spread(selves), recipe.older(exploited)),
                 *_evenly(self._floors, recipe.floors),
                 *_evenly(self._partners, recipe.sparring_share),
                 *_evenly(spread(self._exploiters), exploited),

@@ -6,6 +6,7 @@ whom it meets, and in which share of its episodes. `league.py` trains one.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,6 +16,8 @@ from benchmark.learning.loss import PPOConfig
 from benchmark.settings import hint
 from benchmark.victims.harness import Curriculum
 
+ROUNDING = 1e-9
+"""By which shares that are meant to be 1 in all may be more."""
 HARNESSED = ("you-shall-not-pass-v1", "runner")
 """The game and the seat in which a harness is worn."""
 
@@ -71,6 +74,9 @@ class Recipe(BaseModel):
     limits: str = Field(
         default="", exclude=True, description="what its victim is not, for the card's notes"
     )
+    opponent_limits: str = Field(
+        default="", exclude=True, description="the same of the regular opponent"
+    )
 
     @property
     def all_steps(self) -> int:
@@ -83,6 +89,11 @@ class Recipe(BaseModel):
         taught_by_another = self.teacher and self.teacher not in self.sparring
         return (*self.sparring, self.teacher) if taught_by_another else self.sparring
 
+    def older(self, exploited: float) -> float:
+        """The share of older selves, where exploiters have that one."""
+        given = math.fsum((self.newest, self.floors, self.sparring_share, exploited))
+        return max(0.0, 1.0 - given)  # .05 + .05 + .9 is a little more than 1
+
     @property
     def first_met(self) -> int:
         """The snapshot from which on others are met than those of the time alone."""
@@ -90,7 +101,8 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _somebody_plays_every_share(self) -> Recipe:
-        if self.newest + self.floors + self.sparring_share + self.exploiter_share > 1:
+        shares = (self.newest, self.floors, self.sparring_share, self.exploiter_share)
+        if math.fsum(shares) > 1 + ROUNDING:
             raise ValueError("the shares of newest, floors, sparring, exploiters are more than 1")
         if bool(self.sparring) != (self.sparring_share > 0):
             raise ValueError("sparring partners need a share, and a share needs partners")
@@ -198,6 +210,8 @@ RECIPES: dict[str, Recipe] = {
         ppo=PPOConfig(**_HUMANOID, hidden=(128, 64), activation="tanh"),
         limits="What it wins from `zoo-blocker-v1` it was trained to win. `house-blocker`, trained "
         "in turns with it for three million steps in all, stops it in three matches of four.",
+        opponent_limits="It met `house-runner` alone, and what it wins from it, it was trained to "
+        "win; `zoo-runner-v1`, which it never met, gets past it in nine matches of ten.",
     ),
 }  # fmt: skip
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,26 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
             pass
     assert not held(tmp_path, "job")
     assert not list((tmp_path / FOLDER).iterdir())
+
+
+def test_a_lock_on_a_file_that_is_gone_is_no_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever opened the file before it was unlinked, and locks it after, must look again."""
+    real, stack, between = fcntl.flock, ExitStack(), iter([True])
+    first = lease(tmp_path, "job")
+    first.__enter__()
+
+    def flock(file: int, how: int) -> None:
+        if next(between, False):
+            first.__exit__(None, None, None)
+            stack.enter_context(lease(tmp_path, "job"))
+        real(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with stack, pytest.raises(Taken), lease(tmp_path, "job"):
+        pass
+    assert next(between, False) is False
 
 
 def test_it_is_let_go_when_the_work_fails(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from benchmark.learning.progress import CurvePoint
 from benchmark.policies import artifact
 from benchmark.records.record import Isolation
 from benchmark.runs import boxes as boxing
-from benchmark.runs.boxes import Boxes, Contained, ContainersLost
+from benchmark.runs.boxes import Boxes, Contained, ContainersLost, Reader
 from benchmark.runs.contestant import Task
 from benchmark.runs.executors.executor import end
 from benchmark.runs.job import Job
@@ -230,6 +231,32 @@ def test_what_failed_in_a_container_is_on_record(house: House, fake: Fake) -> No
     assert (failed["status"], failed["log"]) == ("out-of-memory", ["its last line"])
     assert Isolation.model_validate(failed["isolation"]).image == "sha256:image"
     assert failed["steps"] == 64
+
+
+def test_an_interval_that_cannot_be_told_is_not_told_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is nobody's fault: what is raised is its error, and the curve stays true."""
+    intervals = [Interval(steps=10 * k, tally=POINT) for k in (1, 2, 3)]
+    monkeypatch.setattr(boxing, "LOOK_S", 0.001)
+    monkeypatch.setattr(
+        boxing, "load_account", lambda books: Account(status=Word.DONE, line="", intervals=intervals)
+    )
+    heard: list[int] = []
+    stumbled = threading.Event()
+
+    class Full(Told):
+        """Has no room for the second interval, the first time."""
+
+        def report(self, point: CurvePoint) -> None:
+            heard.append(point.steps)
+            if heard.count(20) == 1 and point.steps == 20:
+                stumbled.set()
+                raise InfrastructureError("disk: full")
+
+    with pytest.raises(InfrastructureError, match="disk: full"), Reader(tmp_path, Full()):
+        assert stumbled.wait(5)
+    assert heard == [10, 20]
 
 
 def test_every_registered_method_can_be_ordered() -> None:

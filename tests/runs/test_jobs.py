@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmark.arena.tally import Tally
+from benchmark.errors import InfrastructureError
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint, Pace
 from benchmark.learning.progress import CurvePoint
 from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
+from benchmark.records.note import Note
 from benchmark.records.store import Store
 from benchmark.registry import Victims, attacks
 from benchmark.runs import jobs
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import Worker, condensed
+from benchmark.runs.jobs import JobProgress, Worker, condensed
 from benchmark.runs.plan import make_plan
-from benchmark.runs.spec import resolve_run
+from benchmark.runs.spec import RunSpec, resolve_run
 from benchmark.runs.staging import seed_base_of
 from tests.learning.test_checkpoint import Clock
 
@@ -32,15 +35,19 @@ def one_thread() -> None:
     use_threads(1)
 
 
-def _adversary(store: Store, attack: str, **settings: Any) -> str:
-    """The sha256 of the adversary that an attack trains on the first house victim."""
-    victims = Victims()
-    spec = resolve_run(
+def _spec(victims: Victims, attack: str, settings: dict[str, Any]) -> RunSpec:
+    """A tiny training of an attack on the first house victim."""
+    return resolve_run(
         victims=victims, game_name="pong-v1", victim_names=[], attack_names=[attack],
         defense_names=[], seeds=1, tier="smoke", budget=2048,
         settings={"attack": {**SMALL, **settings}}, command="test",
     )  # fmt: skip
-    job: Job = make_plan(spec).jobs[0]
+
+
+def _adversary(store: Store, attack: str, **settings: Any) -> str:
+    """The sha256 of the adversary that an attack trains on the first house victim."""
+    victims = Victims()
+    job: Job = make_plan(_spec(victims, attack, settings)).jobs[0]
     store.prepare()
     Worker(store, victims).run(job, lambda steps, tally: None)
     return artifact.load_card(store.folder(job.key)).sha256
@@ -113,6 +120,30 @@ def test_a_slow_store_is_told_once_and_moves_no_result(
     assert "they are 45 s apart" in line
     assert len(kept) == 2  # one a training: three rollouts after it are less than 45 s
     assert artifact.load_card(store.folder(trainings[0].key)).sha256 == expected
+
+
+def test_a_training_that_saved_before_it_reported_goes_on(tmp_path: Path) -> None:
+    """A method may: its checkpoint has an empty curve."""
+    store, (job, *_) = Store(tmp_path), make_plan(_spec(Victims(), "baseline", {})).jobs
+    store.prepare()
+    JobProgress(store, job, lambda steps, tally: None).save(Checkpoint(facts={"steps": 0}))
+    later = JobProgress(store, job, lambda steps, tally: None)
+    found = later.resume()
+    assert found is not None
+    assert found.facts["steps"] == 0
+    assert later.curve == []
+
+
+@pytest.mark.parametrize("write", ["note", "file_failure"])
+def test_a_place_that_cannot_be_made_is_the_disks_fault(tmp_path: Path, write: str) -> None:
+    """One line and exit code 3: not what a method that crashed looks like."""
+    (tmp_path / "work").write_text("no folder")
+    store = Store(tmp_path)
+    with pytest.raises(InfrastructureError, match=re.escape(str(tmp_path))):
+        if write == "note":
+            store.note("job", Note(steps=1, tally=Tally()))
+        else:
+            store.file_failure("job", {})
 
 
 def test_seeds_that_a_strangers_method_names_are_hashed(tmp_path: Path) -> None:

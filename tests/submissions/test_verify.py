@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from benchmark.records.files import read, to_json
 from benchmark.records.record import Isolation, Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims
+from benchmark.runs.run import Outcome, preview
+from benchmark.runs.spec import RunSpec
 from benchmark.submissions import folder, prediction, verify
-from benchmark.submissions.runners import InProcess
+from benchmark.submissions.runners import InProcess, Show
 from benchmark.submissions.verify import Verification, Wanted, carried, drawn, predicted, unlike
 from tests.factories import attacked, defended, scribble
 from tests.submissions.conftest import Make
@@ -35,6 +38,14 @@ class Contained(InProcess):
 
     def __init__(self, isolation: Isolation):
         self.isolation = isolation
+        self.done: list[str] = []
+
+    def execute(self, spec: RunSpec, store: Store, victims: Victims, show: Show) -> Outcome:
+        """As in a process; the records say where it claims to be."""
+        self.done += [job.key for job in preview(spec, store).plan.jobs if not store.has(job.key)]
+        outcome = super().execute(spec, store, victims, show)
+        said = [r.model_copy(update={"isolation": self.isolation}) for r in outcome.records]
+        return replace(outcome, records=said)
 
 
 def quiet(*_: object) -> Any:
@@ -119,6 +130,29 @@ def test_in_containers_of_the_pinned_image_the_records_would_rise(dice: Make) ->
     assert (found.shown, found.level) == (2, 2)
     assert found.why == "'held-out victims' is not shown"
     assert {read(path).level for path in records(made)} == {2}
+
+
+def test_what_a_process_has_trained_is_trained_again_in_containers(dice: Make) -> None:
+    """Else level 2 would be of trainings in which nothing was enforced."""
+    made = submitted(dice())
+    assert bench("verify", made, "--seeds", 1).code == 0
+    for path in records(made):
+        change(path, isolation=PINNED)
+    runner, asked = Contained(PINNED), Wanted(store=Store(Path("store")), seeds=1)
+    assert verify.verify(folder.read(made), asked, runner, quiet).level == 2
+    assert runner.done
+
+
+def test_retrainings_of_another_place_show_nothing(
+    dice: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = submitted(dice())
+    for path in records(made):
+        change(path, isolation=PINNED)
+    monkeypatch.setattr(Contained, "execute", InProcess.execute)
+    found = in_container(made, seeds=1)
+    assert (found.shown, found.level) == (1, 1)
+    assert "trained elsewhere than in containers of this image" in found.items[-1].detail
 
 
 def test_a_level_of_the_author_s_own_is_lowered_to_what_was_found(dice: Make) -> None:
@@ -262,7 +296,8 @@ def _with_adversary(record: Record, sha256: str) -> Record:
         ((10, 12, 15), (180, 170), "passed"),  # more is no failure
         ((196, 195, 194), (180, 182), "passed"),  # victims differ; less is not yet a collapse
         ((40, 190), (60, 70), "passed"),  # 27 points less, of rates that predict anything
-        ((180,), (20, 40), "passed"),
+        ((180,), (20, 40), "failed"),  # one alone: half of its rate
+        ((180,), (100, 90), "passed"),
         ((180, 190), (), "passed"),
     ],
 )
@@ -280,7 +315,7 @@ def test_an_attack_must_win_on_held_out_victims_too(
 
     item = carried(played(known, "known"), played(held_out, "stranger"))
     assert item.status == status, item
-    assert ("not compared" in item.detail) == (len(known) == 1 or not held_out)
+    assert ("not compared" in item.detail) == (not held_out)
 
 
 def test_every_seed_must_have_every_measure() -> None:

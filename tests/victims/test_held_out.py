@@ -16,7 +16,9 @@ def test_they_are_the_recipes_but_for_the_seed() -> None:
     for name, recipe in of_pong.items():
         other = made.pop(f"held-out-{name}")
         assert other.seed != recipe.seed
-        said_of_the_shipped_one = {"seed": recipe.seed, "limits": recipe.limits}
+        said_of_the_shipped_one = {
+            "seed": recipe.seed, "limits": recipe.limits, "opponent_limits": recipe.opponent_limits,
+        }  # fmt: skip
         assert other.model_copy(update=said_of_the_shipped_one) == recipe
         assert not other.limits
     (rest,) = made.values()

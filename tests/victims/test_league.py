@@ -164,6 +164,16 @@ def test_shares_are_those_of_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None
     assert set(learner[-1]) >= {"exploiter0", "exploiter1", "zero", "random"}
 
 
+def test_shares_that_are_one_up_to_rounding_leave_older_selves_nothing() -> None:
+    """.05 + .05 + .9 is more than 1 in the last bit, and .05 + .55 + .3 + .1 as well."""
+    diet = {**DIETS["sparring"], **DIETS["exploiters"]}
+    for newest, floors, sparring, exploiters in ((0.05, 0.05, 0.4, 0.5), (0.05, 0.55, 0.3, 0.1)):
+        shares = {"sparring_share": sparring, "exploiter_share": exploiters}
+        recipe = tiny(snapshots=6, **diet | shares | {"newest": newest, "floors": floors})
+        assert 0.0 <= recipe.older(recipe.exploiter_share) < 1e-12
+    _train(recipe)
+
+
 def test_the_floors_may_have_a_share_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a long list of past selves only the oldest, who does nothing, is met to the end."""
     seen = _mixtures(monkeypatch)
