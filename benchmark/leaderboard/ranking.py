@@ -6,6 +6,7 @@ Rank = 1 + the number of entries whose paired bootstrap difference has a lower b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -112,7 +113,7 @@ def entries(records: Sequence[Record]) -> list[Entry]:
 def rankable(entry: Entry, victims: set[str]) -> bool:
     """Whether it had the full tier's budget and episodes, and met each of these victims enough.
 
-    victims: sha256 of those that some entry of its league met with enough seeds to be ranked.
+    victims: sha256 of those that most entries of its league met with enough seeds to be ranked.
     Who left one out is not compared.
     """
     return victims <= entry.settled and all(
@@ -154,12 +155,21 @@ def _is_common(record: Record, seeds: Mapping[str, int]) -> bool:
 
 
 def _leagues(found: Sequence[Entry]) -> Iterator[tuple[list[int], set[str]]]:
-    """The places of each league's ranked entries, and the sha256 of the victims of all of them."""
+    """The places of each league's ranked entries, and the sha256 of the victims that they share."""
     for league in sorted({entry.league for entry in found}):
         members = [i for i, entry in enumerate(found) if entry.league == league and entry.counted]
-        # Not all that somebody met: one seed on a victim of one's own would unrank all others.
-        victims = {sha256 for i in members for sha256 in found[i].settled}
+        victims = _common_to_most([found[i].settled for i in members])
         yield [i for i in members if victims and rankable(found[i], victims)], victims
+
+
+def _common_to_most(settled: Sequence[set[str]]) -> set[str]:
+    """The victims that more than half of those met who met any.
+
+    Not all that somebody met: a victim of one's own would unrank everybody else.
+    """
+    votes = Counter(sha256 for victims in settled for sha256 in victims)
+    voters = sum(1 for victims in settled if victims)
+    return {sha256 for sha256, count in votes.items() if 2 * count > voters}
 
 
 def ranks(found: Sequence[Entry]) -> list[int | None]:

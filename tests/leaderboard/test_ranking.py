@@ -191,9 +191,9 @@ def test_what_is_not_ranked(change: dict[str, Any], why: str) -> None:
 
 def test_four_seeds_are_not_enough_nor_is_a_victim_left_out() -> None:
     assert by_label(full([900] * 4)) == {"ours": None}
-    whole = full([500] * 5, "x") + full([500] * 5, "x", victim="b")
-    placed = by_label(whole + full([900] * 5, "y"))
-    assert placed == {"x": 1, "y": None}
+    whole = [r for one in "xz" for v in "ab" for r in full([500] * 5, one, victim=v)]
+    placed = by_label(whole + full([900] * 5, "y", victim="a"))
+    assert placed == {"x": 1, "z": 1, "y": None}
 
 
 @pytest.mark.parametrize("change", [{"track": "white-box"}, {"seat": "right"}])
@@ -201,12 +201,18 @@ def test_ranks_hold_within_a_track_a_budget_and_a_seat(change: dict[str, Any]) -
     assert by_label(full([900] * 5, "x", **change) + full([100] * 5, "y")) == {"x": 1, "y": 1}
 
 
-def test_a_stray_seed_on_a_victim_of_one_s_own_unranks_nobody() -> None:
-    """But five of them make it a victim that all must meet."""
-    alike = full([500] * 5, "x") + full([900] * 5, "y")
-    stray = full([999] * 5, "y", victim="nobody")
-    assert by_label([*alike, stray[0]]) == {"x": 2, "y": 1}
-    assert by_label([*alike, *stray]) == {"x": None, "y": 1}
+def test_a_victim_of_one_s_own_unranks_nobody_and_raises_nobody() -> None:
+    """It is one that all must meet when most have."""
+    alike = full([500] * 5, "x") + full([600] * 5, "y") + full([700] * 5, "z")
+    stray = full([999] * 5, "x", victim="own")
+    assert by_label([*alike, stray[0]]) == {"x": 3, "y": 2, "z": 1}
+    assert by_label([*alike, *stray]) == {"x": 3, "y": 2, "z": 1}
+    found = {e.label: e.score.value for e in on_equal_victims(entries([*alike, *stray]))}
+    assert found["x"] == pytest.approx(50)
+    with_y = full([100] * 5, "y", victim="own")
+    assert by_label([*alike, *stray, *with_y]) == {"x": 1, "y": 2, "z": None}
+    nobody_meets_the_other_s = full([500] * 5, "x") + full([500] * 5, "y", victim="own")
+    assert by_label(nobody_meets_the_other_s) == {"x": None, "y": None}
 
 
 def test_a_tier_by_name_alone_is_not_ranked() -> None:
