@@ -105,7 +105,8 @@ class Ours(Baseline):
     @property
     def least_steps(self) -> int:
         """A rollout, after those in which a frozen F is still to be fitted."""
-        before = self.config.surrogate_steps if self.config.surrogate == "frozen" else 0
+        fitted_first = self.config.surrogate == "frozen" and self.config.access == "black-box"
+        before = self.config.surrogate_steps if fitted_first else 0
         return super().least_steps + before
 
     @property

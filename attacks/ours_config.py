@@ -105,6 +105,7 @@ def refuse_inert(config: OursConfig, preset: Mapping[str, Any], settings: Settin
     white, frozen = config.access == "white-box", config.surrogate == "frozen"
     needs_h = config.mode == "loss" or config.eta > 0
     learned = ("surrogate", "surrogate_hidden", "eps_a")
+    rates = tuple(field for field in OursConfig.model_fields if field.startswith("model_"))
     once = ("surrogate_steps", "surrogate_epochs")
     of_h = tuple(field for field in OursConfig.model_fields if field.startswith("transition_"))
     inert = {
@@ -112,8 +113,14 @@ def refuse_inert(config: OursConfig, preset: Mapping[str, Any], settings: Settin
         "access=white-box": (*learned, *once) if white else (),
         "surrogate=online": () if frozen else once,
         "saliency=none": ("saliency_columns",) if config.saliency == "none" else (),
-        "mode=reward and eta=0": () if needs_h else (*of_h, "eps_s"),
+        # The signal is paid in its own standard deviations, so of one term the weight is nothing.
+        "mode=reward and eta=0": () if needs_h else (*of_h, "eps_s", "mask_ends", "action_weight"),
+        "no network that learns along": () if needs_h or not (white or frozen) else rates,
     }
+    if config.action_weight == 0 == config.eta:
+        raise Misuse(
+            "attack 'ours': action_weight=0 with eta=0 pays nothing at all; use --attack baseline"
+        )
     for why, fields in inert.items():
         for field in fields:
             default = preset.get(field, OursConfig.model_fields[field].default)

@@ -23,7 +23,6 @@ STREAM_SERVE = np.uint64(1)
 STREAM_OPPONENT = np.uint64(2)
 STREAM_ACTION_LEFT = np.uint64(3)
 STREAM_ACTION_RIGHT = np.uint64(4)
-STREAM_EPISODE = np.uint64(5)
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MUL_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -54,15 +53,6 @@ def mix(value: np.uint64) -> np.uint64:
 def unit(seed: np.uint64, stream: np.uint64, counter: np.uint64) -> float:
     """One uniform draw in [0, 1) for (seed, stream, counter), all uint64."""
     return float(mix(mix(seed ^ mix(stream)) + counter) >> _S11) * _TO_UNIT
-
-
-def mix_many(values: Seeds) -> Seeds:
-    """NumPy twin of `mix`, elementwise on a uint64 array of any shape."""
-    with np.errstate(over="ignore"):
-        z = values + _GOLDEN
-        z = (z ^ (z >> _S30)) * _MUL_1
-        z = (z ^ (z >> _S27)) * _MUL_2
-        return np.asarray(z ^ (z >> _S31), dtype=np.uint64)
 
 
 def uniforms(

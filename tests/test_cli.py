@@ -340,7 +340,7 @@ def test_a_disk_that_fills_up_during_a_run(elsewhere: Path) -> None:
 def test_less_than_one_rollout_is_a_failure_with_its_reason() -> None:
     """The budget and the rollout are named."""
     done = bench("run", "--attack", "baseline", "--budget", 1000, "--json")
-    assert done.code in (1, 2)
+    assert done.code == 2
     assert "1000" in done.err
     assert str(ROLLOUT) in done.err
 
@@ -493,7 +493,7 @@ def test_a_misspelt_results_folder_does_not_empty_the_page(elsewhere: Path, resu
 def test_a_page_that_cannot_be_written_is_one_line(elsewhere: Path, results: Path) -> None:
     """A folder that is not there."""
     done = bench("leaderboard", "--out", elsewhere / "no" / "page.md")
-    assert done.code in (2, 3)
+    assert done.code == 3
     assert str(elsewhere / "no") in done.err
     assert "Traceback" not in done.err
 

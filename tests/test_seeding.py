@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 from benchmark import seeding
-from benchmark.seeding import EpisodeSeeds, derive, generator, mix, mix_many, uniforms, unit
+from benchmark.seeding import EpisodeSeeds, derive, generator, mix, uniforms, unit
 
 U64 = st.integers(0, 2**64 - 1)
 GOLDEN = 0x9E3779B97F4A7C15
@@ -22,14 +21,6 @@ def test_mix_is_splitmix64():
     published = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]  # from state 0
     states = [np.uint64(k * GOLDEN % 2**64) for k in range(3)]
     assert [int(mix(state)) for state in states] == published
-
-
-@settings(deadline=None)
-@given(arrays.arrays(np.uint64, arrays.array_shapes(max_dims=3, max_side=4), elements=U64))
-def test_mix_many_is_mix_elementwise(values):
-    mixed = mix_many(values)
-    assert (mixed.dtype, mixed.shape) == (np.uint64, values.shape)
-    assert [int(mix(v)) for v in values.ravel()] == mixed.ravel().tolist()
 
 
 @settings(deadline=None)

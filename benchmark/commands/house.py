@@ -37,7 +37,7 @@ LOCK = "training.lock"
 OPPONENT = "opponent"
 """In the victim's folder: the regular opponent that was trained with it."""
 STEPS_A_MINUTE = {"pong-v1": 2_000_000, "you-shall-not-pass-v1": 230_000}
-"""Of a house victim's training on one core; what is printed, nothing depends on it."""
+"""Training speed on one core, for the estimate that is printed, and for nothing else."""
 THROUGH_TIME = 4
 """How many times as long a recurrent network takes."""
 

@@ -136,10 +136,11 @@ def to_rich(table: Table) -> rich.table.Table:
 
 
 def steps(count: int) -> str:
-    """8000000 as '8 M'."""
-    if count >= 1_000_000:
-        return f"{count / 1e6:.3g} M"
-    return f"{count / 1e3:.3g} k" if count >= 1000 else str(count)
+    """8000000 as '8 M', 999_936 as '1 M'."""
+    for size, unit in ((10**9, " G"), (10**6, " M"), (10**3, " k")):
+        if float(f"{count:.3g}") >= size:
+            return f"{float(f'{count / size:.3g}'):g}{unit}"
+    return str(count)
 
 
 def runs_text(cells: Sequence[Record], budget: int) -> str:

@@ -22,7 +22,7 @@ Arrays = dict[str, NDArray[Any]]
 EVERY_S = 10.0
 """Seconds from one checkpoint of a training to the next."""
 SHARE = 0.1
-"""Of a training's time that keeping checkpoints may take; where it would, they are kept rarer."""
+"""Of a training's time that writing checkpoints may take; a slower store gets fewer of them."""
 
 
 class Pace:

@@ -33,7 +33,7 @@ DEVICES = {device.name: device for device in (CPU, CUDA)}
 
 CORES_ONLY = frozenset({CPU.name})
 ANYWHERE = frozenset(DEVICES)
-"""What a method says of itself whose additions to PPO are rewards alone: they are NumPy's."""
+"""For methods that add nothing to PPO but rewards: those are computed by NumPy."""
 
 
 def missing() -> str | None:

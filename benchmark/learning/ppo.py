@@ -1,7 +1,8 @@
 """Proximal policy optimisation (Schulman et al. 2017) in an arena, with hooks for methods.
 
-Read top to bottom: configuration, hooks, the learner. `PPO.learn` alternates a rollout and an
-update until the budget is spent; a hook may see each rollout and add a term to the loss.
+Read top to bottom: hooks, then the learner; its configuration and its loss are in loss.py.
+`PPO.learn` alternates a rollout and an update until the budget is spent; a hook may see each
+rollout and add a term to the loss.
 """
 
 from __future__ import annotations
@@ -148,7 +149,10 @@ class PPO:
         return self.network
 
     def enter(self, arena: Arena) -> None:
-        """Start afresh in an arena (the first one, or another with as many matches)."""
+        """Start new matches in an arena (the first one, or another with as many).
+
+        All that was learned stays, also the running return by which rewards are scaled.
+        """
         self.arena = arena
         arena.reset(seed=self._arena_seed + self.steps)
         self._collector.enter(arena)

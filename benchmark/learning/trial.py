@@ -21,7 +21,7 @@ from benchmark.learning.rollout import HALF_LOG_2PI, Rollout
 
 Array = NDArray[np.float32]
 UPDATES = 2
-"""That are timed, after one that is not: it loads what the device needs."""
+"""Timed updates. One more comes first, untimed, while the device loads what it needs."""
 
 
 class Trial(NamedTuple):

@@ -35,7 +35,8 @@ def held_out(game_id: str, rng: np.random.Generator) -> dict[str, Recipe]:
         f"{PREFIX}{name}": recipe.model_copy(
             update={
                 "seed": int(rng.integers(2**31)),
-                "limits": "", "opponent_limits": "",  # said of the shipped one
+                "limits": "",
+                "opponent_limits": "",  # said of the shipped one
                 "opponent": PREFIX + recipe.opponent if recipe.opponent else "",
             }
         )

@@ -109,6 +109,41 @@ def test_a_combination_that_cannot_work_is_refused(field: str, value: object) ->
         Ours.configure(PONG, {field: value})
 
 
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"mask_ends": False}, "'mask_ends' changes nothing with mode=reward and eta=0"),
+        ({"action_weight": 2.0}, "'action_weight' changes nothing with mode=reward and eta=0"),
+        ({"surrogate": "frozen", "model_rate": 0.01}, "nothing with no network that learns along"),
+        ({"access": "white-box", "model_rows": 9}, "nothing with no network that learns along"),
+        ({"action_weight": 0.0}, "pays nothing at all"),
+        ({"mode": "loss", "action_weight": 0.0, "eta": 0.0}, "pays nothing at all"),
+    ],
+)
+def test_the_same_training_under_another_name_is_refused(
+    settings: dict[str, object], why: str
+) -> None:
+    with pytest.raises(Misuse, match=why):
+        Ours.configure(PONG, settings)
+
+
+def test_what_changes_something_where_h_enters_is_not_refused() -> None:
+    for settings in (
+        {"mask_ends": False, "eta": 1.0}, {"action_weight": 2.0, "eta": 1.0},
+        {"action_weight": 0.0, "eta": 1.0}, {"surrogate": "frozen", "eta": 1.0, "model_rate": 0.01},
+    ):  # fmt: skip
+        assert Ours.configure(PONG, settings)
+
+
+def test_with_the_victim_s_own_network_nothing_is_to_be_fitted_first() -> None:
+    """A frozen F needs steps before it enters; a white-box attack has none to fit."""
+
+    def needed(**settings: object) -> int:
+        return Ours(Ours.configure(PONG, {"preset": "paper", **settings})).least_steps
+
+    assert needed(access="white-box") < needed()
+
+
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
         Misuse, match=r"'ours' has no preset 'papers'; did you mean 'paper'.*paper, released, tuned"

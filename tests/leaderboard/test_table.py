@@ -242,7 +242,17 @@ def test_tables_do_not_depend_on_the_order_of_records(order: int) -> None:
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0"), (999, "999"), (65_536, "65.5 k"), (8_000_000, "8 M"), (12_345_678, "12.3 M")],
+    [
+        (0, "0"),
+        (999, "999"),
+        (65_536, "65.5 k"),
+        (999_400, "999 k"),
+        (999_936, "1 M"),
+        (8_000_000, "8 M"),
+        (12_345_678, "12.3 M"),
+        (999_900_000, "1 G"),
+        (2_000_000_000, "2 G"),
+    ],
 )
 def test_steps(count: int, text: str) -> None:
     """Short numbers for people."""

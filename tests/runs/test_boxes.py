@@ -239,9 +239,8 @@ def test_an_interval_that_cannot_be_told_is_not_told_twice(
     """A full disk is nobody's fault: what is raised is its error, and the curve stays true."""
     intervals = [Interval(steps=10 * k, tally=POINT) for k in (1, 2, 3)]
     monkeypatch.setattr(boxing, "LOOK_S", 0.001)
-    monkeypatch.setattr(
-        boxing, "load_account", lambda books: Account(status=Word.DONE, line="", intervals=intervals)
-    )
+    account = Account(status=Word.DONE, intervals=tuple(intervals))
+    monkeypatch.setattr(boxing, "load_account", lambda books: account)
     heard: list[int] = []
     stumbled = threading.Event()
 

@@ -9,7 +9,7 @@ from statistics import median_high, stdev
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.curves import rate_between, steps_to
 from benchmark.evaluation.statistics import student_p
-from benchmark.leaderboard import scoring
+from benchmark.leaderboard import beside, scoring
 from benchmark.leaderboard.attacked import commonest_win
 from benchmark.leaderboard.findings.material import (
     ABOVE,
@@ -32,7 +32,7 @@ from benchmark.records.record import Record, Role
 USUAL_SEEDS = 5
 """Of a comparison on Pong; where there are others, their number stands beside it."""
 EARLY, LATE = 1_500_000, 3_500_000
-"""Steps from which on it is looked at how much the baseline wins in training."""
+"""Where the two half-million-step windows begin in which the baseline's training wins are read."""
 VARIANT = "-axis-bug"
 """What the name of a replication variant ends in, after the victim's that it is a variant of."""
 
@@ -178,13 +178,13 @@ def settings(material: Material, place: Place) -> Findings:
 
 def _slower(baselines: Sequence[Record]) -> str:
     """Whether every training of the published setting is behind every one of the tuned."""
-    late, early = (
+    published, tuned = (
         _in_training([r for r in baselines if r.cell.attack.config["preset"] == preset], EARLY)
         for preset in ("published", "tuned")
     )
-    if not late or not early:
+    if not published or not tuned:
         return NONE
-    return "slower throughout" if max(late) < min(early) else "not slower throughout"
+    return "slower throughout" if max(published) < min(tuned) else "not slower throughout"
 
 
 def _in_training(cells: Sequence[Record], start: int) -> list[float]:
@@ -218,7 +218,7 @@ def broken(material: Material, game: str) -> Findings:
         cell = cells[0].cell
         wins = spread(points([scoring.win_rate(r) for r in cells]))
         row = [cell.victim.name, cell.attack.label, runs_text(cells, cell.budget_steps), wins]
-        others = {name: _won_by(cells[0], role, name) for name, role in scale.items()}
+        others = {name: _won_by(cells, role, name) for name, role in scale.items()}
         table.rows.append(linked([*row, *others.values()], cells, dict(material.links)))
         made.facts[f"broken/{cell.victim.name}/{cell.attack.label}/wins"] = wins
         made.facts |= {f"broken/{cell.victim.name}/{name}": won for name, won in others.items()}
@@ -226,9 +226,9 @@ def broken(material: Material, game: str) -> Findings:
     return made
 
 
-def _won_by(record: Record, role: Role, name: str) -> str:
-    """What somebody else wins against a record's victim, in percent: a floor, or all regulars."""
-    tally = scoring.pooled([record], role, name if role == "floor" else None)
+def _won_by(cells: Sequence[Record], role: Role, name: str) -> str:
+    """What somebody else wins against a row's victim, in percent: a floor, or all regulars."""
+    tally = scoring.pooled(beside.fullest(cells, role), role, name if role == "floor" else None)
     return f"{100 * tally.win_rate:.1f}" if tally.episodes else "-"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import inf
 from statistics import median_high
 
-from benchmark.leaderboard import scoring
+from benchmark.leaderboard import beside, scoring
 from benchmark.leaderboard.defense_study import known
 from benchmark.leaderboard.findings.material import Findings, Material, Place, points, spread
 from benchmark.leaderboard.flags import fresh_fell_short
@@ -99,7 +99,7 @@ def _floors(found: Sequence[Record], row: Sequence[Record]) -> dict[str, str]:
     before = [r for r in found if r.cell.defense is None and r.cell.victim == row[0].cell.victim]
     told = {}
     for floor in ("zero", "random"):
-        for when, cells in (("before", before[:1]), ("after", row)):
+        for when, cells in (("before", beside.fullest(before, "floor")), ("after", row)):
             tallies = [scoring.pooled([record], "floor", floor) for record in cells]
             rates = points([tally.win_rate for tally in tallies if tally.episodes])
             told[f"{floor} {when}"] = (

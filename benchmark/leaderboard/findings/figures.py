@@ -116,6 +116,7 @@ def _gain(rows: Mapping[str, Row], label: str, reference: str) -> list[float]:
 def _forest(axes: Axes, labels: Sequence[str], groups: Mapping[str, list[list[float]]]) -> None:
     """Differences over seeds with Student's interval: a line a label, a colour a group."""
     for index, (group, everyone) in enumerate(groups.items()):
+        named = next((at for at, values in enumerate(everyone) if len(values) > 1), None)
         shift = 0.7 * ((index + 0.5) / len(groups) - 0.5)
         for at, values in enumerate(everyone):
             colour = style(at + 1 if len(groups) == 1 else index)["color"]
@@ -124,7 +125,7 @@ def _forest(axes: Axes, labels: Sequence[str], groups: Mapping[str, list[list[fl
                 mean, low, high = student_interval(values)
                 axes.errorbar(
                     mean, at + shift, xerr=[[mean - low], [high - mean]], fmt="o", ms=4,
-                    color=colour, capsize=2, label=group if at == 0 and group else None,
+                    color=colour, capsize=2, label=group if at == named and group else None,
                 )  # fmt: skip
     axes.axvline(0, color="#4d4d4d", lw=1)
     axes.set_yticks(range(len(labels)), labels)
