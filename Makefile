@@ -82,7 +82,7 @@ board: $(STAMP) ## Run what is missing of the published board, then render all
 	$(BIN)/bench leaderboard
 	$(MAKE) --no-print-directory studies
 	$(BIN)/bench findings || \
-	  { echo "make: read again what is named above in docs/findings.template.md" >&2; exit 1; }
+	  { echo "make: read again what is named above in docs/*.template.md" >&2; exit 1; }
 
 kills: $(STAMP) ## Kill runs a hundred times at random; what they leave must be as undisturbed
 	$(BIN)/python -m tests.runs.kills $(ARGS)
@@ -93,7 +93,7 @@ again: $(STAMP) ## Draw rows of the board and make them again from nothing (ARGS
 leaderboard: $(STAMP) ## Render leaderboard.md from the records under results/
 	$(BIN)/bench leaderboard
 
-findings: $(STAMP) ## Render docs/findings.md and the README's head of the board from the records
+findings: $(STAMP) ## Render docs/findings.md, docs/evidence.md and the README's head of the board
 	$(BIN)/bench findings $(ARGS)
 
 # STUDY:GAME:VICTIM:TIER:REFERENCE, each a page and a figure under docs/studies.

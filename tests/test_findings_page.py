@@ -1,4 +1,4 @@
-"""docs/findings.md and the README's head of the board are what the committed records render to."""
+"""Pages with a template, and the README's head of the board, are what the records render to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from tests.test_cli import bench, refused
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs/findings.md"
+PAGES = [ROOT / "docs/findings.md", ROOT / "docs/evidence.md"]
+PAGE = PAGES[0]
 KEPT = ("results", "docs", "README.md")
 
 
@@ -81,19 +82,38 @@ def test_a_damaged_row_of_the_fidelity_page_is_told(checkout: Path, row: str) ->
     refused(bench("findings", "--check"), "docs/fidelity.md: expected 'percent", code=1)
 
 
-def test_links_of_the_page_lead_somewhere() -> None:
-    """Records, pages, figures; and the headings that its summary points to."""
-    text = PAGE.read_text(encoding="utf-8")
-    headings = {
-        re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-")
-        for line in text.splitlines()
-        if line.startswith("#")
-    }
-    targets = re.findall(r"\]\(([^)\s]+)\)", text)
-    assert len(targets) > 50
+@pytest.mark.parametrize(("page", "least"), [(PAGES[0], 15), (PAGES[1], 50)])
+def test_links_of_the_page_lead_somewhere(page: Path, least: int) -> None:
+    """Records, pages and headings in them, figures."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    assert len(targets) >= least
     for target in targets:
         path, _, anchor = target.partition("#")
-        if path:
-            assert (PAGE.parent / path).exists(), target
-        elif anchor:
-            assert anchor in headings, target
+        place = page.parent / path if path else page
+        assert place.exists(), target
+        if anchor:
+            assert anchor in headings(place), target
+
+
+def headings(page: Path) -> set[str]:
+    """Its anchors, as they are made on GitHub."""
+    return {
+        re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-")
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if line.startswith("#")
+    }
+
+
+def test_two_pages_are_two_pages() -> None:
+    """What a researcher reads; the tables behind it have a page of their own."""
+    assert len(PAGE.read_text(encoding="utf-8").split()) < 1200
+
+
+def test_a_folder_without_templates_is_refused(checkout: Path) -> None:
+    refused(bench("findings", "--docs", "results"), "no page's template", code=2)
+
+
+def test_the_page_whose_sentence_is_stale_is_named(checkout: Path) -> None:
+    path = checkout / "docs/evidence.template.md"
+    path.write_text(path.read_text().replace("{{ records }}", "{{ recrods }}"))
+    refused(bench("findings"), "docs/evidence.template.md: nothing is called 'recrods'", code=1)

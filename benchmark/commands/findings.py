@@ -1,4 +1,4 @@
-"""`bench findings`: docs/findings.md and the board's head in the README, from records."""
+"""`bench findings`: the pages that have a template, and the board's head in the README."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import GameCard, Tier
 from benchmark.leaderboard import board
 from benchmark.leaderboard.findings import make, rules
-from benchmark.leaderboard.findings.material import Material, Place
+from benchmark.leaderboard.findings.material import Findings, Material, Place
 from benchmark.leaderboard.findings.page import between, excerpt, fill
 from benchmark.leaderboard.overall import options_text
 from benchmark.leaderboard.study import Row
@@ -33,17 +33,17 @@ from benchmark.settings import resolve
 HEAD = ["attack", "rank", "score (95 %)", "worst victim", "lift", "AUC", "to 50 %", "runs"]
 """Of the ranked table of Pong, what the README shows."""
 HEAD_ROWS = 6
+TEMPLATE = ".template.md"
 FIDELITY = Path("docs/fidelity.md")
 """The page that says how the published players do in either physics: in no record."""
 
 
 def findings(
     results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
-    out: Annotated[Path, typer.Option(help="The page.")] = Path("docs/findings.md"),
-    template: Annotated[Path, typer.Option(help="Its sentences.")] = Path(
-        "docs/findings.template.md"
-    ),
-    figures: Annotated[Path, typer.Option(help="Folder of its figures.")] = Path("docs/findings"),
+    docs: Annotated[
+        Path, typer.Option(help="Folder of pages: PAGE.template.md is rendered to PAGE.md.")
+    ] = Path("docs"),
+    figures: Annotated[Path, typer.Option(help="Folder of their figures.")] = Path("docs/findings"),
     readme: Annotated[Path, typer.Option(help="Where the board's head stands.")] = Path(
         "README.md"
     ),
@@ -54,15 +54,15 @@ def findings(
         bool, typer.Option("--names", help="List what the template may name, and write nothing.")
     ] = False,
 ) -> None:
-    """Render docs/findings.md, its figures and the README's head of the board from records.
+    """Render docs/findings.md, the evidence behind it and the README's head from records.
 
-    Sentences are the template's; every number comes from the records. Where a sentence rests on
+    Sentences are the templates'; every number comes from the records. Where a sentence rests on
     what they no longer say, nothing is written and the sentence is named.
     """
     found, problems = board.read_results(results)
     if problems:
         raise CheckFailed("; ".join(problems))
-    given = material(found, out, results / "published.toml")
+    given = material(found, docs, results / "published.toml")
     made = make.findings(given)
     if names:
         for kind in (made.facts, made.claims):
@@ -70,7 +70,7 @@ def findings(
                 console.print(f"{name}: {text}", markup=False, highlight=False, soft_wrap=True)
         return
     pages = {
-        out: fill(_read(template), made),
+        **{page: _filled(template, made) for page, template in _templates(docs).items()},
         readme: between(_read(readme), "board", _head(given)),
     }
     if check:
@@ -78,7 +78,8 @@ def findings(
         stale += _old_figures(figures, given)
         if stale:
             raise CheckFailed(f"not what {results} renders to: {', '.join(stale)}; `make findings`")
-        console.print(f"{out}, {readme}: {len(found)} records, current", markup=False)
+        named = ", ".join(map(str, pages))
+        console.print(f"{named}: {len(found)} records, current", markup=False, soft_wrap=True)
         return
     board.make_folder(figures)
     for path, text in pages.items():
@@ -90,10 +91,26 @@ def findings(
         console.print(f"wrote {path}", markup=False)
 
 
-def material(found: Mapping[Path, Record], out: Path, published: Path) -> Material:
-    """What the page is rendered from; its links are relative to where it lies."""
+def _templates(docs: Path) -> dict[Path, Path]:
+    """Pages and their templates; raises Misuse where the folder has none."""
+    found = {docs / f"{path.name.removesuffix(TEMPLATE)}.md": path
+             for path in sorted(docs.glob(f"*{TEMPLATE}"))}  # fmt: skip
+    if not found:
+        raise Misuse(f"{docs}: no page's template there, which is called PAGE{TEMPLATE}")
+    return found
+
+
+def _filled(template: Path, made: Findings) -> str:
+    try:
+        return fill(_read(template), made)
+    except CheckFailed as error:
+        raise CheckFailed(f"{template}: {error}") from error
+
+
+def material(found: Mapping[Path, Record], docs: Path, published: Path) -> Material:
+    """What pages are rendered from; their links are relative to the folder that they lie in."""
     links = {
-        record.id: os.path.relpath(path, out.parent).replace(os.sep, "/")
+        record.id: os.path.relpath(path, docs).replace(os.sep, "/")
         for path, record in found.items()
     }
     every = one_vote(latest(found.values()))
@@ -131,19 +148,25 @@ class _Window(BaseModel):
 
 
 class _Curve(BaseModel):
-    """The published attack's learning curve."""
+    """A published training's course."""
 
     runs: int
+    windows: list[_Window] = []
+
+
+class _Attack(_Curve):
+    """The published attack's, which a figure draws."""
+
     windows: list[_Window] = Field(min_length=1)
 
 
 class _Published(BaseModel):
-    """What the figures draw of it. Sentences name the rest, and are refused where it is missing."""
+    """What is drawn of it. Sentences name the rest, and are refused where it is missing."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, dict[str, Any]]
+    __pydantic_extra__: dict[str, _Curve]
 
-    attack: _Curve
+    attack: _Attack
 
 
 def _studies(

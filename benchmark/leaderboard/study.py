@@ -69,7 +69,7 @@ def study_table(title: str, rows: Sequence[Row], reference: Row, asked: int) -> 
                 _difference(row, reference, area),
                 _times(row),
                 _replayed(row),
-                _added(row),
+                added(row),
                 f"{len(row.records)} of {max(asked, len(row.records))}",
             ]
         )
@@ -130,7 +130,7 @@ def _time_to(row: Row, mark: float) -> str:
     return "never" if middle == inf else steps(int(middle))
 
 
-def _added(row: Row) -> str:
+def added(row: Row) -> str:
     """How much of the gradient is the method's own, by the curves' diagnostic."""
     found = [
         point.diagnostics[ADDED]

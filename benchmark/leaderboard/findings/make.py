@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmark.leaderboard.findings import attacks, conditions, defenses, rules
+from benchmark.leaderboard.findings import attacks, conditions, courses, defenses, models, rules
 from benchmark.leaderboard.findings.figures import Picture, of_attacks, of_defenses, of_victims
 from benchmark.leaderboard.findings.material import Findings, Material, Place
 from benchmark.leaderboard.ranked import UNRANKED
@@ -15,6 +15,8 @@ RUNNER = Place("you-shall-not-pass-v1", "zoo-runner-v1")
 PONG = "pong-v1"
 PAPER, PUBLISHED = "ours paper", "baseline published"
 """The published loss, and the PPO settings that it was published with."""
+BOTH = ("may1", "may1-axis-bug")
+"""The published victim of Pong, and as its authors' code runs it."""
 PLAIN, CONTROL = "baseline", "dense"
 """What attacks are compared with: plain PPO, and the game's own reward paid in the same way."""
 
@@ -27,6 +29,11 @@ def findings(given: Material) -> Findings:
         attacks.two(given, RUNNER, PAPER, PUBLISHED),
         *(attacks.over_victims(given, PONG, reference) for reference in (PLAIN, CONTROL)),
         attacks.settings(given, RUNNER),
+        models.models(given, RUNNER),
+        courses.attacks(given, RUNNER, "attack"),
+        courses.on_victims(given, PONG, "full", BOTH, PLAIN, "pong"),
+        courses.hardenings(given, RUNNER.game, "lite", "retrain", "retrained"),
+        courses.hardenings(given, PONG, "full", "retrain", "pong-retrained"),
         attacks.broken(given, PONG),
         attacks.ways(given, Place(PONG, "may1")),
         rules.slow_balls(given, PONG, "full"),

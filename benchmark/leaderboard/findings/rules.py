@@ -116,6 +116,7 @@ def original(material: Material, game: str, tier: str) -> Findings:
         words=2,
     )  # fmt: skip
     above: dict[str, list[float]] = {}
+    all_won: dict[str, list[float]] = {}
     for cells in scoring.rows(_undefended(material.original_rule, game, tier)):
         cell, others = cells[0].cell, _met(cells, "regular")
         tallies = [_met([record], "attack") for record in cells]
@@ -130,9 +131,11 @@ def original(material: Material, game: str, tier: str) -> Findings:
         table.rows.append(linked(row, cells, dict(material.links)))
         key = f"original rule/{cell.victim.name}"
         made.facts[f"{key}/{cell.attack.label}"] = row[3]
+        all_won.setdefault(key, []).extend(won)
         if others.episodes:
             made.facts[f"{key}/regular"] = row[-1]
             above.setdefault(key, []).extend(w - 100 * others.win_rate for w in won)
+    made.facts |= {f"{key}/wins": spread(won) for key, won in all_won.items()}
     for key, differences in above.items():
         made.claims[key] = _side(differences)
     made.tables["original rule"] = with_links(table, dict(material.links))

@@ -1,0 +1,118 @@
+"""Courses of training beside published ones: the same windows of steps, side by side.
+
+A published course is a table of `results/published.toml` with `windows`. Both count the matches of
+training, by rules, engines and ways of acting that are each its own, as the page says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import nan
+from statistics import fmean, stdev
+from typing import Any
+
+from benchmark.evaluation.curves import rate_between
+from benchmark.leaderboard import scoring
+from benchmark.leaderboard.findings.material import NONE, Findings, Material, Place, points
+from benchmark.leaderboard.table import Table, linked, steps, with_links
+from benchmark.learning.progress import CurvePoint
+from benchmark.records.record import Record
+
+Courses = Sequence[tuple[str, Sequence[Record]]]
+"""Rows: what it says of them, and the records whose curves are meant."""
+MILLION = 1_000_000
+WHOLE = 1.02
+"""A budget is filled up to a rollout: what a training's steps may lack of the last window."""
+
+
+def attacks(material: Material, place: Place, published: str) -> Findings:
+    """Every variant of a place's study beside the published attack of that name."""
+    rows = [(row.label, row.records) for row in material.attacks[place] if row.records]
+    full = [
+        r for r in material.records
+        if (r.cell.game, r.cell.victim.name, r.cell.tier) == (*place, "full")
+        and r.cell.defense is None
+    ]  # fmt: skip
+    rows += [
+        (f"{row[0].cell.attack.label}, {steps(row[0].cell.budget_steps)}", row)
+        for row in scoring.rows(full)
+    ]
+    return _beside(material, f"course/{place.game}/{place.victim}", published, rows, "attack")
+
+
+def on_victims(
+    material: Material, game: str, tier: str, victims: Sequence[str], attack: str, published: str
+) -> Findings:
+    """One attack on several victims, replication variants too, by its longest budget on each."""
+    rows = []
+    for victim in victims:
+        cells = [
+            r for r in material.records
+            if (r.cell.game, r.cell.victim.name, r.cell.attack.label) == (game, victim, attack)
+            and r.cell.defense is None and (r.cell.tier == tier or not r.cell.victim_ranked)
+        ]  # fmt: skip
+        rows += [(f"{attack} on {victim}", row) for row in scoring.rows(cells)]
+    return _beside(material, f"course/{game}", published, rows, "attack")
+
+
+def hardenings(material: Material, game: str, tier: str, defense: str, published: str) -> Findings:
+    """A defense on every victim of a game, against each attack."""
+    cells = [
+        r for r in material.records
+        if (r.cell.game, r.cell.tier) == (game, tier) and r.curves.get("hardening")
+        and r.cell.defense is not None and r.cell.defense.label == defense
+    ]  # fmt: skip
+    rows = [
+        (f"{defense} on {row[0].cell.victim.name}, against {row[0].cell.attack.label}", row)
+        for row in scoring.rows(cells)
+    ]
+    return _beside(material, f"course/{game}/{defense}", published, rows, "hardening")
+
+
+def _beside(
+    material: Material, name: str, published: str, rows: Courses, training: str
+) -> Findings:
+    """The published windows, and what is won in them here; '-' beyond a budget."""
+    made, figures = Findings(), material.published.get(published, {})
+    windows: Sequence[Mapping[str, Any]] = figures.get("windows", [])
+    columns = [f"{window['from']:g}-{window['to']:g} M" for window in windows]
+    table = Table(name, ["won in training, %", "runs", *columns], words=1)
+    if windows:
+        told = [f"{window['mean']} ({window['sd']})" for window in windows]
+        table.rows.append(
+            linked([f"*published, {published}*", str(figures["runs"]), *told], [], {})
+        )
+    for label, cells in rows:
+        curves = [record.curves[training] for record in cells if record.curves.get(training)]
+        found = [_won(curves, window) for window in windows]
+        told = [label, str(len(curves)), *map(_text, found)]
+        table.rows.append(linked(told, cells, dict(material.links)))
+        apart = [
+            (abs(fmean(rates) - window["mean"]), window["sd"])
+            for window, rates in zip(windows, found, strict=True) if rates
+        ]  # fmt: skip
+        made.facts[f"{name}/{label}/apart"] = f"{max((by for by, _ in apart), default=nan):.1f}"
+        made.claims[f"{name}/{label}"] = _verdict(apart)
+    made.tables[name] = with_links(table, dict(material.links))
+    return made
+
+
+def _won(curves: Sequence[Sequence[CurvePoint]], window: Mapping[str, Any]) -> list[float]:
+    """What each training won in a window, in percent; nothing beyond its budget."""
+    start, end = (int(MILLION * window[edge]) for edge in ("from", "to"))
+    rates = [rate_between(curve, start, end) for curve in curves if end <= WHOLE * curve[-1].steps]
+    return points([rate for rate in rates if rate is not None])
+
+
+def _verdict(apart: Sequence[tuple[float, float]]) -> str:
+    """By distances to the published means and their deviations over runs, window by window."""
+    if not apart:
+        return NONE
+    return "as published" if all(by <= sd for by, sd in apart) else "apart from it"
+
+
+def _text(rates: Sequence[float]) -> str:
+    """The mean, and in brackets the standard deviation over runs."""
+    if not rates:
+        return "-"
+    return f"{fmean(rates):.1f}" + (f" ({stdev(rates):.1f})" if len(rates) > 1 else "")

@@ -1,0 +1,86 @@
+"""Courses of training beside published ones, from hand-made curves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from benchmark.leaderboard.findings import courses
+from benchmark.leaderboard.findings.material import Material
+from benchmark.leaderboard.study import Row
+from benchmark.learning.progress import CurvePoint
+from benchmark.records.record import Record
+from tests.factories import attacked, defended, tally
+from tests.leaderboard.findings.conftest import PLACE, given
+
+WINDOWS = [
+    {"from": 0, "to": 1, "mean": 10.0, "sd": 2.0},
+    {"from": 1, "to": 2, "mean": 50.0, "sd": 5.0},
+    {"from": 19, "to": 20, "mean": 60.0, "sd": 9.0},
+]
+
+
+def curve(*won: int) -> list[CurvePoint]:
+    """Percent won in each million steps."""
+    return [
+        CurvePoint(steps=(at + 1) * courses.MILLION, tally=tally(2 * wins, 200))
+        for at, wins in enumerate(won)
+    ]
+
+
+def course(seed: int, *won: int, **changes: Any) -> Record:
+    return attacked(100, seed=seed, **changes).model_copy(
+        update={"curves": {"attack": curve(*won)}}
+    )
+
+
+def beside(made: Material) -> Material:
+    """With a published course."""
+    return replace(made, published={**made.published, "theirs": {"runs": 8, "windows": WINDOWS}})
+
+
+@pytest.mark.parametrize(
+    ("second", "apart", "claim"),
+    [(54, "3.0", "as published"), (66, "9.0", "apart from it")],
+)
+def test_windows_are_those_of_the_published_course(second: int, apart: str, claim: str) -> None:
+    """What lies beyond a budget is not shown and counts for nothing."""
+    cells = [course(0, 9, 52), course(1, 11, second)]
+    made = courses.attacks(beside(given([Row("ours", cells)])), PLACE, "theirs")
+    table = made.tables["course/pong-v1/house"]
+    assert table.columns[2:-1] == ["0-1 M", "1-2 M", "19-20 M"]
+    assert table.rows[0][:3] == ["*published, theirs*", "8", "10.0 (2.0)"]
+    mean = (52 + second) / 2
+    assert [text.split()[0] for text in table.rows[1][2:5]] == ["10.0", f"{mean:.1f}", "-"]
+    assert made.facts["course/pong-v1/house/ours/apart"] == apart
+    assert made.claims["course/pong-v1/house/ours"] == claim
+
+
+def test_trainings_of_the_full_budget_have_rows_of_their_own() -> None:
+    whole = course(0, 9, 52, tier="full", budget_steps=8_000_000)
+    made = courses.attacks(beside(given([Row("ours", [])], [whole])), PLACE, "theirs")
+    assert [row[0] for row in made.tables["course/pong-v1/house"].rows[1:]] == ["ours, 8 M"]
+
+
+def test_a_variant_of_a_victim_counts_by_whatever_tier_it_has() -> None:
+    records = [
+        course(0, 9, 52, tier="full", victim="v"), course(0, 30, 30, tier="lite", victim="v"),
+        course(0, 10, 50, tier="lite", victim="w", victim_ranked=False),
+    ]  # fmt: skip
+    found = courses.on_victims(beside(given(records=records)), "pong-v1", "full", ("v", "w"),
+                               "ours", "theirs")  # fmt: skip
+    assert [row[0] for row in found.tables["course/pong-v1"].rows[1:]] == ["ours on v", "ours on w"]
+
+
+def test_of_a_defense_the_victim_s_wins_are_shown() -> None:
+    made = defended(10, 20, 30)
+    hardened = made.model_copy(update={"curves": {"hardening": curve(80, 90)}})
+    assert hardened.cell.defense is not None
+    found = courses.hardenings(
+        beside(given(records=[hardened])), made.cell.game, made.cell.tier,
+        hardened.cell.defense.label, "theirs",
+    )  # fmt: skip
+    (table,) = found.tables.values()
+    assert table.rows[1][2:4] == ["80.0", "90.0"]
