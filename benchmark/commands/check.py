@@ -22,19 +22,22 @@ from benchmark.commands.common import (
 from benchmark.display import Live, Silent
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.leaderboard import board
+from benchmark.leaderboard import policies as filed
 from benchmark.leaderboard.table import to_rich
 from benchmark.learning.threads import use_threads
 from benchmark.records.record import Record
 from benchmark.records.store import Store
-from benchmark.regression import baseline, replay, training
+from benchmark.registry import Victims
+from benchmark.regression import baseline, policies, replay, training
 from benchmark.regression.baseline import ReplayBaseline, TrainingBaseline
 from benchmark.regression.findings import Finding, table
 from benchmark.regression.platform import here
 from benchmark.runs.executors.executor import Display
 from benchmark.runs.plan import Plan
 from benchmark.settings import hint
+from benchmark.submissions.replay import Replay
 
-FORMS = ("replay", "training", "table")
+FORMS = ("replay", "training", "table", "policies")
 USUAL = ("replay", "table")
 
 
@@ -48,6 +51,8 @@ class _Asked:
     store: Path
     seeds: int | None
     first_seed: int
+    records: int
+    draw: int
     quiet: bool
     notes: list[str] = field(default_factory=list)
 
@@ -55,7 +60,9 @@ class _Asked:
 def check(
     forms: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FORM]...", help="replay, training, table (replay and table)."),
+        typer.Argument(
+            metavar="[FORM]...", help="replay, training, table, policies (replay and table)."
+        ),
     ] = None,
     update: Annotated[
         bool, typer.Option("--update", help="Write new baselines and say what changed (replay).")
@@ -70,13 +77,19 @@ def check(
     baselines: Annotated[Path, typer.Option(help="Folder of baselines.")] = baseline.FOLDER,
     results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
     out: Annotated[Path, typer.Option(help="The leaderboard to check.")] = Path("leaderboard.md"),
+    records: Annotated[
+        int, typer.Option(min=1, help="How many records, drawn at random, are played (policies).")
+    ] = 3,
+    draw: Annotated[int, typer.Option(help="Which are drawn (policies).")] = 0,
     store: StoreOption = STORE,
     as_json: JsonOption = False,
 ) -> None:
     """Play, train and render again, and fail where winning rates regressed."""
     use_threads(1)
     chosen = _chosen(forms or [], update=update)
-    asked = _Asked(baselines, results, out, store, seeds, first_seed, quiet=as_json)
+    asked = _Asked(
+        baselines, results, out, store, seeds, first_seed, records, draw, quiet=as_json
+    )  # fmt: skip
     findings = [one for form in chosen for one in _DO[form, update](asked)]
     if as_json:
         print_json({"notes": asked.notes, "findings": [one.model_dump() for one in findings]})
@@ -99,8 +112,12 @@ def _chosen(forms: Sequence[str], *, update: bool) -> list[str]:
     for form in forms:
         if form not in FORMS:
             raise Misuse(f"no form '{form}'; {hint(form, FORMS)}")
-    if update and "table" in forms:
-        raise Misuse("the table has no baseline: `bench leaderboard` writes it from the records")
+    for form in forms if update else ():
+        if (form, True) not in _DO:
+            raise Misuse(
+                f"'{form}' has no baseline: it is held against the committed records, which `bench "
+                "leaderboard` renders"
+            )
     return list(dict.fromkeys(forms)) or list(USUAL[:1] if update else USUAL)
 
 
@@ -208,10 +225,34 @@ def _table(asked: _Asked) -> list[Finding]:
     ]  # fmt: skip
 
 
+def _policies(asked: _Asked) -> list[Finding]:
+    found, problems = board.read_results(asked.results)
+    if problems:
+        raise CheckFailed("; ".join(problems))
+    victims, kept = Victims(Store(asked.store).victims), filed.kept(asked.results)
+    records = policies.drawn(list(found.values()), kept, victims, asked.records, asked.draw)
+    if not records:
+        raise Misuse(
+            f"{asked.results / filed.FOLDER}: no policy of a record whose victim is at hand; "
+            "`bench board --run` files them, `bench victims import PATH` brings victims"
+        )
+    with contextlib.ExitStack() as stack:
+        status = None if asked.quiet else stack.enter_context(console.status("policies"))
+        tell = (lambda name: None) if status is None else status.update
+        findings, absent = policies.again(records, Replay(kept, victims), tell)
+    asked.notes.append(
+        f"Records {', '.join(record.id for record in records)}: drawn by --draw {asked.draw}."
+    )
+    if absent:
+        asked.notes.append(f"{absent} pairing(s) were left out: a player of theirs is not here.")
+    return findings
+
+
 _DO = {
     ("replay", False): _replay,
     ("replay", True): _update_replay,
     ("training", False): _training,
     ("training", True): _update_training,
     ("table", False): _table,
+    ("policies", False): _policies,
 }

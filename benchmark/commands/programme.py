@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +31,7 @@ from benchmark.commands.crew import Crew, wish
 from benchmark.display import Live, duration, show_failures
 from benchmark.errors import CheckFailed
 from benchmark.leaderboard import board as boards
+from benchmark.leaderboard import policies
 from benchmark.learning.threads import use_threads
 from benchmark.policies.artifact import write_atomically
 from benchmark.records.files import read as read_record
@@ -53,6 +54,9 @@ def board(
     run: Annotated[
         bool, typer.Option("--run", help="Do what is missing, the first rows first.")
     ] = False,
+    file: Annotated[
+        bool, typer.Option("--file", help="File what the store has of it, and train nothing.")
+    ] = False,
     store: StoreOption = STORE,
     workers: WorkersOption = AUTO,
     executor: ExecutorOption = LOCAL,
@@ -66,7 +70,8 @@ def board(
     """Say what is missing of the published board; with --run, do it and file the records.
 
     What a row lacks is one run, of as many jobs at once as there are workers. Stopped at any time,
-    the same command goes on. `bench leaderboard` renders what is there.
+    the same command goes on. Beside the records their policies are filed. `bench leaderboard`
+    renders what is there.
     """
     use_threads(1)
     cluster = wish(executor, address, artifacts, store_url, need)
@@ -74,6 +79,10 @@ def board(
     found = outlook(asked, _records(results), victims)
     console.print(_table(found, Store(store), victims))
     _absent(asked, found)
+    if file:
+        for left in _left(asked, found):
+            runs = [spec for one in left for spec in specs(one, victims)]
+            _file(united(make_plan(spec) for spec in runs), Store(store), left, results)
     if not run:
         return
     crew = Crew.of(
@@ -82,10 +91,8 @@ def board(
     )  # fmt: skip
     failures: list[Failure] = []
     with stoppable(store):
-        for row in asked.rows:
-            left = [one for one in found if one.pairing.row is row and one.missing and one.at_hand]
-            if left:
-                failures += _fill(left, victims, crew, workers, results)
+        for left in _left(asked, found):
+            failures += _fill(left, victims, crew, workers, results)
     show_failures(Console(stderr=True), failures)
     end(failures, store)
 
@@ -124,9 +131,17 @@ def _absent(asked: Programme, found: Sequence[Outlook]) -> None:
     absent = dict.fromkeys(o.pairing.victim for o in found if o.missing and not o.at_hand)
     for name in absent:
         count = sum(len(o.missing) for o in found if o.pairing.victim == name)
-        how = asked.imports.get(name, "bench victims import PATH")
-        line = f"{count} cell(s) of {name} are left out: it is not at hand; `{how}`"
+        how = asked.imports.get(name, "`bench victims import PATH`")
+        line = f"{count} cell(s) of {name} are left out: it is not at hand; {how}"
         console.print(Text(line, style="yellow"), soft_wrap=True)
+
+
+def _left(asked: Programme, found: Sequence[Outlook]) -> Iterator[list[Outlook]]:
+    """Row by row, the pairings that lack cells and whose victim is at hand."""
+    for row in asked.rows:
+        left = [one for one in found if one.pairing.row is row and one.missing and one.at_hand]
+        if left:
+            yield left
 
 
 def _fill(
@@ -148,12 +163,21 @@ def _fill(
 
 
 def _file(plan: Plan, store: Store, left: Sequence[Outlook], results: Path) -> None:
-    """Put the plan's records, as far as the store has them, into the places that lack them."""
-    for path in (store.root / "records" / f"{cell.cell.id}.json" for cell in plan.cells):
+    """Put the plan's records, as far as the store has them, into the places that lack them.
+
+    And the policies that they are about, first: a record that is there has its policies.
+    """
+    for cell in plan.cells:
+        path = store.root / "records" / f"{cell.cell.id}.json"
         if not path.exists():
             continue
         record = read_record(path)
         if any(fills(record, one) for one in left):
+            made = [store.policy(job.key) for job in cell.trainings.values() if store.has(job.key)]
+            policies.keep([record], made, results)
             folder = results / record.cell.game
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / path.name, to_json(record))
+            console.print(f"filed {folder / path.name}: {record.cell.attack.label} on "
+                          f"{record.cell.victim.name}, seed {record.cell.seed}",
+                          markup=False, soft_wrap=True)  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmark.errors import CheckFailed, InfrastructureError, Misuse
+from benchmark.leaderboard import policies
 from benchmark.leaderboard.filed import filed_table, to_markdown_filed
 from benchmark.leaderboard.table import to_markdown
 from benchmark.leaderboard.tables import tables
@@ -45,6 +46,8 @@ def _read_all(folder: Path) -> tuple[dict[Path, Record], list[str]]:
     seen: dict[str, Path] = {}
     known = games.names()
     for path in sorted(folder.rglob("*.json")):
+        if policies.FOLDER in path.relative_to(folder).parts:
+            continue
         try:
             record = read(path)
         except BadRecord as error:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from benchmark.arena.tally import Tally
 from benchmark.leaderboard.table import Table
 
-Form = Literal["replay", "training", "table"]
+Form = Literal["replay", "training", "table", "policies"]
 
 
 class Finding(BaseModel):

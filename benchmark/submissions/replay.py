@@ -20,6 +20,10 @@ AT_HAND = ("floor", "regular")
 """Roles whose adversary is not the submission's to hand in."""
 
 
+class Absent(CheckFailed):
+    """A player of recorded matches is not here."""
+
+
 class Replay:
     """Plays match sets again. A pairing that several records share is played once."""
 
@@ -36,7 +40,7 @@ class Replay:
             for recorded in record.matches:
                 pairing = f"{recorded.role}, {recorded.adversary.name} on {recorded.victim.name}"
                 try:
-                    halves = self._again(record, recorded)
+                    halves = self.again(record, recorded)
                 except (CheckFailed, Misuse, ValueError) as error:
                     yield f"record {record.id}, {pairing}: {error}"
                     continue
@@ -51,7 +55,13 @@ class Replay:
         """Pairings that were played."""
         return len(self._played)
 
-    def _again(self, record: Record, recorded: MatchSet) -> Halves:
+    def again(self, record: Record, recorded: MatchSet) -> Halves:
+        """A record's matches, played now.
+
+        Raises:
+            Absent: one of the players is neither at hand nor handed in.
+            Misuse: one of them does not fit the game.
+        """
         cell = record.cell
         options = cell.game_options if recorded.game_options is None else recorded.game_options
         key = content_hash(
@@ -102,7 +112,7 @@ class Replay:
         if handed_in and who.sha256 in self._submitted:
             return self._submitted[who.sha256]
         where = "the evidence" if handed_in else "the victims here"
-        raise CheckFailed(f"'{who.name}' ({who.sha256[:12]}..) is not among {where}")
+        raise Absent(f"'{who.name}' ({who.sha256[:12]}..) is not among {where}")
 
 
 def policies_at(path: Path) -> list[NetworkPolicy]:

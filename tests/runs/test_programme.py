@@ -14,15 +14,22 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.arena.tally import Tally
 from benchmark.commands import programme as command
-from benchmark.display import Live
+from benchmark.display import Live, Silent
 from benchmark.errors import Misuse
-from benchmark.leaderboard import board
-from benchmark.records.record import Record
+from benchmark.games import pong
+from benchmark.leaderboard import board, policies
+from benchmark.records.record import MatchSet, Record
+from benchmark.records.store import Store
 from benchmark.registry import Victims
+from benchmark.regression import policies as check
 from benchmark.runs.job import Job
-from benchmark.runs.plan import Plan, united
+from benchmark.runs.plan import Plan, make_plan, united
 from benchmark.runs.programme import Outlook, fills, outlook, read, specs, stretches
+from benchmark.runs.run import execute
+from benchmark.runs.spec import EPISODES
+from benchmark.submissions.replay import Replay
 from tests.runs.conftest import Shelf
 
 ROOT = Path(__file__).parents[2]
@@ -176,7 +183,7 @@ def test_the_command_runs_what_is_missing(
     """Victims that are not at hand are left out with a word; a second time nothing is left."""
     path, results, store = tmp_path / "board.toml", tmp_path / "results", tmp_path / "store"
     path.write_text(
-        '[imports]\nmay1 = "bench victims import X"\n[[rows]]\ngame = "pong-v1"\ntier = "smoke"\n'
+        '[imports]\nmay1 = "`bench victims import X`"\n[[rows]]\ngame = "pong-v1"\ntier = "smoke"\n'
         'victims = ["house-relu", "may1"]\nattacks = ["zero"]\nseeds = 1\n'
     )
     results.mkdir()
@@ -202,6 +209,58 @@ def test_the_command_runs_what_is_missing(
     assert "1 of 1" in shown
     assert "bench run" not in shown
     assert left_out in shown
+
+
+def test_what_a_store_already_has_is_filed_without_a_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the policy that its record is about, which then plays again as the record says."""
+    path, results, store = tmp_path / "board.toml", tmp_path / "results", tmp_path / "store"
+    path.write_text(
+        '[[rows]]\ngame = "pong-v1"\ntier = "smoke"\nvictims = ["house-relu"]\n'
+        'attacks = ["baseline matches=16 rollout_steps=32 minibatch=128 epochs=1"]\nseeds = 2\n'
+    )
+    results.mkdir()
+    budgets = {"smoke": 2048, "lite": 2048, "full": 2048}
+    whole = pong.make_card
+    monkeypatch.setattr(
+        pong, "make_card", lambda options: whole(options).model_copy(update={"budgets": budgets})
+    )
+    monkeypatch.setitem(EPISODES, "smoke", 20)
+
+    def ask(**how: bool) -> str:
+        command.board(
+            programme=path, results=results, store=store, workers="1", isolation="process",
+            allow_unpinned=False, **how,
+        )  # fmt: skip
+        return capsys.readouterr().out
+
+    assert "filed" not in ask(file=True)
+    (spec,) = specs(outlook(read(path), [], Victims())[0]._replace(missing=(1,)), Victims())
+    made = Store(store)
+    made.prepare()
+    execute("test", make_plan(spec), made, Victims(), Silent)
+    assert "on house-relu, seed 1" in ask(file=True)
+    (record,) = board.read_results(results)[0].values()
+    kept = policies.kept(results)
+    assert set(record.artifacts.values()) == set(kept)
+    assert check.drawn([record], kept, Victims(), 3, 0) == [record]
+    findings, absent = check.again([record], Replay(kept, Victims()), lambda name: None)
+    assert len(findings) == len(record.matches)
+    assert (absent, {one.sure for one in findings}) == (0, {"equal counts"})
+    other = record.model_copy(update={"matches": [turned(m) for m in record.matches]})
+    findings, _ = check.again([other], Replay(kept, Victims()), lambda name: None)
+    assert any(one.failed for one in findings)
+    assert check.drawn([record], {}, Victims(), 3, 0) == []
+
+
+def turned(played: MatchSet) -> MatchSet:
+    """As if the other side had won."""
+    halves = {
+        half: Tally(wins=t.losses, ties=t.ties, losses=t.wins)
+        for half, t in (("even", played.even), ("odd", played.odd))
+    }
+    return played.model_copy(update=halves)
 
 
 def fill(folder: Path) -> dict[str, Record]:
