@@ -79,8 +79,9 @@ _RELEASED: dict[str, Any] = {
 # gradients whatever was asked for.
 _PONG_RELEASED: dict[str, Any] = {
     **_RELEASED, "weight": 1.0, "eta": 0.2, "saliency": "integrated", "saliency_columns": "card",
-    "surrogate_steps": 51_000, "transition_columns": "own", "eps_s": 0.01,
-    "transition_hidden": (36, 16), "model_rate": 1e-3, "model_rows": 1000, "model_minibatch": 64,
+    "surrogate_steps": 51_000, "surrogate_hidden": (64, 32), "transition_columns": "own",
+    "eps_s": 0.01, "transition_hidden": (36, 16), "model_rate": 1e-3, "model_rows": 1000,
+    "model_minibatch": 64,
 }  # fmt: skip
 _PONG_PAPER: dict[str, Any] = {
     **_PAPER, "surrogate_steps": 51_000, "eps_s": 0.01, "transition_hidden": (40, 16),

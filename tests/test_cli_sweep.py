@@ -36,6 +36,12 @@ def test_a_sweep_runs_its_variants_and_shows_them_again(elsewhere: Path) -> None
     table, command = Path("study.md").read_text().split("Made by ")
     assert table == page.split("Made by ")[0]
     assert command.endswith("--results store/records`.\n")
+    assert not Path("store/studies").exists()
+    unnamed = bench(*asked[:-4])
+    assert unnamed.code == 0, unnamed.err
+    (own,) = Path("store/studies").glob("pong-v1-*-norms-smoke.md")
+    assert own.read_text().startswith(table.split("![")[0])
+    assert own.with_suffix(".svg").read_bytes() == picture
 
 
 def test_a_sweep_of_defenses_shows_robustness_beside_generality(elsewhere: Path) -> None:

@@ -6,8 +6,9 @@ import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -114,14 +115,13 @@ def sweep(
 ) -> None:
     """Run the variants of a study with equal seeds and budget, and compare them.
 
-    Seed by seed, so that a study that is stopped compares as many seeds of every variant.
+    Seed by seed, so that a study that is stopped compares as many seeds of every variant. Unless
+    --out or --figure names a file, table and figure of what was run are written into the store's
+    folder `studies`.
     """
     use_threads(threads)
-    for path in (figure, out):
-        if path is not None:
-            board.make_folder(path.parent)
-    if figure is not None:
-        check_drawable(figure)
+    files = _Files(out, figure)
+    files.check()
     asked = _Asked(
         game_name=game, victim=victim, seeds=seeds, tier=tier_of(tier), budget=budget,
         settings=settings_of(None, physics), track=track, victims=Victims(Store(store).victims),
@@ -143,23 +143,60 @@ def sweep(
         scope = asked.scope(kind.attack)
     found = rows_of(_records(store, results), [plan.method for plan in kind.plans], scope)
     rows = [Row(one.label, records) for one, records in zip(kind.variants, found, strict=True)]
-    against = "" if kind.attack is None else f" against {kind.attack.label}"
-    budget_text = f"{steps(scope.budget_steps)} steps, tier {scope.tier}"
-    title = f"Study '{study}'{against} on {scope.game}, {scope.victim}, {budget_text}"
-    table = kind.table(title, rows)
-    curves = curve_table(title, rows, kind.training, scope.budget_steps)
-    console.print(to_rich(table))
-    console.print(to_rich(curves))
-    if figure is not None:
-        kind.draw(figure, title, rows)
-    if out is not None:
-        board.write(_page((table, curves), figure, out), out)
-    for path in (out, figure):
-        if path is not None:
-            console.print(f"wrote {path}", markup=False)
+    if results is None and files == NOWHERE:
+        files = _Files.of(store / "studies" / f"{scope.game}-{scope.victim}-{study}-{scope.tier}")
+    _show(kind, _title(study, kind, scope), rows, scope.budget_steps, files)
     if failures:
         show_failures(Console(stderr=True), failures)
     end(failures, store)
+
+
+class _Files(NamedTuple):
+    """Where a study's table and figure are written; None: nowhere."""
+
+    page: Path | None
+    figure: Path | None
+
+    def check(self) -> None:
+        """Before hours are spent: make their folders, and see that a figure can be drawn."""
+        for path in self:
+            if path is not None:
+                board.make_folder(path.parent)
+        if self.figure is not None:
+            check_drawable(self.figure)
+
+    @classmethod
+    def of(cls, stem: Path) -> _Files:
+        """Both beside each other; no figure where what draws it is not installed."""
+        page, figure = (stem.with_name(f"{stem.name}{ending}") for ending in (".md", ".svg"))
+        return cls(page, figure if find_spec("matplotlib") is not None else None)
+
+
+NOWHERE = _Files(None, None)
+
+
+def _title(study: str, kind: _OfAttacks | _OfDefenses, scope: Scope) -> str:
+    against = "" if kind.attack is None else f" against {kind.attack.label}"
+    budget = f"{steps(scope.budget_steps)} steps, tier {scope.tier}"
+    return f"Study '{study}'{against} on {scope.game}, {scope.victim}, {budget}"
+
+
+def _show(
+    kind: _OfAttacks | _OfDefenses, title: str, rows: Sequence[Row], budget_steps: int,
+    files: _Files,
+) -> None:  # fmt: skip
+    """Print the tables; write them, and the figure, where files are named."""
+    shown = kind.table(title, rows), curve_table(title, rows, kind.training, budget_steps)
+    for table in shown:
+        console.print(to_rich(table))
+    files.check()
+    if files.figure is not None:
+        kind.draw(files.figure, title, rows)
+    if files.page is not None:
+        board.write(_page(shown, files.figure, files.page), files.page)
+    for path in files:
+        if path is not None:
+            console.print(f"wrote {path}", markup=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,11 @@ def save_figure(path: Path, title: str, rows: Sequence[Row], reference: Row) -> 
     write_figure(path, title, draw)
 
 
+def differences_to(reference: str) -> str:
+    """What an axis of differences says; on two lines, for a narrow panel."""
+    return f"AUC - AUC of '{reference}', points\nseeds and mean (95 %)"
+
+
 def write_figure(
     path: Path, title: str, draw: Callable[[Axes, Axes], None], description: str | None = None
 ) -> None:
@@ -141,4 +146,4 @@ def _draw_differences(axes: Axes, rows: Sequence[Row], reference: Row) -> None:
     axes.axvline(0, color="#4d4d4d", lw=1)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
-    axes.set_xlabel(f"AUC - AUC of '{reference.label}', points: seeds and mean (95 %)")
+    axes.set_xlabel(differences_to(reference.label))

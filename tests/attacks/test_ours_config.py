@@ -50,6 +50,7 @@ PONG_FIELDS = {
     "released": {
         "weight": 1.0, "eta": 0.2, "saliency": "integrated", "saliency_columns": "card",
         "transition_columns": "own", "eps_s": 0.01, "surrogate_steps": 51_000,
+        "surrogate_hidden": (64, 32),
         "transition_hidden": (36, 16), "model_rate": 1e-3,
     },
 }  # fmt: skip

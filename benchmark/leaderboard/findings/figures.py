@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.evaluation.statistics import student_interval
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.defense_study import known
-from benchmark.leaderboard.figure import DASHES, draw_curves, style, write_figure
+from benchmark.leaderboard.figure import DASHES, differences_to, draw_curves, style, write_figure
 from benchmark.leaderboard.findings.material import Material, Place, points
 from benchmark.leaderboard.scoring import DefenseParts
 from benchmark.leaderboard.study import Row, area, differences
@@ -63,7 +63,7 @@ def of_attacks(material: Material, place: Place, reference: str) -> Picture:
         others = [row for row in rows if row is not base]
         _forest(right, [row.label for row in others],
                 {"": [points(differences(row, base, area)) for row in others]})  # fmt: skip
-        right.set_xlabel(f"AUC - AUC of '{reference}', points: seeds and mean (95 %)")
+        right.set_xlabel(differences_to(reference))
 
     behind = [record for row in rows for record in row.records]
     return Picture(f"Attacks on {place.victim}, {place.game}", behind, draw)
@@ -100,7 +100,7 @@ def of_victims(material: Material, game: str, references: tuple[str, str]) -> Pi
                 place.victim: [_gain(rows[place], label, reference) for label in others]
                 for place in places
             })  # fmt: skip
-            axes.set_xlabel(f"AUC - AUC of '{reference}', points: seeds and mean (95 %)")
+            axes.set_xlabel(differences_to(reference))
         left.legend(frameon=False, fontsize=8)
 
     behind = [r for found in rows.values() for row in found.values() for r in row.records]
