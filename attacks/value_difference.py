@@ -8,7 +8,7 @@ Which equation is which function:
   A = A_adv - weight * A_vic, each standardised     `Difference.advantages`
   A_vic, generalised advantages by V_vic(o_adv)     `Critic.advantages`
   r_vic, from the outcome as passively seen         `victim_rewards`
-With weight = 0 the attack is the baseline, bit for bit.
+With weight = 0 the attack is the baseline of preset `tuned`, bit for bit.
 
 How much of the idea is left here: not much, and that is the games' doing. The games that it was
 published on pay the two sides unevenly (a blocker that lies on the floor gets nothing, its victim
