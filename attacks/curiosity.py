@@ -9,7 +9,8 @@ Which equation is which function:
   A = std(A_adv) + weight * (beta * std(A_int) - std(A_vic))     `CuriousDifference.added`
   r_int = mean_k (fixed_k - learned_k)^2 / 2 on the layer h      `Novelty.of`
   h = tanh(W_1 o_adv + b_1) of V_vic                             `first_layer`
-With weight = 0 the attack is the baseline of preset `tuned`, bit for bit; with beta = 0 it is `value-difference`.
+With weight = 0 the attack is the baseline of preset `tuned`, bit for bit; with beta = 0 it is
+`value-difference`.
 
 Both heads are linear, so the one can copy the other outright: what is left of the reward then is
 how the layer below them moves, and standardising its advantages hides that it has become small.

@@ -96,7 +96,7 @@ class Ours(Baseline):
         """
         config = super().configure(game, settings)
         assert isinstance(config, OursConfig)
-        columns_of(config, game.seats[1 - game.seat_index(game.adversary_seat)])
+        columns_of(config, game.victim_seat)
         if config.rollout_steps < 2:
             raise Misuse(f"ours needs rollouts of 2 steps or more, got {config.rollout_steps}")
         refuse_inert(config, cls.preset(game, config.preset), settings)

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchError, Misuse
-from benchmark.games.game import Game
+from benchmark.games.game import Game, GameCard
 from benchmark.policies import artifact
 from benchmark.policies.policy import NetworkPolicy, Policy, PolicyCard, RandomPolicy, ZeroPolicy
-from benchmark.settings import hint
+from benchmark.settings import hint, resolve
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,12 @@ def game(name: str) -> type[Game]:
     """A game's class by its id."""
     found: type[Game] = games.load(name)
     return found
+
+
+def game_card(name: str, options: Mapping[str, Any]) -> GameCard:
+    """A game's card under some of its options; raises Misuse for what there is not."""
+    kind = game(name)
+    return kind.describe(resolve(kind.Options, {}, options, f"game '{name}'"))
 
 
 class Victims:

@@ -25,10 +25,9 @@ from benchmark.policies.artifact import first_problem
 from benchmark.records.cell import MethodRef
 from benchmark.records.record import Record
 from benchmark.records.votes import latest, one_vote
-from benchmark.registry import game as game_class
+from benchmark.registry import game_card
 from benchmark.runs.spec import plan_attack, plan_defense
 from benchmark.runs.study import Scope, rows_of, study_of
-from benchmark.settings import resolve
 
 HEAD = ["attack", "rank", "score (95 %)", "worst victim", "lift", "AUC", "to 50 %", "runs"]
 """Of the ranked table of Pong, what the README shows."""
@@ -178,7 +177,7 @@ def _studies(
     """A study's rows on every victim of these games and tiers that has records of it."""
     made = {}
     for game, tier in where:
-        card = _card(game)
+        card = game_card(game, {})
         study = study_of(name, card)
         plan = plan_attack if study.of == "attacks" else plan_defense
         methods = [plan(one.method, card, dict(one.settings)).method for one in study.variants]
@@ -202,11 +201,6 @@ def _scope(card: GameCard, victim: str, tier: Tier, attack: MethodRef | None) ->
     return Scope(
         card.id, dict(card.options), victim, tier, card.budgets[tier], seeds=None, attack=attack
     )
-
-
-def _card(game: str) -> GameCard:
-    kind = game_class(game)
-    return kind.describe(resolve(kind.Options, {}, {}, f"game '{game}'"))
 
 
 def _head(given: Material) -> str:

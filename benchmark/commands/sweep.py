@@ -54,8 +54,7 @@ from benchmark.learning.threads import use_threads
 from benchmark.records.cell import MethodRef
 from benchmark.records.record import Record
 from benchmark.records.store import Store
-from benchmark.registry import Victims
-from benchmark.registry import game as game_class
+from benchmark.registry import Victims, game_card
 from benchmark.runs.devices import Choice, choose
 from benchmark.runs.executors.executor import Failure, end
 from benchmark.runs.executors.workers import AUTO
@@ -73,7 +72,6 @@ from benchmark.runs.spec import (
     tier_of,
 )
 from benchmark.runs.study import Scope, Study, plan_study, rows_of, study_of
-from benchmark.settings import resolve
 from benchmark.variants import Variant
 
 
@@ -220,10 +218,7 @@ class _Asked:
 
     @property
     def card(self) -> GameCard:
-        kind = game_class(self.game_name)
-        return kind.describe(
-            resolve(kind.Options, {}, self.settings.get("game", {}), f"game '{self.game_name}'")
-        )
+        return game_card(self.game_name, self.settings.get("game", {}))
 
     def run_of(self, attack: str) -> RunSpec:
         """A run of one attack, for the study's own methods to be put in."""

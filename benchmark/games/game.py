@@ -105,6 +105,15 @@ class GameCard(BaseModel):
             raise Misuse(f"{self.id} has no seat '{name}'; {hint(name, names)}")
         return names.index(name)
 
+    def opposite(self, name: SeatName) -> SeatCard:
+        """The seat across from one; raises Misuse for an unknown name."""
+        return self.seats[1 - self.seat_index(name)]
+
+    @property
+    def victim_seat(self) -> SeatCard:
+        """Across from the seat that an attack plays unless told otherwise."""
+        return self.opposite(self.adversary_seat)
+
 
 class Step(NamedTuple):
     """What one step of a batch of N matches gives; arrays are new on every step.

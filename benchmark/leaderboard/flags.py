@@ -13,6 +13,7 @@ from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import wilson
 from benchmark.leaderboard import scoring
 from benchmark.records.cell import method_key
+from benchmark.records.flags import of_counts
 from benchmark.records.record import Record
 
 HEAD_START = 0.2
@@ -23,28 +24,14 @@ UNTRAINED = 0.05
 
 def flags(record: Record) -> list[str]:
     """Those of one record, sorted, each once."""
-    found = {*record.flags, *_of_matches(record), *_of_start(record)}
+    trained = [point.tally for curve in record.curves.values() for point in curve]
+    counted = of_counts(record.matches, trained, learned=record.cell.track != "none")
+    found = {*record.flags, *counted, *_of_start(record)}
     if any(steps > record.cell.budget_steps for steps in record.steps.values()):
         found.add("budget overrun")
     if record.retries:
         found.add(f"retries after infrastructure failures: {sum(record.retries.values())}")
-    voids = sum(point.tally.voids for curve in record.curves.values() for point in curve)
-    if voids:
-        found.add(f"void matches in training: {voids}")
     return sorted(found)
-
-
-def _of_matches(record: Record) -> list[str]:
-    voids = sum(played.even.voids + played.odd.voids for played in record.matches)
-    found = [f"void matches: {voids}"] if voids else []
-    floor = scoring.pooled([record], "floor", "random")
-    for played in record.of_role("attack"):
-        tally = played.tally
-        if tally.ties > 0.5 * tally.episodes:
-            found.append("ties above 50 %")
-        if record.cell.track != "none" and floor.episodes and _no_better(tally, floor):
-            found.append("no better than random")
-    return found
 
 
 def _of_start(record: Record) -> list[str]:
@@ -61,11 +48,6 @@ def _of_start(record: Record) -> list[str]:
     floor = max(tally.win_rate for tally in floors)
     least = wilson(point.tally.wins, point.tally.episodes)[0] if point.tally.episodes else 0.0
     return ["head start"] if least > floor + HEAD_START else []
-
-
-def _no_better(tally: Tally, floor: Tally) -> bool:
-    """Whether chance alone may put these wins above the floor's rate."""
-    return wilson(tally.wins, tally.episodes)[0] <= floor.win_rate
 
 
 def seat_asymmetry(records: Sequence[Record]) -> list[str]:

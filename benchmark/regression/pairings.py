@@ -85,7 +85,7 @@ def _mujoco() -> Iterator[Pairing]:
     for name in MUJOCO_GAMES:
         card = game(name).describe()
         mine = card.adversary_seat
-        theirs = card.seats[1 - card.seat_index(mine)].name
+        theirs = card.opposite(mine).name
         adversary, victim = f"{name} {mine}", f"{name} {theirs}"
         yield Pairing(f"{name}: {mine} against {theirs}", name, adversary, victim, MUJOCO_EPISODES)
         yield Pairing(

@@ -65,7 +65,7 @@ def _networks(game_id: str) -> list[tuple[str, NetworkPolicy]]:
     made: list[NetworkPolicy] = [
         random_network(card, seat.name, index) for index, seat in enumerate(card.seats)
     ]
-    victim = card.seats[1 - card.seat_index(card.adversary_seat)].name
+    victim = card.victim_seat.name
     named = [(f"{game_id} {policy.card.seat}", policy) for policy in made]
     named.append((f"{game_id} {victim} lstm", _with_memory(card, victim)))
     return [(name, _called(name, policy)) for name, policy in named]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from benchmark.arena.tally import TALLY, Tally
+from benchmark.arena.tally import TALLY
 from benchmark.evaluation.detection import Detection
-from benchmark.evaluation.statistics import wilson
 from benchmark.learning.progress import CURVE
 from benchmark.policies import artifact
 from benchmark.records.cell import PlayerRef
+from benchmark.records.flags import of_counts
 from benchmark.records.record import DetectionSet, Isolation, MatchSet, Record, Role, StateSplit
 from benchmark.records.store import Store
 from benchmark.runs.executors.executor import Failure
@@ -121,14 +121,14 @@ def _record(cell: PlannedCell, lost: dict[str, Job], store: Store) -> Record:
             for name, job in trainings.items()
         },
         isolation=_isolation(results.values()),
-        flags=flags_of(
+        flags=["budget overrun" for result in results.values() if result["overrun"]][:1]
+        + of_counts(
             matches,
             trained=[
                 point.tally
                 for result in results.values()
                 for point in CURVE.validate_python(result["curve"])
             ],
-            overrun=any(result["overrun"] for result in results.values()),
             learned=cell.cell.track != "none",
         )
         + [f"no {role} matches, failed: {cause}" for role, cause in sorted(missing.items())],
@@ -195,24 +195,3 @@ def _reference(player: Player, store: Store) -> PlayerRef:
         sha256 = artifact.load_card(store.folder(player.ref)).sha256
         return PlayerRef(name=player.name, sha256=sha256)
     return PlayerRef(name=player.name, sha256=player.sha256)
-
-
-def flags_of(
-    matches: list[MatchSet], *, overrun: bool, learned: bool, trained: Sequence[Tally] = ()
-) -> list[str]:
-    """Those of the protocol's automatic flags that one record shows; floors are not compared."""
-    flags = ["budget overrun"] if overrun else []
-    main = [m.tally for m in matches if m.role == "attack" and m.ranked_mode]
-    floors = [m.tally for m in matches if m.role == "floor" and m.adversary.name == "random"]
-    for where, tallies in (("", [m.tally for m in matches]), (" in training", trained)):
-        voids = sum(tally.voids for tally in tallies)
-        if voids:
-            flags.append(f"void matches{where}: {voids}")
-    for tally in main:
-        if tally.ties > 0.5 * tally.episodes:
-            flags.append("ties above 50 %")
-        if learned and any(
-            wilson(tally.wins, tally.episodes)[0] <= floor.win_rate for floor in floors
-        ):
-            flags.append("no better than random")
-    return flags

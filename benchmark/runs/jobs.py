@@ -153,7 +153,7 @@ class Worker:
     ) -> dict[str, Any]:
         batch = game_of(job, min(job.parallel, job.episodes))
         if job.blind:
-            seat = batch.card.seats[1 - batch.card.seat_index(job.seat)]
+            seat = batch.card.opposite(job.seat)
             victim = Blind(victim, seat.other_view, seat.other_at_start)
         seats = seated(job, policy_of(job.adversaries[0]), victim)
         halves = play(batch, seats, job.seat, episode_list(batch.card.id, job.episodes))

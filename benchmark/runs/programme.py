@@ -18,7 +18,7 @@ from benchmark.errors import Misuse
 from benchmark.games.game import GameCard, Tier
 from benchmark.records.cell import Cell, content_hash, method_key
 from benchmark.records.record import Record
-from benchmark.registry import Victims, defenses, game
+from benchmark.registry import Victims, defenses, game_card
 from benchmark.runs.spec import (
     AttackPlan,
     MethodPlan,
@@ -27,7 +27,7 @@ from benchmark.runs.spec import (
     plan_defense,
     resolve_run,
 )
-from benchmark.settings import hint, parse, resolve
+from benchmark.settings import hint, parse
 
 Key = tuple[str, str, str, str, str, int, str, int]
 """Game, its options, victim, attack, defense, seed, tier, budget: methods by all that they are."""
@@ -51,9 +51,7 @@ class Row(BaseModel):
     @property
     def card(self) -> GameCard:
         """The game's, under the row's options; raises Misuse for what there is not."""
-        name = _name(self.game)
-        kind, chosen = game(name), parse(_words("game", self.game)).get("game", {})
-        return kind.describe(resolve(kind.Options, {}, chosen, f"game '{name}'"))
+        return game_card(_name(self.game), parse(_words("game", self.game)).get("game", {}))
 
 
 class Programme(BaseModel):

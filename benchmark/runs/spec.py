@@ -73,8 +73,7 @@ class RunSpec(BaseModel):
     @property
     def victim_seat(self) -> str:
         """The seat opposite the adversary's."""
-        index = self.game.seat_index(self.game.adversary_seat)
-        return self.game.seats[1 - index].name
+        return self.game.victim_seat.name
 
 
 def resolve_run(
@@ -102,21 +101,7 @@ def resolve_run(
     options = resolve(game_class.Options, {}, settings.get("game", {}), f"game '{game_name}'")
     card = game_class.describe(options)
     known = victims.cards(card.id)
-    if not known:
-        raise Misuse(f"no victim for {card.id}; import some with `bench victims import PATH`")
-    chosen = victim_names or [default_victim(victims, known, card)]
-    for name in chosen:
-        if name not in known:
-            found = victims.load(name).card  # raises for an unknown name
-            raise Misuse(f"victim '{name}' plays {found.game}, this run plays {card.id}")
-    count = seeds if seeds is not None else SEEDS[tier]
-    if count < 1:
-        raise Misuse(f"--seeds: at least 1, got {count}")
-    if not 0 <= first_seed <= HELD_OUT_SEED - count:
-        raise Misuse(
-            f"--first-seed: 0 to {HELD_OUT_SEED - count} with --seeds {count}, got {first_seed}; "
-            f"seeds from {HELD_OUT_SEED} on are held out"
-        )
+    attacked = {name: known[name] for name in _attacked(victim_names, victims, known, card)}
     steps = budget if budget is not None else card.budgets[tier]
     if steps < 1:
         raise Misuse(f"--budget: at least 1 environment step, got {steps}")
@@ -125,25 +110,49 @@ def resolve_run(
     )
     hardenings, watchers = _defenses(defense_names, card, settings.get("defense", {}))
     learned = [attack for attack in planned if attack.track != "none"]
-    check_attacks(planned, track, {name: known[name] for name in chosen}, steps)
-    check_defenses(hardenings, card, {name: known[name] for name in chosen}, steps)
+    check_attacks(planned, track, attacked, steps)
+    check_defenses(hardenings, card, attacked, steps)
     _check_settings(settings.get("attack", {}), learned, "attack")
     _check_settings(settings.get("defense", {}), (*hardenings, *watchers), "defense")
     return RunSpec(
         game=card,
         game_options=options.model_dump(mode="json"),
-        victims={name: known[name] for name in dict.fromkeys(chosen)},
+        victims=attacked,
         others={name: its_card for name, its_card in known.items() if its_card.ranked},
         attacks=planned,
         defenses=hardenings,
         detectors=watchers,
         diagnoses=tuple(_diagnosis(name) for name in sorted(set(diagnoses))),
-        seeds=tuple(range(first_seed, first_seed + count)),
+        seeds=_seeds(first_seed, seeds if seeds is not None else SEEDS[tier]),
         tier=tier,
         budget_steps=steps,
         episodes=EPISODES[tier],
         command=command,
     )
+
+
+def _attacked(
+    names: Sequence[str], victims: Victims, known: dict[str, PolicyCard], card: GameCard
+) -> list[str]:
+    """The victims of a run, each once; the default one where none is named."""
+    if not known:
+        raise Misuse(f"no victim for {card.id}; import some with `bench victims import PATH`")
+    for name in names:
+        if name not in known:
+            found = victims.load(name).card  # raises for an unknown name
+            raise Misuse(f"victim '{name}' plays {found.game}, this run plays {card.id}")
+    return list(dict.fromkeys(names)) or [default_victim(victims, known, card)]
+
+
+def _seeds(first: int, count: int) -> tuple[int, ...]:
+    if count < 1:
+        raise Misuse(f"--seeds: at least 1, got {count}")
+    if not 0 <= first <= HELD_OUT_SEED - count:
+        raise Misuse(
+            f"--first-seed: 0 to {HELD_OUT_SEED - count} with --seeds {count}, got {first}; "
+            f"seeds from {HELD_OUT_SEED} on are held out"
+        )
+    return tuple(range(first, first + count))
 
 
 def tier_of(name: str) -> Tier:
@@ -166,7 +175,7 @@ def _check_budget(steps: int, plans: Sequence[MethodPlan]) -> None:
 
 def default_victim(victims: Victims, known: dict[str, PolicyCard], game_card: GameCard) -> str:
     """The victim of a run that names none: of those that sit opposite the adversary."""
-    seat = game_card.seats[1 - game_card.seat_index(game_card.adversary_seat)].name
+    seat = game_card.victim_seat.name
     fitting = {name: card for name, card in known.items() if card.seat in (ANY, seat)}
     if not fitting:
         raise Misuse(f"no victim for seat '{seat}' of {game_card.id}; import one")

@@ -30,7 +30,7 @@ def game_of(job: Job, matches: int) -> Game:
 
 def other_seat(job: Job, card: GameCard) -> str:
     """The seat opposite the adversary's: the victim's."""
-    seat: str = card.seats[1 - card.seat_index(job.seat)].name
+    seat: str = card.opposite(job.seat).name
     return seat
 
 

@@ -81,8 +81,7 @@ class Replay:
 
     def _seated(self, batch: Game, record: Record, recorded: MatchSet) -> tuple[Policy, Policy]:
         """Both players by the number of their seat."""
-        index = batch.card.seat_index(record.cell.seat)
-        seat = batch.card.seats[1 - index]
+        seat = batch.card.opposite(record.cell.seat)
         adversary = self._adversary(batch, recorded)
         victim = self._victim(record, recorded)
         check_fits(adversary, batch.card, record.cell.seat)
@@ -91,7 +90,8 @@ class Replay:
             victim = victim.in_mode(recorded.victim_mode)
         if recorded.role == "masked":
             victim = Blind(victim, seat.other_view, seat.other_at_start)
-        return (adversary, victim) if index == 0 else (victim, adversary)
+        first = batch.card.seat_index(record.cell.seat) == 0
+        return (adversary, victim) if first else (victim, adversary)
 
     def _adversary(self, batch: Game, recorded: MatchSet) -> Policy:
         who = recorded.adversary

@@ -173,7 +173,7 @@ def own_store(submission: Submission, store: Store) -> Store:
 def _chosen(name: str, victims: Victims) -> list[str]:
     """Every ranked shipped victim of a game that sits opposite the adversary; else the default."""
     card = game(name).describe()
-    seat = card.seats[1 - card.seat_index(card.adversary_seat)].name
+    seat = card.victim_seat.name
     shipped = Victims().cards(name).items()
     return [victim for victim, its in shipped if its.ranked and its.seat in (ANY, seat)]
 

@@ -43,8 +43,7 @@ class Trial(ABC):
         self.batch = game_class(game)
         self.card: GameCard = self.batch.describe()
         self.seat = self.card.adversary_seat
-        seats = self.card.seats
-        self.victim_seat = seats[1 - self.card.seat_index(self.seat)]
+        self.victim_seat = self.card.opposite(self.seat)
 
     def looks(self) -> dict[str, Callable[[], str | None]]:
         """What is looked at, in order."""

@@ -39,7 +39,7 @@ def strength(
 
 def seat_of(policy: PolicyCard, game: GameCard) -> str:
     """The seat that a policy is judged in: the victim's, where it plays either."""
-    victims = game.seats[1 - game.seat_index(game.adversary_seat)].name
+    victims = game.victim_seat.name
     return victims if policy.seat == ANY else policy.seat
 
 
@@ -48,7 +48,7 @@ def opposite(
 ) -> dict[str, Policy]:
     """Those of the policies known that can sit opposite one, by name."""
     seat = seat_of(policy, game)
-    other = game.seats[1 - game.seat_index(seat)].name
+    other = game.opposite(seat).name
     return {name: its for name, its in known.items() if its.card.seat in (ANY, other)}
 
 

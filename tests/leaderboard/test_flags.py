@@ -9,8 +9,8 @@ from benchmark.leaderboard.flags import fewer_met, flags, fresh_fell_short
 from benchmark.leaderboard.table import to_markdown
 from benchmark.leaderboard.tables import tables
 from benchmark.learning.progress import CurvePoint
+from benchmark.records.flags import of_counts
 from benchmark.records.record import Record
-from benchmark.runs.assemble import flags_of
 from tests.factories import attacked, defended, make_record, match, tally
 
 
@@ -84,7 +84,7 @@ def test_who_wins_at_once_knew_it_before(record: Record, expected: list[str]) ->
 def test_a_run_and_the_board_say_the_same(record: Record) -> None:
     """In the same words, so that a flag that both find stands once."""
     trained = [point.tally for curve in record.curves.values() for point in curve]
-    said = flags_of(record.matches, overrun=False, learned=True, trained=trained)
+    said = of_counts(record.matches, trained, learned=True)
     assert sorted(said) == flags(record)
     assert flags(record.model_copy(update={"flags": said})) == flags(record)
 
