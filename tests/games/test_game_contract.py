@@ -68,6 +68,8 @@ def test_card_names_the_game_and_its_two_seats(name):
     first, second = (seat.name for seat in card.seats)
     assert first != second
     assert [card.seat_index(first), card.seat_index(second)] == [0, 1]
+    assert [card.opposite(first).name, card.opposite(second).name] == [second, first]
+    assert card.victim_seat.name != card.adversary_seat
     assert card.adversary_seat in (first, second)
     assert card.title
     assert card.rules
