@@ -200,6 +200,13 @@ RECIPES: dict[str, Recipe] = {
         "wins from `may1`, `may2` and `house-tanh` it was trained to win; most house victims that "
         "it did not meet take most of its points.",
     ),
+    # The only one that met both published policies and the two house victims that beat most others.
+    "house-tower": Recipe(
+        **_PARTNERS | {"sparring": ("may1", "may2", "house-heir", "house-league")}, seed=8,
+        ppo=PPOConfig(**_PONG, hidden=(64, 64, 32), activation="tanh"),
+        limits="What it wins from `may1`, `may2`, `house-heir` and `house-league` it was trained "
+        "to win.",
+    ),
     "house-runner": Recipe(
         game="you-shall-not-pass-v1", seat="runner", seed=1, steps=15_000_000, snapshots=15,
         alone=0.4, newest=0, sparring=("zoo-blocker-v1",), sparring_share=0.45,
