@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from benchmark.commands import lazy
-from benchmark.errors import BenchError
+from benchmark.errors import BenchError, InfrastructureError
 
 VICTIMS = lazy.group(
     {
@@ -63,6 +63,10 @@ def _one_line_errors() -> Iterator[None]:
         line = Text.assemble(("bench:", "red"), f" {error}")
         Console(stderr=True).print(line, soft_wrap=True)
         sys.exit(error.exit_code)
+    except PermissionError as error:
+        line = Text.assemble(("bench:", "red"), f" {error.filename}: {error.strerror}")
+        Console(stderr=True).print(line, soft_wrap=True)
+        sys.exit(InfrastructureError.exit_code)
 
 
 def main() -> None:

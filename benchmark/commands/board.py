@@ -12,9 +12,9 @@ from rich.text import Text
 from benchmark.commands.common import console
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.leaderboard import board
-from benchmark.leaderboard.table import to_rich
+from benchmark.leaderboard.table import show
 from benchmark.leaderboard.tables import tables
-from benchmark.page.folder import replace_folder
+from benchmark.page.folder import check_ours, replace_folder
 from benchmark.page.site import site
 from benchmark.page.videos import Video, find_videos
 from benchmark.records.record import Record
@@ -42,13 +42,15 @@ def leaderboard(
         count = board.check(results, out)
         console.print(f"{out}: {count} records, current")
         return
+    if html is not None:
+        check_ours(html)  # before anything is written
     found, problems = board.read_results(results)
     for problem in problems:
         line = Text.assemble(("refused", "red"), f" {problem}")
         Console(stderr=True).print(line, soft_wrap=True)
     board.write(board.render(found, out, problems), out)
     for table in tables(list(found.values())):
-        console.print(to_rich(table))
+        show(console, table)
     console.print(f"{out}: {len(found)} records", markup=False)
     if html is not None:
         _write_page(html, videos, found, problems)

@@ -23,7 +23,7 @@ from benchmark.display import Live, Silent
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.leaderboard import board
 from benchmark.leaderboard import policies as filed
-from benchmark.leaderboard.table import to_rich
+from benchmark.leaderboard.table import show
 from benchmark.learning.threads import use_threads
 from benchmark.records.record import Record
 from benchmark.records.store import Store
@@ -95,9 +95,9 @@ def check(
         print_json({"notes": asked.notes, "findings": [one.model_dump() for one in findings]})
     else:
         if not update:
-            console.print(to_rich(table(findings, "Regression of winning rates")))
+            show(console, table(findings, "Regression of winning rates"))
         elif findings:
-            console.print(to_rich(table(findings, "What the new baselines change", "changed")))
+            show(console, table(findings, "What the new baselines change", "changed"))
         for note in asked.notes:
             console.print(note, markup=False)
     failed = [one.name for one in findings if one.failed]
@@ -177,7 +177,9 @@ def _measure(asked: _Asked) -> ReplayBaseline:
 def _training(asked: _Asked) -> list[Finding]:
     before = baseline.read(TrainingBaseline, asked.baselines, "training")
     count = training.SEEDS if asked.seeds is None else asked.seeds
-    now = training.measured(_train(asked, range(asked.first_seed, asked.first_seed + count)))
+    seeds = range(asked.first_seed, asked.first_seed + count)
+    training.check_new(before, seeds)
+    now = training.measured(_train(asked, seeds))
     asked.notes.append(training.power_text(before, count))
     return training.compare(before, now)
 
@@ -204,10 +206,10 @@ def _train(asked: _Asked, seeds: Sequence[int]) -> list[Record]:
     runs = training.specs(seeds, command_line())
     with stoppable(asked.store), contextlib.ExitStack() as stack:
 
-        def show(plan: Plan) -> Display:
+        def live(plan: Plan) -> Display:
             return Silent() if asked.quiet else stack.enter_context(Live(console, plan.jobs))
 
-        return training.train(runs, Store(asked.store), show)
+        return training.train(runs, Store(asked.store), live)
 
 
 def _table(asked: _Asked) -> list[Finding]:

@@ -137,7 +137,8 @@ def command_line() -> str:
 
 @contextlib.contextmanager
 def stoppable(
-    folder: Path, left: str = "finished jobs and the last checkpoint are"
+    folder: Path,
+    left: str = "finished jobs and the last checkpoint, one every 10 s, are",
 ) -> Iterator[None]:
     """Turn Ctrl-C during long work into one line that says how to go on, and its exit code.
 

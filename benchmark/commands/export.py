@@ -109,6 +109,8 @@ def _log_curves(records: Sequence[Record], out: Path) -> int:
             log = TensorBoardLog(folder)
             log.restart(points)
             log.close()
+            if log.broken:
+                raise InfrastructureError(f"{folder}: cannot be written; {count} curves were")
             count += 1
     return count
 

@@ -40,7 +40,7 @@ from benchmark.commands.common import (
 )
 from benchmark.commands.crew import Crew, wish
 from benchmark.display import Live, Silent, show_failures, show_plan
-from benchmark.leaderboard.table import to_rich
+from benchmark.leaderboard.table import show
 from benchmark.leaderboard.tables import tables
 from benchmark.learning.device import CPU
 from benchmark.learning.threads import use_threads
@@ -116,7 +116,7 @@ def run(
         print_json([record.model_dump(mode="json") for record in outcome.records])
     else:
         for table in tables(outcome.records):
-            console.print(to_rich(table))
+            show(console, table)
         console.print(f"records: {store / 'records'}", markup=False)
     if outcome.failures:
         show_failures(Console(stderr=True), outcome.failures)

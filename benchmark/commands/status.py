@@ -50,7 +50,7 @@ def status(
 def _shown(runs: list[RunStatus]) -> Group:
     """A block a run: how far it is, what is being done, what failed."""
     if not runs:
-        return Group(Text("no run has been begun on this store"))
+        return Group(Text("no run has been begun on this store, or none that can be read"))
     return Group(*(line for run in runs for line in _run(run)))
 
 

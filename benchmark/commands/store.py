@@ -22,7 +22,7 @@ from benchmark.commands.common import (
     stoppable,
 )
 from benchmark.errors import CheckFailed, Misuse
-from benchmark.leaderboard.table import Table, to_rich
+from benchmark.leaderboard.table import Table, show
 from benchmark.records.store import Store
 from benchmark.runs import audit, collect
 from benchmark.runs.audit import Report
@@ -85,7 +85,7 @@ def _print_report(store: Path, report: Report) -> None:
     table = Table(str(store), ["part", "read", "MiB", "problems"], words=1)
     for name, part in report.parts.items():
         table.rows.append([name, str(part.count), _mib(part.bytes), str(part.problems)])
-    console.print(to_rich(table))
+    show(console, table)
     for one in report.unfinished:
         _line("unfinished", "cyan", f"{one.key}: {one.state}" + _because(one.failure))
     for remark in report.notes:
@@ -115,7 +115,7 @@ def _print_collection(store: Path, found: Collection) -> None:
         size = sum(one.bytes for one in found.removals if one.reason == reason)
         table.rows.append([reason, str(count), _mib(size)])
     table.rows.append(["in all", str(len(found.removals)), _mib(found.bytes)])
-    console.print(to_rich(table))
+    show(console, table)
     for one in found.removals[:SHOWN]:
         _line("remove", "red", f"{one.path}: {one.reason}")
     if len(found.removals) > SHOWN:

@@ -26,7 +26,7 @@ from benchmark.commands.common import (
     stoppable,
 )
 from benchmark.display import Live, Silent, show_plan
-from benchmark.errors import CheckFailed
+from benchmark.errors import CheckFailed, Misuse
 from benchmark.learning.threads import use_threads
 from benchmark.records.store import Store
 from benchmark.runs.executors.executor import Display
@@ -61,8 +61,9 @@ def submit(
         list[str] | None, typer.Option(help="Victim's name (all shipped ones). Repeatable.")
     ] = None,
     against: Annotated[
-        str, typer.Option(help="Attack that a defense or a detector is tried on.")
-    ] = "baseline",
+        str | None,
+        typer.Option(help="Attack that a defense or a detector is tried on (baseline)."),
+    ] = None,
     seeds: SeedsOption = None,
     tier: TierOption = "smoke",
     budget: BudgetOption = None,
@@ -73,12 +74,14 @@ def submit(
 ) -> None:
     """Check a submission, run it, and say what its pull request still needs."""
     use_threads(1)
+    submission = folder.read(path)
+    if against is not None and submission.manifest.kind == "attack":
+        raise Misuse("--against: an attack is tried on victims; name them with --victim")
     asked = submitting.Asked(
         store=Store(store), tier=tier_of(tier), seeds=seeds, budget=budget,
-        victims=victim or [], against=against, command=command_line(),
+        victims=victim or [], against=against or "baseline", command=command_line(),
     )  # fmt: skip
     chosen = runner(isolation, Store(store), allow_unpinned=allow_unpinned)
-    submission = folder.read(path)
     with stoppable(store), _showing(chosen, as_json) as show:
         report = submitting.submit(submission, asked, chosen, show)
     if as_json:
@@ -126,7 +129,8 @@ def verify(
     )  # fmt: skip
     chosen = runner(isolation, Store(store), allow_unpinned=allow_unpinned)
     submission = folder.read(path)
-    with stoppable(store), _showing(chosen, as_json) as show:
+    left = "what was retrained is (held-out victims are met anew)"
+    with stoppable(store, left), _showing(chosen, as_json) as show:
         found = verifying.verify(submission, wanted, chosen, show)
     if not salt:
         told = "bench: --salt is empty: who handed in could have known the fresh seeds"

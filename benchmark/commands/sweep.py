@@ -48,7 +48,7 @@ from benchmark.leaderboard.defense_figure import save_defense_figure
 from benchmark.leaderboard.defense_study import defense_study_table
 from benchmark.leaderboard.figure import check_drawable, save_figure
 from benchmark.leaderboard.study import Row, study_table
-from benchmark.leaderboard.table import Table, steps, to_markdown_table, to_rich
+from benchmark.leaderboard.table import Table, show, steps, to_markdown_table
 from benchmark.learning.device import CPU
 from benchmark.learning.threads import use_threads
 from benchmark.records.cell import MethodRef
@@ -141,6 +141,11 @@ def sweep(
         scope = asked.scope(kind.attack)
     found = rows_of(_records(store, results), [plan.method for plan in kind.plans], scope)
     rows = [Row(one.label, records) for one, records in zip(kind.variants, found, strict=True)]
+    if results is not None and not any(row.records for row in rows):
+        raise Misuse(
+            f"--results {results}: no record of this study on {scope.game}, {scope.victim}, tier "
+            f"{scope.tier}; without --results it is run"
+        )
     if results is None and files == NOWHERE:
         files = _Files.of(store / "studies" / f"{scope.game}-{scope.victim}-{study}-{scope.tier}")
     _show(kind, _title(study, kind, scope), rows, scope.budget_steps, files)
@@ -186,7 +191,7 @@ def _show(
     """Print the tables; write them, and the figure, where files are named."""
     shown = kind.table(title, rows), curve_table(title, rows, kind.training, budget_steps)
     for table in shown:
-        console.print(to_rich(table))
+        show(console, table)
     files.check()
     if files.figure is not None:
         kind.draw(files.figure, title, rows)

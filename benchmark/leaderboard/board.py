@@ -45,9 +45,7 @@ def _read_all(folder: Path) -> tuple[dict[Path, Record], list[str]]:
     problems: list[str] = []
     seen: dict[str, Path] = {}
     known = games.names()
-    for path in sorted(folder.rglob("*.json")):
-        if policies.FOLDER in path.relative_to(folder).parts:
-            continue
+    for path in _files(folder, problems):
         try:
             record = read(path)
         except BadRecord as error:
@@ -64,6 +62,19 @@ def _read_all(folder: Path) -> tuple[dict[Path, Record], list[str]]:
         seen[record.id] = path
         found[path] = record
     return found, problems
+
+
+def _files(folder: Path, problems: list[str]) -> list[Path]:
+    """The files of records in order; a folder that cannot be read is a problem."""
+
+    def told(error: OSError) -> None:
+        problems.append(f"{error.filename}: cannot be read ({error.strerror})")
+
+    found = []
+    for home, inside, names in os.walk(folder, onerror=told):
+        inside[:] = [name for name in inside if name != policies.FOLDER]
+        found += [Path(home, name) for name in names if name.endswith(".json")]
+    return sorted(found)
 
 
 def render(found: dict[Path, Record], board: Path, problems: Sequence[str] = ()) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import rich.table
 from rich import box
+from rich.console import Console
 from rich.text import Text
 from tabulate import tabulate
 
@@ -34,6 +35,14 @@ and *lite* are never ranked. *process* records are self-reported (level 0).
 
 LINKS = ("records", "record")
 """Columns whose texts are links and nothing that a record says of itself."""
+
+
+WHOLE = 10_000
+"""Columns of text that any table fits into."""
+LEAST_NAME = 9
+"""A column of names is not made narrower than this, or than its longest word."""
+EDGES, BETWEEN = 2, 2
+"""Columns of text that a table takes at its sides, and between two of its columns."""
 
 
 @dataclass
@@ -105,33 +114,64 @@ def plain(text: str) -> str:
     return " ".join(escaped.split())
 
 
-def to_rich(table: Table) -> rich.table.Table:
-    """The same table for a terminal."""
-    drawn = rich.table.Table(
-        title=Text(table.title),
-        caption=Text(table.footer) if table.footer else None,
-        box=box.SIMPLE_HEAD,
-        title_style="bold",
-        title_justify="left",
-        caption_justify="left",
-        padding=(0, 1, 0, 0),
-    )
-    # A terminal has no room for columns that say nothing here: no transfer, no replay.
-    telling = [
-        i
-        for i in range(len(table.columns))
-        if not table.rows or {r[i] for r in table.rows} != {"-"}
+def show(console: Console, table: Table) -> None:
+    """Print it with its footer: in parts where a terminal is too narrow for all of its columns.
+
+    Into a file or a pipe, where no width is a reader's, it goes whole.
+    """
+    parts = _parts(table, console.width) if console.is_terminal else [_telling(table)]
+    for at, columns in enumerate(parts):
+        drawn = _drawn(table, columns, f"{table.title}, continued" if at else table.title)
+        width = console.width if console.is_terminal else WHOLE
+        console.print(drawn, width=width, crop=False)
+    if table.footer:
+        console.print(Text(table.footer))
+
+
+def _telling(table: Table) -> list[int]:
+    """The columns that say something here: a terminal has no room for others."""
+    return [
+        at
+        for at in range(len(table.columns))
+        if not table.rows or {row[at] for row in table.rows} != {"-"}
     ]
-    for i in telling:
-        column = table.columns[i]
-        texts = [column, *(row[i] for row in table.rows)]
-        longest = max(len(word) for text in texts for word in text.split())
-        if i < table.words:  # names may be broken where a terminal is narrow, numbers may not
-            drawn.add_column(column, overflow="fold", min_width=min(longest, 9))
-        else:
-            drawn.add_column(column, justify="right", overflow="fold", min_width=longest)
+
+
+def _parts(table: Table, width: int) -> list[list[int]]:
+    """The columns, divided so that each part fits; those of words stand in all of them."""
+    telling = _telling(table)
+    words = [at for at in telling if at < table.words]
+    left = EDGES + sum(_least(table, at) + BETWEEN for at in words)
+    parts, used = [list(words)], left
+    for at in telling[len(words) :]:
+        its = _least(table, at) + BETWEEN
+        if used + its > width and len(parts[-1]) > len(words):
+            parts.append(list(words))
+            used = left
+        parts[-1].append(at)
+        used += its
+    return parts
+
+
+def _least(table: Table, at: int) -> int:
+    """The width below which a column loses text: names may be broken, numbers may not."""
+    texts = [table.columns[at], *(row[at] for row in table.rows)]
+    longest = max((len(word) for text in texts for word in text.split()), default=1)
+    return min(longest, LEAST_NAME) if at < table.words else longest
+
+
+def _drawn(table: Table, columns: Sequence[int], title: str) -> rich.table.Table:
+    drawn = rich.table.Table(
+        title=Text(title), box=box.SIMPLE_HEAD, title_style="bold", title_justify="left",
+        padding=(0, 1, 0, 0),
+    )  # fmt: skip
+    for at in columns:
+        drawn.add_column(
+            table.columns[at], justify="left" if at < table.words else "right", overflow="fold",
+            min_width=_least(table, at),
+        )  # fmt: skip
     for row in table.rows:
-        drawn.add_row(*(Text(row[i]) for i in telling))
+        drawn.add_row(*(Text(row[at]) for at in columns))
     return drawn
 
 

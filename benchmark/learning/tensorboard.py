@@ -57,6 +57,11 @@ class TensorBoardLog:
         for point in curve:
             self.add(point)
 
+    @property
+    def broken(self) -> bool:
+        """Whether something could not be written."""
+        return self._broken
+
     def add(self, point: CurvePoint) -> None:
         """Log a point."""
         if self._broken:

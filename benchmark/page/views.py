@@ -15,7 +15,7 @@ RECORDS = "records"
 MATRIX = "trained on"
 """The first column of a transfer matrix."""
 VARIANT = " (variant)"
-_LINK = re.compile(r"(?:(\S+) )?\[([^\]\[]*)\]\(([0-9a-f]{16})\)")
+_LINK = re.compile(r"(?:((?!\[)\S+) )?\[([^\]\[]*)\]\(([0-9a-f]{16})\)")
 """A link to a record, the first of a victim's after the victim's name where a row is of several."""
 COLUMN_FACETS = {
     "attack": "attack", "victim": "victim", MATRIX: "victim", "defense": "defense",

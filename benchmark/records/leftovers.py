@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
+from benchmark.errors import disk_errors
 from benchmark.records.store import STAGING, STALE_S
 
 TEMPORARY = ".*.tmp"
@@ -35,8 +37,15 @@ def links(home: Path) -> list[Path]:
 
 
 def entries(home: Path, pattern: str) -> list[Path]:
-    """What a folder holds under names of this pattern; nothing where it is no folder of its own."""
-    return sorted(home.glob(pattern)) if _is_folder(home) else []
+    """What a folder holds under names of this pattern; nothing where it is no folder of its own.
+
+    Raises:
+        InfrastructureError: it cannot be read, so that nobody knows what it holds.
+    """
+    if not _is_folder(home):
+        return []
+    with disk_errors(home, "make it readable, or give another --store"):
+        return sorted(home / name for name in os.listdir(home) if fnmatchcase(name, pattern))
 
 
 def is_stale(path: Path, now: float, after_s: float = STALE_S) -> bool:

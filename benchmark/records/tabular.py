@@ -93,5 +93,6 @@ FORMATS: dict[str, Write] = {"csv": to_csv, "jsonl": to_jsonl, "parquet": to_par
 def writer(name: str) -> Write:
     """The writer of a format; raises Misuse for one that is not there."""
     if name not in FORMATS:
-        raise Misuse(f"--format: no format '{name}'; {hint(name, FORMATS)}")
+        known = [*FORMATS, "tensorboard"]  # which is no table, and has its own way
+        raise Misuse(f"--format: no format '{name}'; {hint(name, known)}")
     return FORMATS[name]

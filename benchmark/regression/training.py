@@ -7,7 +7,7 @@ seeds would give the same bits on the baseline's platform and tell nothing of ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -137,6 +137,16 @@ def baseline_of(trained: Trained, seeds: int) -> TrainingBaseline:
     )
 
 
+def check_new(before: TrainingBaseline, seeds: Iterable[int]) -> None:
+    """Raise Misuse where the baseline has some of these seeds."""
+    for cell in before.cells.values():
+        if cell.wins.keys() & set(seeds):
+            raise Misuse(
+                "the baseline holds some of these seeds, and the same seeds tell nothing of "
+                f"chance: it has {sorted(cell.wins)}; give another --first-seed"
+            )
+
+
 def compare(before: TrainingBaseline, now: Trained) -> list[Finding]:
     """A finding for every cell.
 
@@ -150,12 +160,8 @@ def compare(before: TrainingBaseline, now: Trained) -> list[Finding]:
             f"the baseline is of {before.setup} and {sorted(before.cells)}, this check of "
             f"{setup()}; `bench check training --update` writes a new one"
         )
-    for name, cell in before.cells.items():
-        if cell.wins.keys() & now.cells[name].keys():
-            raise Misuse(
-                "the baseline holds some of these seeds, and the same seeds tell nothing of "
-                f"chance: it has {sorted(cell.wins)}; give another --first-seed"
-            )
+    for name in before.cells:
+        check_new(before, now.cells[name])
     old = [list(cell.wins.values()) for cell in before.cells.values()]
     new = [list(now.cells[name].values()) for name in before.cells]
     found = falls(old, new, now.episodes)

@@ -112,6 +112,11 @@ def resolve_run(
     learned = [attack for attack in planned if attack.track != "none"]
     check_attacks(planned, track, attacked, steps)
     check_defenses(hardenings, card, attacked, steps)
+    if (hardenings or watchers) and not learned:
+        raise Misuse(
+            f"--defense {defense_names[0]}: there is nothing to defend against, since no attack of "
+            "this run learns; name one with --attack"
+        )
     _check_settings(settings.get("attack", {}), learned, "attack")
     _check_settings(settings.get("defense", {}), (*hardenings, *watchers), "defense")
     return RunSpec(
@@ -147,6 +152,8 @@ def _attacked(
 def _seeds(first: int, count: int) -> tuple[int, ...]:
     if count < 1:
         raise Misuse(f"--seeds: at least 1, got {count}")
+    if count > HELD_OUT_SEED:
+        raise Misuse(f"--seeds: at most {HELD_OUT_SEED}, later ones are held out; got {count}")
     if not 0 <= first <= HELD_OUT_SEED - count:
         raise Misuse(
             f"--first-seed: 0 to {HELD_OUT_SEED - count} with --seeds {count}, got {first}; "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,16 @@ def _checked(what: str, look: Callable[[], str | None]) -> Check:
     try:
         return Check(what=what, passed=True, detail=look() or "")
     except (Exception, SystemExit) as error:  # anybody's code
-        name = "" if isinstance(error, CheckFailed) else f"{type(error).__name__}: "
-        return Check(what=what, passed=False, detail=f"{name}{error}")
+        told = str(error)
+        if not isinstance(error, CheckFailed):
+            told = f"{type(error).__name__}: {error}, {_place(error)}"
+        return Check(what=what, passed=False, detail=told)
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised: 'calm.py:36, in on_rollout'."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}, in {last.name}"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -136,7 +136,7 @@ class _Inquiry:
         self.records = [record for record in every if record.cell.tier == tier]
         self.own = own(submission.manifest, self.records)
         if not self.own:
-            raise Misuse(f"{submission.evidence}: no records of tier {tier}; {', '.join(tiers)}")
+            raise Misuse(f"{submission.evidence}: none of tier {tier}; it has {', '.join(tiers)}")
         self.strangers = [] if wanted.victims is None else _strangers(wanted.victims, every)
         used = {record.cell.seed for record in every}
         self.fresh = drawn(submission.sha256, wanted.salt, wanted.seeds, used)

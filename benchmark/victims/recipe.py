@@ -225,6 +225,9 @@ RECIPES: dict[str, Recipe] = {
 
 def named(name: str) -> Recipe:
     """The recipe of that name; raises Misuse with the nearest one."""
+    for recipe, its in RECIPES.items():
+        if name == its.opponent:
+            raise Misuse(f"'{name}' comes with '{recipe}', into the folder `opponent` of its own")
     if name not in RECIPES:
         raise Misuse(f"no recipe '{name}'; {hint(name, RECIPES)}")
     return RECIPES[name]

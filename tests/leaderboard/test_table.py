@@ -13,7 +13,7 @@ from rich.console import Console
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.protocol import TIER_STEPS
 from benchmark.leaderboard import table as tabling
-from benchmark.leaderboard.table import Table, to_markdown, to_rich
+from benchmark.leaderboard.table import Table, show, to_markdown
 from benchmark.leaderboard.tables import tables
 from benchmark.records.record import Record
 from tests.factories import attacked, defended, make_record, match, method, player, tally
@@ -222,14 +222,20 @@ def test_no_records_is_said() -> None:
     assert "No records yet." not in to_markdown(tables([attacked(1)]))
 
 
-def test_the_terminal_shows_the_same_cells() -> None:
-    """rich draws the columns and rows of the page."""
-    drawn = io.StringIO()
-    console = Console(file=drawn, width=250)
+@pytest.mark.parametrize(("terminal", "width"), [(True, 250), (True, 60), (False, 60)])
+def test_the_terminal_shows_the_same_cells(terminal: bool, width: int) -> None:
+    """However narrow it is, and into a pipe: every word of every cell, and of the footer."""
     for table in tables(sample()):
-        console.print(to_rich(table))
+        drawn = io.StringIO()
+        console = Console(file=drawn, width=width, force_terminal=terminal, color_system=None)
+        show(console, table)
+        shown = drawn.getvalue()
         for line in table.rows:
-            assert all(cell in drawn.getvalue() for cell in line)
+            told = [cell for at, cell in enumerate(line) if at >= table.words and cell != "-"]
+            assert all(word in shown for cell in told for word in cell.split()), line
+        assert all(word in shown for word in table.footer.split())
+        if terminal:
+            assert max(map(len, shown.splitlines())) <= width
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -71,7 +71,7 @@ def workers(
 
 def _asked(asked: str, mine: tuple[int, ...]) -> Workers:
     if not (asked.isascii() and asked.isdecimal()) or int(asked) < 1:
-        raise Misuse(f"--workers: expected a number or '{AUTO}', got '{asked}'")
+        raise Misuse(f"--workers: expected 1 or more, or '{AUTO}', got '{asked}'")
     count = int(asked)
     if count > len(mine):
         raise Misuse(
