@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -41,8 +42,6 @@ WHOLE = 10_000
 """Columns of text that any table fits into."""
 LEAST_NAME = 9
 """A column of names is not made narrower than this, or than its longest word."""
-EDGES, BETWEEN = 2, 2
-"""Columns of text that a table takes at its sides, and between two of its columns."""
 
 
 @dataclass
@@ -119,11 +118,12 @@ def show(console: Console, table: Table) -> None:
 
     Into a file or a pipe, where no width is a reader's, it goes whole.
     """
-    parts = _parts(table, console.width) if console.is_terminal else [_telling(table)]
+    parts = _parts(table, console) if console.is_terminal else [_telling(table)]
     for at, columns in enumerate(parts):
-        drawn = _drawn(table, columns, f"{table.title}, continued" if at else table.title)
+        title = f"{table.title}, continued" if at else table.title
+        console.print(Text(title, style="bold"))
         width = console.width if console.is_terminal else WHOLE
-        console.print(drawn, width=width, crop=False)
+        console.print(_drawn(table, columns), width=width, crop=False)
     if table.footer:
         console.print(Text(table.footer))
 
@@ -137,20 +137,24 @@ def _telling(table: Table) -> list[int]:
     ]
 
 
-def _parts(table: Table, width: int) -> list[list[int]]:
+def _parts(table: Table, console: Console) -> list[list[int]]:
     """The columns, divided so that each part fits; those of words stand in all of them."""
     telling = _telling(table)
     words = [at for at in telling if at < table.words]
-    left = EDGES + sum(_least(table, at) + BETWEEN for at in words)
-    parts, used = [list(words)], left
+    parts = [list(words)]
     for at in telling[len(words) :]:
-        its = _least(table, at) + BETWEEN
-        if used + its > width and len(parts[-1]) > len(words):
+        if len(parts[-1]) > len(words) and not _fits(table, [*parts[-1], at], console):
             parts.append(list(words))
-            used = left
         parts[-1].append(at)
-        used += its
     return parts
+
+
+def _fits(table: Table, columns: Sequence[int], console: Console) -> bool:
+    """Whether these columns can be drawn so: rich goes beyond a width rather than below a least."""
+    tried = Console(file=io.StringIO(), width=console.width)
+    with tried.capture() as drawn:
+        tried.print(_drawn(table, columns), crop=False)
+    return all(len(line.rstrip()) <= console.width for line in drawn.get().splitlines())
 
 
 def _least(table: Table, at: int) -> int:
@@ -160,11 +164,8 @@ def _least(table: Table, at: int) -> int:
     return min(longest, LEAST_NAME) if at < table.words else longest
 
 
-def _drawn(table: Table, columns: Sequence[int], title: str) -> rich.table.Table:
-    drawn = rich.table.Table(
-        title=Text(title), box=box.SIMPLE_HEAD, title_style="bold", title_justify="left",
-        padding=(0, 1, 0, 0),
-    )  # fmt: skip
+def _drawn(table: Table, columns: Sequence[int]) -> rich.table.Table:
+    drawn = rich.table.Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for at in columns:
         drawn.add_column(
             table.columns[at], justify="left" if at < table.words else "right", overflow="fold",
