@@ -222,6 +222,10 @@ def test_play_for_people_tells_the_interval() -> None:
         (("run", "--threads", 0), ["threads"]),
         (("run", "--victim", "[/b]x"), ["'[/b]x'"]),
         (("run", "--victim", "[b]x"), ["'[b]x'"]),
+        (("run", "--seeds", 2000), ["--seeds", "at most 1000", "2000"]),
+        (("run", "--workers", "0"), ["--workers", "1 or more", "'0'"]),
+        (("run", "--attack", "random", "--defense", "retrain"), ["no attack of this run learns"]),
+        (("victims", "train", "--recipe", "house-blocker", "--out", "x"), ["'house-runner'"]),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

@@ -91,6 +91,14 @@ def test_curves_become_tensorboard_logs(results: Path, tmp_path: Path) -> None:
             assert shown(folder)["diagnostics/loss"] == [(1000, 0.25)]
 
 
+def test_logs_that_cannot_be_written_are_not_counted(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("in the way")
+    done = bench("export", "--results", results, "--format", "tensorboard",
+                 "--out", tmp_path / "logs")  # fmt: skip
+    assert (done.code, done.out) == (3, "")
+    assert "cannot be written" in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

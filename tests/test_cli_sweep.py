@@ -61,7 +61,7 @@ def test_a_sweep_of_defenses_shows_robustness_beside_generality(elsewhere: Path)
     assert again.code == 0, again.err
     assert Path("study.md").read_text().split("Made by ")[0] == page.split("Made by ")[0]
     other = bench(*asked, "--results", "store/records", "--attack", "ours")
-    assert "nothing to draw" in other.err
+    assert "no record of this study" in other.err
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,7 @@ def test_a_sweep_of_defenses_shows_robustness_beside_generality(elsewhere: Path)
         (("--study", "norms", "--budget", "10"), "too few for 'baseline'"),
         (("--study", "norms", "--figure", "a.pdf"), "a figure is .svg or .png"),
         (("--study", "norms", "--tier", "huge"), "no tier 'huge'"),
+        (("--study", "norms", "--victim", "nobody", "--results", "."), "no record of this study"),
     ],
 )
 def test_a_sweep_that_cannot_work_is_one_line(given: tuple[str, ...], told: str) -> None:

@@ -141,12 +141,13 @@ def sweep(
         scope = asked.scope(kind.attack)
     found = rows_of(_records(store, results), [plan.method for plan in kind.plans], scope)
     rows = [Row(one.label, records) for one, records in zip(kind.variants, found, strict=True)]
-    if results is not None and not any(row.records for row in rows):
+    there = any(row.records for row in rows)
+    if results is not None and not there:
         raise Misuse(
             f"--results {results}: no record of this study on {scope.game}, {scope.victim}, tier "
             f"{scope.tier}; without --results it is run"
         )
-    if results is None and files == NOWHERE:
+    if results is None and there and files == NOWHERE:
         files = _Files.of(store / "studies" / f"{scope.game}-{scope.victim}-{study}-{scope.tier}")
     _show(kind, _title(study, kind, scope), rows, scope.budget_steps, files)
     if failures:

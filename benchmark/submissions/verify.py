@@ -189,9 +189,11 @@ class _Inquiry:
         compared = sum(len(measures(group[0])) for group in groups)
         for group in groups:
             if len(group) < prediction.LEAST_SEEDS:
+                cell = group[0].cell
                 yield to_do(
                     "retrain", f"{_place(group[0])}: 1 seed predicts nothing; `bench submit "
-                    f"{self.submission.folder} --seeds 5`",
+                    f"{self.submission.folder} --tier {cell.tier} --victim {cell.victim.name} "
+                    f"--budget {cell.budget_steps} --seeds 5`",
                 )  # fmt: skip
                 continue
             fresh = self._run("retrain", group[0].cell, self.fresh)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -52,6 +53,30 @@ def site(tmp_path: Path) -> Site:
 
 def test_what_is_rendered_is_accepted(site: Site) -> None:
     """And the number of records is told."""
+    assert site.check() == 3
+
+
+def test_a_folder_that_cannot_be_read_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a whole game would be missing without a word."""
+    locked, real = site.results / "locked", os.scandir
+    locked.mkdir()
+
+    def scandir(path: str) -> object:
+        if Path(path) == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found, problems = board.read_results(site.results)
+    assert len(found) == 3
+    assert problems == [f"{locked}: cannot be read (Permission denied)"]
+
+
+def test_policies_beside_the_records_are_no_records(site: Site) -> None:
+    (site.results / "policies" / "one").mkdir(parents=True)
+    (site.results / "policies" / "one" / "card.json").write_text("{}")
     assert site.check() == 3
 
 

@@ -78,6 +78,14 @@ def test_the_numbers_are_the_boards(write: Write) -> None:
     assert 'data-v="25"' in index
 
 
+def test_every_record_of_a_row_is_linked_by_its_own_seed(write: Write) -> None:
+    folder = write([attacked(50, seed=seed) for seed in range(3)])
+    index = (folder / "index.html").read_text()
+    for seed in range(3):
+        assert f'records/{attacked(50, seed=seed).id}.json">{seed}</a>' in index
+    assert "](" not in "".join(Page(index).text)
+
+
 def test_records_are_copied_byte_for_byte(write: Write) -> None:
     records = some_records()
     folder = write(records)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.errors import InfrastructureError
 from benchmark.policies.artifact import BadArtifact
 from benchmark.records.files import plain
 from benchmark.records.leftovers import folders, is_stale, leftovers, links, size, touched
@@ -86,3 +87,14 @@ def test_a_file_is_read_up_to_a_size_and_not_through_a_link(tmp_path: Path) -> N
         plain(link, 10, BadArtifact)
     with pytest.raises(BadArtifact, match="cannot be read"):
         plain(tmp_path / "none", 10, BadArtifact)
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> list[str]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(InfrastructureError, match="Permission denied; make it readable"):
+        folders(tmp_path)
