@@ -90,7 +90,7 @@ class Caption:
         draw.text((edge, below), role, WHITE if attacks else GREY, self._small, anchor)
 
     def _outcome(self, draw: ImageDraw.ImageDraw, end: Ended, top: int) -> None:
-        text, middle = end.told(self._card), self._size[0] // 2
+        text, middle = end.told(self._card).replace("_", " "), self._size[0] // 2
         font = self._large
         if font.getlength(text) > self._size[0] - 4 * self._pad:
             font = self._small
