@@ -73,7 +73,7 @@ def _files(folder: Path, problems: list[str]) -> list[Path]:
     found = []
     for home, inside, names in os.walk(folder, onerror=told):
         inside[:] = [name for name in inside if name != policies.FOLDER]
-        found += [Path(home, name) for name in names if name.endswith(".json")]
+        found += [Path(home, name) for name in (*inside, *names) if name.endswith(".json")]
     return sorted(found)
 
 

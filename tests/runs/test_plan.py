@@ -304,12 +304,20 @@ def test_a_victim_of_the_adversarys_seat_is_no_transfer_target(resolve: Resolve)
 
 def test_floors_train_for_no_step(resolve: Resolve) -> None:
     """Whatever the budget; their cells say so, on the track that is not ranked."""
-    plan = plan_of(resolve, attack_names=["random"], defense_names=["retrain"], budget=70_000)
+    plan = plan_of(resolve, attack_names=["random"], budget=70_000)
     assert [job.budget_steps for job in of_kind(plan, "attack")] == [0]
-    assert not of_kind(plan, "harden")
     assert plan.cells[0].cell.track == "none"
     assert plan.cells[0].cell.budget_steps == 0
     assert plan.steps == 0
+
+
+def test_against_floors_nothing_is_hardened(resolve: Resolve) -> None:
+    """Beside an attack that learns; alone they are refused."""
+    asked = {"defense_names": ["retrain"], "budget": 70_000}
+    plan = plan_of(resolve, attack_names=["random", "baseline"], **asked)
+    assert [cell.cell.attack.name for cell in plan.cells if cell.cell.defense] == ["baseline"]
+    with pytest.raises(Misuse, match="no attack of this run learns"):
+        plan_of(resolve, attack_names=["random"], **asked)
 
 
 def test_steps_of_a_plan_are_those_of_its_trainings(resolve: Resolve) -> None:

@@ -131,8 +131,7 @@ def test_a_game_without_victims_is_left_to_do(dice: Make) -> None:
 def test_a_defense_is_tried_on_an_attack(no_defense: Path) -> None:
     """The undefended record is kept beside it; a scripted attack leaves nothing to defend from."""
     nothing = bench("submit", no_defense, "--against", "random", *TINY)
-    assert nothing.code == 1
-    assert "made no record" in json.dumps(nothing.json["items"])
+    refused(nothing, "nothing to defend against")
     done = bench("submit", no_defense, "--against", "quick", *TINY)
     assert done.code == 0, done.json
     assert sorted(r.cell.defense is not None for r in filed(no_defense)) == [False, True]
@@ -144,6 +143,7 @@ def test_a_defense_is_tried_on_an_attack(no_defense: Path) -> None:
     ("arguments", "told"),
     [
         (("--tier", "smok"), "did you mean 'smoke'?"),
+        (("--against", "baseline"), "an attack is tried on victims"),
         (("--isolation", "contaner"), "did you mean 'container'?"),
         (("--victim", "nobody"), "no victim 'nobody'"),
         (("--seeds", 0), "--seeds: at least 1"),

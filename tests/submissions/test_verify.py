@@ -354,7 +354,7 @@ def test_what_evidence_must_not_be(dice: Make, tmp_path: Path) -> None:
     refused(bench("verify", made), "no records")
     submitted(made, seeds=1)
     (path,) = records(made)
-    refused(bench("verify", made, "--tier", "full"), "no records of tier full")
+    refused(bench("verify", made, "--tier", "full"), "none of tier full; it has smoke")
     refused(bench("verify", made, "--seeds", 0), "--seeds: at least 1")
     refused(bench("verify", made, "--victims", tmp_path / "none"), "no such file")
     shipped = Path(artifact.__file__).parents[1] / "victims" / "house-relu"

@@ -60,9 +60,9 @@ def test_what_was_asked_for(resolve: Resolve, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "line"),
     [
-        ("0", "a number or 'auto', got '0'"),
-        ("many", "a number or 'auto', got 'many'"),
-        ("-1", "a number or 'auto', got '-1'"),
+        ("0", "1 or more, or 'auto', got '0'"),
+        ("many", "1 or more, or 'auto', got 'many'"),
+        ("-1", "1 or more, or 'auto', got '-1'"),
         ("5", "may use 4 core"),
     ],
 )
