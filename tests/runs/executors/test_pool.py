@@ -164,11 +164,12 @@ def told(record: Record) -> object:
 def run_pool(store: Store, seeds: int, budget: int) -> list[Record]:
     """The run's records, done by two processes."""
     tools = Tools(store=store.root)
-    cores = split(tuple(sorted(os.sched_getaffinity(0))), 2) if (os.cpu_count() or 1) > 1 else []
+    mine = tuple(sorted(os.sched_getaffinity(0)))
+    cores = split(mine, 2) if len(mine) > 1 else [mine, mine]
     asked = spec(store, seeds, budget)
     found = execute(
         asked.command, make_plan(asked), store, Victims(store.victims), Diary,
-        executor=Pool(tools, cores or [(0,), (0,)]),
+        executor=Pool(tools, cores),
     )  # fmt: skip
     assert not found.failures
     return found.records
