@@ -111,6 +111,12 @@ def pooled(records: Iterable[Record], role: Role, name: str | None = None) -> Ta
     )
 
 
+def rates(records: Sequence[Record], role: Role) -> list[float]:
+    """The adversary's win rate in matches of a role, of each record that has some."""
+    tallies = [pooled([record], role) for record in records]
+    return [tally.win_rate for tally in tallies if tally.episodes]
+
+
 def defense_parts(record: Record) -> DefenseParts:
     """Robustness, clean play and score of a defended cell, or of an undefended one.
 

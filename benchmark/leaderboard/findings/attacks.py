@@ -59,7 +59,7 @@ def study(material: Material, place: Place, reference: str) -> Findings:
             "gain": difference(gain),
             "p": chance(gain),
             "half": _half(row.records),
-            "replay": spread(points(rates(row.records, "replay"))),
+            "replay": spread(points(scoring.rates(row.records, "replay"))),
         }
         if row.records:
             cells = [row.label, *facts.values()]
@@ -166,7 +166,7 @@ def settings(material: Material, place: Place) -> Findings:
         row = [
             preset, weight, runs_text(cells, budget),
             *(spread(points(_in_training(cells, start))) for start in (EARLY, LATE)),
-            wins, spread(points(rates(cells, "replay"))),
+            wins, spread(points(scoring.rates(cells, "replay"))),
         ]  # fmt: skip
         table.rows.append(linked(row, cells, dict(material.links)))
         made.facts[f"setting/{preset}/{weight}/{steps(budget)}/wins"] = wins
@@ -260,12 +260,6 @@ def undefended(material: Material, place: Place) -> list[Record]:
         and (record.cell.game, record.cell.victim.name) == place
         and record.cell.track == "black-box"
     ]
-
-
-def rates(records: Sequence[Record], role: Role) -> list[float]:
-    """The adversary's win rate in matches of a role, of each record that has some."""
-    tallies = [scoring.pooled([record], role) for record in records]
-    return [tally.win_rate for tally in tallies if tally.episodes]
 
 
 def _deviation(records: Sequence[Record]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmark.evaluation.curves import rate_between
 from benchmark.leaderboard import scoring
-from benchmark.leaderboard.findings.material import NONE, Findings, Material, Place, points
+from benchmark.leaderboard.findings.material import NONE, Findings, Material, Place, points, spread
 from benchmark.leaderboard.table import Table, linked, steps, with_links
 from benchmark.learning.progress import CurvePoint
 from benchmark.records.record import Record
@@ -33,11 +33,17 @@ def attacks(material: Material, place: Place, published: str) -> Findings:
         if (r.cell.game, r.cell.victim.name, r.cell.tier) == (*place, "full")
         and r.cell.defense is None
     ]  # fmt: skip
-    rows += [
+    whole = [
         (f"{row[0].cell.attack.label}, {steps(row[0].cell.budget_steps)}", row)
         for row in scoring.rows(full)
     ]
-    return _beside(material, f"course/{place.game}/{place.victim}", published, rows, "attack")
+    name = f"course/{place.game}/{place.victim}"
+    made = _beside(material, name, published, [*rows, *whole], "attack")
+    for label, row in whole:
+        for role in ("attack", "replay"):
+            rates = points(scoring.rates(row, role))
+            made.facts[f"{name}/{label}/{role}"] = spread(rates)
+    return made
 
 
 def on_victims(

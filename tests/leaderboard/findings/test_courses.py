@@ -62,6 +62,8 @@ def test_trainings_of_the_full_budget_have_rows_of_their_own() -> None:
     whole = course(0, 9, 52, tier="full", budget_steps=8_000_000)
     made = courses.attacks(beside(given([Row("ours", [])], [whole])), PLACE, "theirs")
     assert [row[0] for row in made.tables["course/pong-v1/house"].rows[1:]] == ["ours, 8 M"]
+    assert made.facts["course/pong-v1/house/ours, 8 M/attack"] == "50.0 (1 seed)"
+    assert made.facts["course/pong-v1/house/ours, 8 M/replay"] == "-"
 
 
 def test_a_variant_of_a_victim_counts_by_whatever_tier_it_has() -> None:
