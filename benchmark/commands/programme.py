@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +33,9 @@ from benchmark.errors import CheckFailed
 from benchmark.leaderboard import board as boards
 from benchmark.leaderboard import policies
 from benchmark.learning.threads import use_threads
+from benchmark.policies import artifact
 from benchmark.policies.artifact import write_atomically
+from benchmark.policies.policy import Policy
 from benchmark.records.files import read as read_record
 from benchmark.records.files import to_json
 from benchmark.records.record import Record
@@ -80,9 +82,7 @@ def board(
     console.print(_table(found, Store(store), victims))
     _absent(asked, found)
     if file:
-        for left in _left(asked, found):
-            runs = [spec for one in left for spec in specs(one, victims)]
-            _file(united(make_plan(spec) for spec in runs), Store(store), left, results)
+        _file_all(Store(store), found, victims, results)
     if not run:
         return
     crew = Crew.of(
@@ -163,21 +163,38 @@ def _fill(
 
 
 def _file(plan: Plan, store: Store, left: Sequence[Outlook], results: Path) -> None:
-    """Put the plan's records, as far as the store has them, into the places that lack them.
-
-    And the policies that they are about, first: a record that is there has its policies.
-    """
+    """Put the plan's records, as far as the store has them, into the places that lack them."""
     for cell in plan.cells:
         path = store.root / "records" / f"{cell.cell.id}.json"
-        if not path.exists():
-            continue
-        record = read_record(path)
-        if any(fills(record, one) for one in left):
-            made = [store.policy(job.key) for job in cell.trainings.values() if store.has(job.key)]
-            policies.keep([record], made, results)
-            folder = results / record.cell.game
-            folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(folder / path.name, to_json(record))
-            console.print(f"filed {folder / path.name}: {record.cell.attack.label} on "
-                          f"{record.cell.victim.name}, seed {record.cell.seed}",
-                          markup=False, soft_wrap=True)  # fmt: skip
+        if path.exists():
+            made = (store.policy(job.key) for job in cell.trainings.values() if store.has(job.key))
+            _put(read_record(path), left, made, results)
+
+
+def _file_all(store: Store, found: Sequence[Outlook], victims: Victims, results: Path) -> None:
+    """The same of every record in a store, whoever else was at hand when it was made."""
+    missing = [one for one in found if one.missing]
+    of = {name: card.sha256 for name, card in victims.cards().items()}
+    made = {
+        artifact.load_card(path.parent).sha256: path.parent
+        for path in sorted((store.root / "artifacts").glob(f"*/{artifact.CARD}"))
+    }
+    for record in store.records():
+        victim = record.cell.victim
+        if of.get(victim.name) == victim.sha256:
+            its = (made[sha256] for sha256 in record.artifacts.values() if sha256 in made)
+            _put(record, missing, map(artifact.load, its), results)
+
+
+def _put(record: Record, missing: Sequence[Outlook], made: Iterable[Policy], results: Path) -> None:
+    """File a record that is missing, its policies first: a record that is there has them."""
+    if not any(fills(record, one) for one in missing):
+        return
+    policies.keep([record], made, results)
+    path = results / record.cell.game / f"{record.id}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, to_json(record))
+    console.print(
+        f"filed {path}: {record.cell.attack.label} on {record.cell.victim.name}, seed "
+        f"{record.cell.seed}", markup=False, soft_wrap=True,
+    )  # fmt: skip

@@ -49,7 +49,7 @@ def attacks(material: Material, place: Place, published: str) -> Findings:
 def on_victims(
     material: Material, game: str, tier: str, victims: Sequence[str], attack: str, published: str
 ) -> Findings:
-    """One attack on several victims, replication variants too, by its longest budget on each."""
+    """One attack on several victims, replication variants by every budget that they have."""
     rows = []
     for victim in victims:
         cells = [
@@ -57,7 +57,10 @@ def on_victims(
             if (r.cell.game, r.cell.victim.name, r.cell.attack.label) == (game, victim, attack)
             and r.cell.defense is None and (r.cell.tier == tier or not r.cell.victim_ranked)
         ]  # fmt: skip
-        rows += [(f"{attack} on {victim}", row) for row in scoring.rows(cells)]
+        rows += [
+            (f"{attack} on {victim}, {steps(row[0].cell.budget_steps)}", row)
+            for row in scoring.rows(cells)
+        ]
     return _beside(material, f"course/{game}", published, rows, "attack")
 
 
