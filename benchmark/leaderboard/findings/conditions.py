@@ -125,10 +125,22 @@ def transfer(material: Material, game: str, tier: str) -> Findings:
     made.facts |= {
         "transfer/pairs": str(len(pairs)), "transfer/better": str(len(better)),
         "transfer/meetings": str(len(single)), "transfer/ahead": str(ahead),
+        "transfer/exceptions": ", ".join(f"those of `{s}` on `{t}`" for s, t in better) or "none",
+        "transfer/regulars": _regulars(records, targets),
     }  # fmt: skip
     made.facts |= _ways(records)
     made.claims["transfer"] = "none beats the regular opponents" if not better else "some do"
     return made
+
+
+def _regulars(records: Sequence[Record], victims: Sequence[str]) -> str:
+    """How many regular opponents were met: '3 for `a`, 7 for `b` and `c`'."""
+    met: dict[int, list[str]] = defaultdict(list)
+    for victim in victims:
+        cells = [record for record in records if record.cell.victim.name == victim]
+        for record in beside.fullest(cells, "regular"):
+            met[len({m.adversary.name for m in record.of_role("regular")})].append(f"`{victim}`")
+    return ", ".join(f"{count} for {' and '.join(names)}" for count, names in sorted(met.items()))
 
 
 def _ways(records: Sequence[Record]) -> dict[str, str]:

@@ -70,6 +70,8 @@ def test_transfer_is_held_against_regular_opponents() -> None:
     assert (made.facts["transfer/ahead"], made.facts["transfer/meetings"]) == ("1", "2")
     assert (made.facts["transfer/better"], made.facts["transfer/pairs"]) == ("0", "1")
     assert made.claims["transfer"] == "none beats the regular opponents"
+    assert made.facts["transfer/exceptions"] == "none"
+    assert made.facts["transfer/regulars"] == "1 for `a` and `b`"
     table = made.tables["transfer"]
     assert table.columns == ["trained on", "trainings", "a", "b"]
     assert table.rows[-2] == ["*regular opponents*", "-", "50", "50"]
@@ -84,4 +86,5 @@ def test_one_pairing_ahead_changes_the_claim() -> None:
     records[0] = records[0].model_copy(update={"matches": [*records[0].matches[:-1], ahead]})
     made = conditions.transfer(given(records=records), "pong-v1", "full")
     assert made.claims["transfer"] == "some do"
+    assert made.facts["transfer/exceptions"] == "those of `a` on `b`"
     assert made.facts["transfer/a/b/by"] == "point, 100 %"
