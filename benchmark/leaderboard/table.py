@@ -122,8 +122,8 @@ def show(console: Console, table: Table) -> None:
     for at, columns in enumerate(parts):
         title = f"{table.title}, continued" if at else table.title
         console.print(Text(title, style="bold"))
-        width = console.width if console.is_terminal else WHOLE
-        console.print(_drawn(table, columns), width=width, crop=False)
+        paper = console if console.is_terminal else Console(file=console.file, width=WHOLE)
+        paper.print(_drawn(table, columns), crop=False)
     if table.footer:
         console.print(Text(table.footer))
 

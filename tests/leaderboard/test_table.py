@@ -234,6 +234,9 @@ def test_the_terminal_shows_the_same_cells(terminal: bool, width: int) -> None:
             told = [cell for at, cell in enumerate(line) if at >= table.words and cell != "-"]
             assert all(word in shown for cell in told for word in cell.split()), line
         assert all(word in shown for word in table.footer.split())
+        if not terminal:
+            lines = shown.splitlines()
+            assert all(any(all(c in one for c in row) for one in lines) for row in table.rows)
         if terminal:
             assert max(len(line.rstrip()) for line in shown.splitlines()) <= width
 
