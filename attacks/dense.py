@@ -2,9 +2,9 @@
 
 A shaped attack that beats the baseline may owe it to its idea, or to any dense reward at all.
 This one pays what the game's authors thought of (Bansal et al. 2018: staying up, little effort,
-nearness; Roboschool Pong: hitting the ball hard), so only a gain over it and
-over the baseline shows that the idea matters. Departs from Bansal et al.: the outcome keeps its
-weight, and the dense reward comes in its own standard deviations (docs/fidelity.md).
+nearness; Roboschool Pong: hitting the ball hard), so only a gain over it and over the baseline
+shows that the idea matters. Departs from Bansal et al.: the outcome keeps its weight, and the dense
+reward comes in its own standard deviations (docs/fidelity.md).
 
 Which equation is which function:
   reward_move of Bansal et al. 2018, appendix       `Rollout.dense`, by each game's file

@@ -59,14 +59,17 @@ app = lazy.group(
 def _one_line_errors() -> Iterator[None]:
     try:
         yield
-    except BenchError as error:
-        line = Text.assemble(("bench:", "red"), f" {error}")
+    except (BenchError, PermissionError) as error:
+        told = (
+            error
+            if isinstance(error, BenchError)
+            else InfrastructureError(
+                f"{error.filename}: {error.strerror}; make it readable and writable"
+            )
+        )
+        line = Text.assemble(("bench:", "red"), f" {told}")
         Console(stderr=True).print(line, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except PermissionError as error:
-        line = Text.assemble(("bench:", "red"), f" {error.filename}: {error.strerror}")
-        Console(stderr=True).print(line, soft_wrap=True)
-        sys.exit(InfrastructureError.exit_code)
+        sys.exit(told.exit_code)
 
 
 def main() -> None:

@@ -717,3 +717,11 @@ def test_play_counts_by_start() -> None:
         "play", "--adversary", "random", "--victim", "house-relu", "--episodes", 40, "--bins", 2
     )
     assert "wins told from starts: AUROC" in shown.out
+
+
+def test_what_may_not_be_read_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Wherever it is met: the machine's fault, and no traceback."""
+    with pytest.raises(SystemExit) as ended, cli._one_line_errors():
+        raise PermissionError(13, "Permission denied", "store/records")
+    assert ended.value.code == 3
+    assert capsys.readouterr().err.startswith("bench: store/records: Permission denied; make it")

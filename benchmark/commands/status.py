@@ -15,6 +15,7 @@ from benchmark.commands.common import STORE, JsonOption, StoreOption, console, p
 from benchmark.errors import Misuse
 from benchmark.leaderboard.table import steps as short
 from benchmark.records.store import Store
+from benchmark.runs.journal import read
 from benchmark.runs.status import AtWork, RunStatus
 from benchmark.runs.status import status as status_of
 
@@ -36,22 +37,23 @@ def status(
         print_json([run.model_dump(mode="json") for run in status_of(here)])
         return
     if not watch:
-        console.print(_shown(status_of(here)))
+        console.print(_shown(here))
         return
     try:
-        with Live(_shown(status_of(here)), console=console, auto_refresh=False) as live:
+        with Live(_shown(here), console=console, auto_refresh=False) as live:
             while True:
                 time.sleep(EVERY_S)
-                live.update(_shown(status_of(here)), refresh=True)
+                live.update(_shown(here), refresh=True)
     except KeyboardInterrupt:
         return
 
 
-def _shown(runs: list[RunStatus]) -> Group:
-    """A block a run: how far it is, what is being done, what failed."""
-    if not runs:
-        return Group(Text("no run has been begun on this store, or none that can be read"))
-    return Group(*(line for run in runs for line in _run(run)))
+def _shown(store: Store) -> Group:
+    """A block a run: how far it is, what is being done, what failed; and what cannot be read."""
+    runs, (_, unreadable) = status_of(store), read(store)
+    lines = [line for run in runs for line in _run(run)]
+    lines += [Text(f"{path}: cannot be read; no run of it is shown") for path in unreadable]
+    return Group(*(lines or [Text("no run has been begun on this store")]))
 
 
 def _run(run: RunStatus) -> Iterator[Text]:

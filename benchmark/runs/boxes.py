@@ -199,12 +199,13 @@ class Reader:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
         self._over.set()
         self._thread.join()
-        if self._error is not None:  # the disk's, as a rule: the thread had nobody to tell
-            raise self._error
-        self._look()
+        if self._error is None:
+            self._look()
+        elif raised is None:  # else that is on its way, and not to be hidden: a Ctrl-C, say
+            raise self._error  # the disk's, as a rule: the thread had nobody to tell
 
     def _watch(self) -> None:
         while not self._over.wait(LOOK_S):

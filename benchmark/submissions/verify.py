@@ -34,18 +34,16 @@ from benchmark.seeding import derive
 from benchmark.submissions import evidence, prediction
 from benchmark.submissions.checklist import Item, failed, passed, to_do
 from benchmark.submissions.folder import Submission
-from benchmark.submissions.measures import Measure, measures, own
+from benchmark.submissions.judging import HELD_OUT, RETRAIN, carried, place_of, predicted, unlike
+from benchmark.submissions.measures import measures, own
 from benchmark.submissions.measures import told as told_of
 from benchmark.submissions.replay import Replay, policies_at
 from benchmark.submissions.runners import Runner, Show
 from benchmark.submissions.submit import Asked, own_store, spec_of, victims_of
 
 SEEDS = 3
-COLLAPSE = 0.2
-"""How much less an attack wins on held-out victims where it is said not to carry over. Plain PPO's
-mean over one victim of Pong lies up to .05 below that over others."""
 TIERS: tuple[Tier, ...] = ("smoke", "lite", "full")
-STEPS = ("replay", "retrain", "held-out victims")
+STEPS = ("replay", RETRAIN, HELD_OUT)
 """What is shown for level 1, 2 and 3."""
 
 
@@ -153,10 +151,12 @@ class _Inquiry:
         for group in self.groups():
             seeds = [record.cell.seed for record in group]
             if seeds != list(range(len(seeds))):
-                yield failed("replay", f"{_place(group[0])}: seeds {seeds}, expected all from 0 on")
+                yield failed(
+                    "replay", f"{place_of(group[0])}: seeds {seeds}, expected all from 0 on"
+                )
             lost = sorted({role for record in group for role in record.lost})
             if lost:
-                yield failed("replay", f"{_place(group[0])}: no {', '.join(lost)} matches")
+                yield failed("replay", f"{place_of(group[0])}: no {', '.join(lost)} matches")
         if self.submission.manifest.kind == "detector":
             yield from self._judged_again()
             return
@@ -179,9 +179,9 @@ class _Inquiry:
             judged = {r.cell.seed: r.detections for r in again.records}
             wrong = [r.cell.seed for r in group if judged.get(r.cell.seed) != r.detections]
             if wrong:
-                yield failed("replay", f"{_place(group[0])}: seeds {wrong} judge otherwise")
+                yield failed("replay", f"{place_of(group[0])}: seeds {wrong} judge otherwise")
             else:
-                yield passed("replay", f"{_place(group[0])}: the same judgements")
+                yield passed("replay", f"{place_of(group[0])}: the same judgements")
 
     def retrain(self) -> Iterator[Item]:
         """Every measure of fresh seeds lies where the submitted ones predict it."""
@@ -191,7 +191,7 @@ class _Inquiry:
             if len(group) < prediction.LEAST_SEEDS:
                 cell = group[0].cell
                 yield to_do(
-                    "retrain", f"{_place(group[0])}: 1 seed predicts nothing; `bench submit "
+                    "retrain", f"{place_of(group[0])}: 1 seed predicts nothing; `bench submit "
                     f"{self.submission.folder} --tier {cell.tier} --victim {cell.victim.name} "
                     f"--budget {cell.budget_steps} --seeds 5`",
                 )  # fmt: skip
@@ -206,7 +206,7 @@ class _Inquiry:
     def held_out(self) -> Iterator[Item]:
         """The method on victims of `--victims`, in a store that is thrown away."""
         if self.wanted.victims is None:
-            yield to_do(STEPS[2], "name some with --victims PATH")
+            yield to_do(HELD_OUT, "name some with --victims PATH")
             return
         with tempfile.TemporaryDirectory(prefix="held-out-") as home:
             store = Store(Path(home))
@@ -224,16 +224,16 @@ class _Inquiry:
     def _on_strangers(self, cell: Cell, store: Store) -> Iterator[Item]:
         names = [p.card.name for p in self.strangers if p.card.game == cell.game]
         if not names:
-            yield to_do(STEPS[2], f"{self.wanted.victims}: no victim of {cell.game}")
+            yield to_do(HELD_OUT, f"{self.wanted.victims}: no victim of {cell.game}")
             return
         asked = replace(self._asked(cell), store=store, victims=names)
         done = self._execute(cell.game, Victims(store.victims), asked, self.fresh, store)
-        problems = _failures(STEPS[2], cell.game, done)
+        problems = _failures(HELD_OUT, cell.game, done)
         if problems:
             yield from problems
             return
         shown = told_of(self.submission.manifest, done.records)
-        yield passed(STEPS[2], f"{cell.game}: {shown}")
+        yield passed(HELD_OUT, f"{cell.game}: {shown}")
         if self.submission.manifest.kind == "attack":
             known = [record for record in self.own if _alike(record.cell, cell)]
             yield carried(known, own(self.submission.manifest, done.records))
@@ -255,7 +255,7 @@ class _Inquiry:
             return _Again([failed(step, f"{cell.game}, {cell.victim.name}: {error}")], [])
         problems = _failures(step, cell.game, done)
         if any(record.isolation != self.runner.isolation for record in done.records):
-            problems.append(failed(step, f"{cell.game}: trained elsewhere than {self._place}"))
+            problems.append(failed(step, f"{cell.game}: trained elsewhere than {self._where}"))
         return _Again(problems, own(self.submission.manifest, done.records))
 
     @property
@@ -268,7 +268,7 @@ class _Inquiry:
         return Store(own_store(self.submission, self.wanted.store).root / f"verified-{where}")
 
     @property
-    def _place(self) -> str:
+    def _where(self) -> str:
         kind = self.runner.isolation.kind
         return f"in this {kind}" if kind == "process" else "in containers of this image"
 
@@ -296,93 +296,12 @@ def drawn(sha256: str, salt: str, count: int, used: set[int]) -> list[int]:
     return found
 
 
-def predicted(group: Sequence[Record], fresh: Sequence[Record], alpha: float) -> Iterator[Item]:
-    """For each measure of a group whether the mean of the fresh seeds is where it should be."""
-    before, after = ([_by_name(r) for r in records] for records in (group, fresh))
-    for name, first in after[0].items():
-        if not all(name in one for one in (*before, *after)):
-            yield failed("retrain", f"{_place(group[0])}: not every seed has a {name}")
-            continue
-        rates, again = ([one[name].rate for one in part] for part in (before, after))
-        low, high = limits = prediction.interval(rates, first.trials, len(again), alpha)
-        mean = sum(again) / len(again)
-        detail = (
-            f"{_place(group[0])}: {name} of {len(again)} fresh seed(s) {mean:.3f}, of "
-            f"{len(rates)} submitted {sum(rates) / len(rates):.3f}, predicted {low:.3f} to "
-            f"{high:.3f}"
-        )
-        wide = " (wide: few seeds)" if len(rates) < 5 else ""
-        made = passed if limits.holds(mean) else failed
-        yield made("retrain", detail + wide)
-
-
-def unlike(group: Sequence[Record], fresh: Sequence[Record]) -> Iterator[Item]:
-    """A failure where two seeds of an attack have one policy: it was there before the training.
-
-    Not of a script, which has but one and says so by its track.
-    """
-    seeds: dict[str, int] = {}
-    for record in (*group, *fresh):
-        if record.cell.track == "none":
-            continue
-        for played in record.of_role("attack"):
-            seed = seeds.setdefault(played.adversary.sha256, record.cell.seed)
-            if seed != record.cell.seed:
-                yield failed(
-                    "retrain",
-                    f"{_place(record)}: seeds {seed} and {record.cell.seed} gave the same policy",
-                )
-
-
-def carried(known: Sequence[Record], held_out: Sequence[Record]) -> Item:
-    """Whether an attack wins on held-out victims, too, what its rates on the known ones predict.
-
-    A failure is a mean rate below the interval that the known victims' means predict, and
-    `COLLAPSE` below their mean as well: victims differ, so the interval alone, of few of them, is
-    left too often. A single known victim does not say how far victims differ: there it is less
-    than half of its rate. Where no held-out victim counts, that is told and passed.
-    """
-    before, after = _by_victim(known), _by_victim(held_out)
-    game = known[0].cell.game
-    if not before or not after:
-        return passed(
-            STEPS[2],
-            f"{game}: not compared: {len(before)} known victim(s), {len(after)} held-out",
-        )
-    mean, expected = sum(after) / len(after), sum(before) / len(before)
-    low = expected / 2
-    if len(before) >= prediction.LEAST_SEEDS:
-        alpha = 1 - prediction.LEVEL
-        low, _ = prediction.interval(before, known[0].cell.episodes, len(after), alpha)
-    least = max(0.0, min(low, expected - COLLAPSE))
-    return (failed if mean < least else passed)(
-        STEPS[2],
-        f"{game}: win rate on {len(after)} held-out victim(s) {mean:.3f}, on {len(before)} known "
-        f"{expected:.3f}; a collapse is below {least:.3f}",
-    )
-
-
-def _by_victim(records: Sequence[Record]) -> list[float]:
-    """An attack's win rate against every victim that counts, the mean over seeds."""
-    rates: dict[str, list[float]] = {}
-    for record in records:
-        if record.cell.victim_ranked:
-            rates.setdefault(record.cell.victim.sha256, []).extend(
-                one.rate for one in measures(record)
-            )
-    return [sum(own) / len(own) for own in rates.values() if own]
-
-
 def _alike(cell: Cell, other: Cell) -> bool:
     """Whether two cells are of the same game, options, budget and settings of the attack."""
     return method_key(cell.attack) == method_key(other.attack) and all(
         getattr(cell, part) == getattr(other, part)
         for part in ("game", "game_options", "budget_steps", "episodes", "seat")
     )
-
-
-def _by_name(record: Record) -> dict[str, Measure]:
-    return {one.name: one for one in measures(record)}
 
 
 def _failures(step: str, game: str, done: Outcome) -> list[Item]:
@@ -422,7 +341,3 @@ def _strangers(path: Path, records: Sequence[Record]) -> list[NetworkPolicy]:
 def _but_the_seed(cell: Cell) -> str:
     """A cell's hash without its seed, and without who was trained beside it from that seed."""
     return content_hash(cell.model_dump(mode="json", exclude={"seed", "held_out", "foreign"}))
-
-
-def _place(record: Record) -> str:
-    return f"{record.cell.game}, {record.cell.victim.name}"

@@ -136,3 +136,14 @@ def test_the_command(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert f"jobs {run['jobs']['done']} done;" in shown
     assert "ended" in shown
+
+
+def test_a_plan_that_cannot_be_read_is_named(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else a store full of work would be told to have none."""
+    house.execute()
+    (plan,) = (house.store.root / FOLDER).glob("*.json")
+    plan.write_text("{")
+    command(store=house.store.root)
+    assert f"{plan.name}: cannot be read" in "".join(capsys.readouterr().out.split("\n"))

@@ -20,8 +20,9 @@ from benchmark.registry import Victims
 from benchmark.runs.run import Outcome, preview
 from benchmark.runs.spec import RunSpec
 from benchmark.submissions import folder, prediction, verify
+from benchmark.submissions.judging import carried, predicted, unlike
 from benchmark.submissions.runners import InProcess, Show
-from benchmark.submissions.verify import Verification, Wanted, carried, drawn, predicted, unlike
+from benchmark.submissions.verify import Verification, Wanted, drawn
 from tests.factories import attacked, defended, scribble
 from tests.submissions.conftest import Make
 from tests.test_cli import Done, bench, refused
