@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_cli import bench, refused
+from tests.command_line import bench, refused
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "docs/findings.md", ROOT / "docs/evidence.md"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_cli import bench
+from tests.command_line import bench
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs/studies").glob("*.md"))

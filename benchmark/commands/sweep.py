@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
@@ -39,40 +38,25 @@ from benchmark.commands.common import (
     stoppable,
 )
 from benchmark.commands.crew import Crew, wish
+from benchmark.commands.study import Asked, OfAttacks, OfDefenses, kind_of, title_of
 from benchmark.display import Live, show_failures, show_plan
 from benchmark.errors import CheckFailed, Misuse
-from benchmark.games.game import GameCard, Tier
 from benchmark.leaderboard import board
 from benchmark.leaderboard.curve_table import curve_table
-from benchmark.leaderboard.defense_figure import save_defense_figure
-from benchmark.leaderboard.defense_study import defense_study_table
-from benchmark.leaderboard.figure import check_drawable, save_figure
-from benchmark.leaderboard.study import Row, study_table
-from benchmark.leaderboard.table import Table, show, steps, to_markdown_table
+from benchmark.leaderboard.figure import check_drawable
+from benchmark.leaderboard.study import Row
+from benchmark.leaderboard.table import Table, show, to_markdown_table
 from benchmark.learning.device import CPU
 from benchmark.learning.threads import use_threads
-from benchmark.records.cell import MethodRef
 from benchmark.records.record import Record
 from benchmark.records.store import Store
-from benchmark.registry import Victims, game_card
+from benchmark.registry import Victims
 from benchmark.runs.devices import Choice, choose
 from benchmark.runs.executors.executor import Failure, end
 from benchmark.runs.executors.workers import AUTO
 from benchmark.runs.run import preview
-from benchmark.runs.spec import (
-    BLACK_BOX,
-    SEEDS,
-    RunSpec,
-    check_attacks,
-    check_defenses,
-    default_victim,
-    plan_attack,
-    plan_defense,
-    resolve_run,
-    tier_of,
-)
-from benchmark.runs.study import Scope, Study, plan_study, rows_of, study_of
-from benchmark.variants import Variant
+from benchmark.runs.spec import BLACK_BOX, RunSpec, tier_of
+from benchmark.runs.study import Scope, plan_study, rows_of, study_of
 
 
 def sweep(
@@ -120,36 +104,36 @@ def sweep(
     use_threads(threads)
     files = _Files(out, figure)
     files.check()
-    asked = _Asked(
+    asked = Asked(
         game_name=game, victim=victim, seeds=seeds, tier=tier_of(tier), budget=budget,
         settings=settings_of(None, physics), track=track, victims=Victims(Store(store).victims),
         attack=attack,
     )  # fmt: skip
-    kind = _kind_of(study_of(study, asked.card), asked, only or [], reference)
-    failures: list[Failure] = []
-    if results is None:
-        spec = kind.spec()
-        crew = Crew.of(
-            store, isolation, allow_unpinned=allow_unpinned, threads=threads,
-            tensorboard=tensorboard, cluster=wish(executor, address, artifacts, store_url, need),
-        )  # fmt: skip
-        place = choose(device, spec, crew.apart)
-        spec = spec.model_copy(update={"device": place.name})
-        scope = asked.scope_of(spec, kind.attack)
-        failures = _run(spec, asked.victims, crew, workers, place)
-    else:
+    kind = kind_of(study_of(study, asked.card), asked, only or [], reference)
+    if results is not None:
         scope = asked.scope(kind.attack)
-    found = rows_of(_records(store, results), [plan.method for plan in kind.plans], scope)
-    rows = [Row(one.label, records) for one, records in zip(kind.variants, found, strict=True)]
-    there = any(row.records for row in rows)
-    if results is not None and not there:
-        raise Misuse(
-            f"--results {results}: no record of this study on {scope.game}, {scope.victim}, tier "
-            f"{scope.tier}; without --results it is run"
-        )
-    if results is None and there and files == NOWHERE:
+        rows = _rows(kind, _read(results), scope)
+        if not any(row.records for row in rows):
+            raise Misuse(
+                f"--results {results}: no record of this study on {scope.game}, {scope.victim}, "
+                f"tier {scope.tier}; without --results it is run"
+            )
+        _show(kind, title_of(study, kind, scope), rows, scope.budget_steps, files)
+        return
+    spec = kind.spec()
+    crew = Crew.of(
+        store, isolation, allow_unpinned=allow_unpinned, threads=threads, tensorboard=tensorboard,
+        cluster=wish(executor, address, artifacts, store_url, need),
+    )  # fmt: skip
+    place = choose(device, spec, crew.apart)
+    failures = _run(
+        spec.model_copy(update={"device": place.name}), asked.victims, crew, workers, place
+    )
+    scope = asked.scope_of(spec, kind.attack)
+    rows = _rows(kind, Store(store).records(), scope)
+    if files == NOWHERE and any(row.records for row in rows):
         files = _Files.of(store / "studies" / f"{scope.game}-{scope.victim}-{study}-{scope.tier}")
-    _show(kind, _title(study, kind, scope), rows, scope.budget_steps, files)
+    _show(kind, title_of(study, kind, scope), rows, scope.budget_steps, files)
     if failures:
         show_failures(Console(stderr=True), failures)
     end(failures, store)
@@ -179,14 +163,8 @@ class _Files(NamedTuple):
 NOWHERE = _Files(None, None)
 
 
-def _title(study: str, kind: _OfAttacks | _OfDefenses, scope: Scope) -> str:
-    against = "" if kind.attack is None else f" against {kind.attack.label}"
-    budget = f"{steps(scope.budget_steps)} steps, tier {scope.tier}"
-    return f"Study '{study}'{against} on {scope.game}, {scope.victim}, {budget}"
-
-
 def _show(
-    kind: _OfAttacks | _OfDefenses, title: str, rows: Sequence[Row], budget_steps: int,
+    kind: OfAttacks | OfDefenses, title: str, rows: Sequence[Row], budget_steps: int,
     files: _Files,
 ) -> None:  # fmt: skip
     """Print the tables; write them, and the figure, where files are named."""
@@ -203,137 +181,6 @@ def _show(
             console.print(f"wrote {path}", markup=False, soft_wrap=True)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What the command line says about where a study is run."""
-
-    game_name: str
-    victim: str | None
-    seeds: int | None
-    tier: Tier
-    budget: int | None
-    settings: dict[str, dict[str, Any]]
-    track: str
-    victims: Victims
-    attack: str
-
-    @property
-    def seed_count(self) -> int:
-        """How many seeds a variant has when the study is complete."""
-        return self.seeds if self.seeds is not None else SEEDS[self.tier]
-
-    @property
-    def card(self) -> GameCard:
-        return game_card(self.game_name, self.settings.get("game", {}))
-
-    def run_of(self, attack: str) -> RunSpec:
-        """A run of one attack, for the study's own methods to be put in."""
-        return resolve_run(
-            victims=self.victims, game_name=self.game_name,
-            victim_names=[self.victim] if self.victim else [],
-            attack_names=[attack], defense_names=[], seeds=self.seeds,
-            tier=self.tier, budget=self.budget, settings=self.settings,
-            command=command_line(), track=self.track,
-        )  # fmt: skip
-
-    def scope_of(self, spec: RunSpec, attack: MethodRef | None) -> Scope:
-        """The scope of a run against its one victim."""
-        (victim,) = spec.victims
-        game, options = spec.game.id, spec.game_options
-        return Scope(game, options, victim, spec.tier, spec.budget_steps, spec.seeds, attack)
-
-    def scope(self, attack: MethodRef | None) -> Scope:
-        """The same without the victim itself: records name it, and it may not be at hand."""
-        card = self.card
-        known = self.victims.cards(card.id)
-        return Scope(
-            game=card.id,
-            game_options=dict(card.options),
-            victim=self.victim or default_victim(self.victims, known, card),
-            tier=self.tier,
-            budget_steps=self.budget if self.budget is not None else card.budgets[self.tier],
-            seeds=None if self.seeds is None else tuple(range(self.seeds)),
-            attack=attack,
-        )
-
-
-class _OfAttacks:
-    """A study of attacks on an undefended victim."""
-
-    attack: MethodRef | None = None
-    training = "attack"
-
-    def __init__(self, asked: _Asked, variants: Sequence[Variant], reference: str):
-        self._asked, self._reference, self.variants = asked, reference, variants
-        self.plans = [plan_attack(one.method, asked.card, dict(one.settings)) for one in variants]
-
-    def spec(self) -> RunSpec:
-        """The run of all variants, as a run of the first with the others beside it."""
-        spec = self._asked.run_of(self.plans[0].method.name)
-        check_attacks(self.plans, self._asked.track, spec.victims, spec.budget_steps)
-        return spec.model_copy(update={"attacks": tuple(self.plans)})
-
-    def table(self, title: str, rows: Sequence[Row]) -> Table:
-        """Every variant against the reference."""
-        return study_table(title, rows, self._compared(rows), self._asked.seed_count)
-
-    def draw(self, path: Path, title: str, rows: Sequence[Row]) -> None:
-        """Learning curves and differences."""
-        save_figure(path, title, rows, self._compared(rows))
-
-    def _compared(self, rows: Sequence[Row]) -> Row:
-        (compared,) = (row for row in rows if row.label == self._reference)
-        return compared
-
-
-class _OfDefenses:
-    """A study of defenses against one attack, their states looked at before and after."""
-
-    training = "hardening"
-
-    def __init__(self, asked: _Asked, variants: Sequence[Variant], reference: str | None):
-        if reference is not None:
-            raise Misuse("--reference: a study of defenses has none; its rows stand side by side")
-        self._asked, self.variants = asked, variants
-        self.attack: MethodRef | None = plan_attack(asked.attack, asked.card, {}).method
-        self.plans = [plan_defense(one.method, asked.card, dict(one.settings)) for one in variants]
-
-    def spec(self) -> RunSpec:
-        """The run of all variants against the attack."""
-        spec = self._asked.run_of(self._asked.attack)
-        check_defenses(self.plans, spec.game, spec.victims, spec.budget_steps)
-        return spec.model_copy(update={"defenses": tuple(self.plans), "diagnoses": ("split",)})
-
-    def table(self, title: str, rows: Sequence[Row]) -> Table:
-        """Robustness beside generality."""
-        return defense_study_table(title, rows, self._asked.seed_count)
-
-    def draw(self, path: Path, title: str, rows: Sequence[Row]) -> None:
-        """The same over the variants, and against each other."""
-        save_defense_figure(path, title, rows)
-
-
-def _kind_of(
-    study: Study, asked: _Asked, only: list[str], reference: str | None
-) -> _OfAttacks | _OfDefenses:
-    """The study with the variants asked for; one of attacks needs its reference among them."""
-    if study.of == "defenses":
-        return _OfDefenses(asked, _chosen(study.variants, only), reference)
-    first = reference or study.variants[0].label
-    return _OfAttacks(asked, _chosen(study.variants, [*only, first] if only else [], first), first)
-
-
-def _chosen(
-    variants: tuple[Variant, ...], only: list[str], reference: str | None = None
-) -> tuple[Variant, ...]:
-    """The variants asked for, in the study's order; raises Misuse for a label it lacks."""
-    known = [one.label for one in variants]
-    for label in (*only, *([] if reference is None else [reference])):
-        if label not in known:
-            raise Misuse(f"the study has no variant '{label}'; it has {', '.join(known)}")
-    return tuple(one for one in variants if not only or one.label in only)
-
-
 def _run(spec: RunSpec, victims: Victims, crew: Crew, asked: str, device: Choice) -> list[Failure]:
     store = Store(crew.tools.store)
     ahead = preview(spec, store, plan_study(spec))
@@ -345,9 +192,13 @@ def _run(spec: RunSpec, victims: Victims, crew: Crew, asked: str, device: Choice
     return outcome.failures
 
 
-def _records(store: Path, results: Path | None) -> list[Record]:
-    if results is None:
-        return Store(store).records()
+def _rows(kind: OfAttacks | OfDefenses, records: list[Record], scope: Scope) -> list[Row]:
+    """What of these records is of the study: a row for each of its variants."""
+    found = rows_of(records, [plan.method for plan in kind.plans], scope)
+    return [Row(one.label, its) for one, its in zip(kind.variants, found, strict=True)]
+
+
+def _read(results: Path) -> list[Record]:
     found, problems = board.read_results(results)
     if problems:
         raise CheckFailed("; ".join(problems))

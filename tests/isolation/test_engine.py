@@ -14,8 +14,8 @@ from benchmark.isolation import owner
 from benchmark.isolation.container import Container, Task
 from benchmark.isolation.limits import Limits
 from benchmark.isolation.pair import Pair
+from tests.command_line import bench, refused
 from tests.isolation.fake_engine import ABLE, PODMAN, Answers
-from tests.test_cli import bench, refused
 
 
 def test_no_engine_is_one_line_that_says_what_to_start(

@@ -14,8 +14,8 @@ from benchmark.isolation import image as images
 from benchmark.isolation.engine import find
 from benchmark.isolation.image import Facts, Pin, checkout, read_pin, source_hash, unpinned
 from benchmark.isolation.limits import USER
+from tests.command_line import bench, refused
 from tests.isolation.fake_engine import Answers
-from tests.test_cli import bench, refused
 
 DIGEST = "sha256:" + "a" * 64
 

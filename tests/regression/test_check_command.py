@@ -18,9 +18,9 @@ from benchmark.regression.baseline import ReplayBaseline
 from benchmark.regression.golden import Golden
 from benchmark.regression.pairings import Pairing
 from benchmark.regression.platform import here
+from tests.command_line import bench, refused
 from tests.factories import attacked
 from tests.regression.conftest import ROOT
-from tests.test_cli import bench, refused
 
 TINY = Pairing("tiny", "pong-v1", "random", "house-relu", 5)
 NIGHTLY = (ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8")

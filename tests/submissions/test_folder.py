@@ -10,8 +10,8 @@ import pytest
 from benchmark import registry
 from benchmark.errors import CheckFailed, InfrastructureError, Misuse
 from benchmark.submissions import folder
+from tests.command_line import bench, refused
 from tests.submissions.conftest import Make
-from tests.test_cli import bench, refused
 
 TRAP = '"""Random weights, and one step of every match."""\n'
 

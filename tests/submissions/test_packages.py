@@ -12,8 +12,8 @@ import pytest
 
 from benchmark import registry
 from benchmark.errors import Misuse
+from tests.command_line import bench, refused
 from tests.submissions.conftest import DICE, Make
-from tests.test_cli import bench, refused
 
 CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
 

@@ -12,8 +12,8 @@ from benchmark.records.files import read
 from benchmark.records.record import Record
 from benchmark.registry import Victims
 from benchmark.submissions import folder
+from tests.command_line import Done, bench, refused
 from tests.submissions.conftest import Make
-from tests.test_cli import Done, bench, refused
 
 TINY = ("--budget", 64, "--victim", "house-relu", "--json")
 

@@ -13,8 +13,8 @@ import pytest
 from benchmark.errors import Misuse
 from benchmark.submissions import folder, names
 from benchmark.submissions.manifest import Manifest
+from tests.command_line import bench, refused
 from tests.submissions.conftest import Make
-from tests.test_cli import bench, refused
 
 ROOT = Path(__file__).parents[2]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

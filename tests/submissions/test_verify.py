@@ -21,9 +21,9 @@ from benchmark.runs.spec import RunSpec
 from benchmark.submissions import folder, prediction, verify
 from benchmark.submissions.runners import InProcess, Show
 from benchmark.submissions.verify import Verification, Wanted, drawn
+from tests.command_line import Done, bench, refused
 from tests.factories import scribble
 from tests.submissions.conftest import Make
-from tests.test_cli import Done, bench, refused
 
 TINY = ("--budget", 64, "--victim", "house-relu", "--json")
 

@@ -10,18 +10,10 @@ import pytest
 from benchmark import registry
 from benchmark.evaluation import film
 from benchmark.games import render
-from tests.test_cli import bench, refused
+from tests.command_line import bench, refused
 
 SMALL = ("--width", 128, "--height", 96)
 PAIR = ("--adversary", "random", "--victim", "zero")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every command runs in an empty folder and with a store of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BENCH_STORE", str(tmp_path / "store"))
-    return tmp_path
 
 
 def test_json_tells_what_play_counts(elsewhere: Path) -> None:

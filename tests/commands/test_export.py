@@ -18,9 +18,9 @@ from benchmark.records.files import to_json
 from benchmark.runs.job import Job, Player
 from benchmark.runs.jobs import Logs
 from benchmark.runs.run import Outcome
+from tests.command_line import bench
 from tests.factories import attacked, defended, method
 from tests.learning.test_tensorboard import shown
-from tests.test_cli import bench
 
 
 @pytest.fixture

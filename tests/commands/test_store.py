@@ -12,8 +12,8 @@ import pytest
 
 from benchmark.commands import store as commands
 from benchmark.records.store import Store
+from tests.command_line import bench, contents, refused
 from tests.runs import stocked
-from tests.test_cli import bench, contents, refused
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,7 @@ import pytest
 
 from attacks.ours import Ours
 from benchmark.variants import variant
-from tests.test_cli import ROLLOUT, bench
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every command runs in an empty folder and with a store of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BENCH_STORE", str(tmp_path / "store"))
-    return tmp_path
+from tests.command_line import ROLLOUT, bench
 
 
 def test_a_sweep_runs_its_variants_and_shows_them_again(elsewhere: Path) -> None:
