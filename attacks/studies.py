@@ -12,9 +12,9 @@ _PLAIN = variant("baseline", "baseline")
 _PUBLISHED = variant("baseline published", "baseline", preset="published")
 _WHOLE: dict[str, Any] = {"eta": 1.0, "saliency": "gradient"}
 """The method with all its parts, as an annealed reward: what `parts` takes them from."""
-_LATER = (
-    "dense", "ours", "value-difference", "curiosity", "imap", "unfamiliar", "drift",
-)  # fmt: skip
+_AFTER = ("value-difference", "curiosity", "imap")
+"""Attacks of others that came after the paper."""
+_LATER = ("dense", "ours", *_AFTER, "unfamiliar", "drift")
 STUDIES: dict[str, tuple[Variant, ...]] = {
     "norms": (_PLAIN, *(variant(f"ours {norm}", "ours", norm=norm) for norm in NORMS)),
     "eta": (
@@ -80,6 +80,7 @@ STUDIES: dict[str, tuple[Variant, ...]] = {
         variant("ours released", "ours", preset="released"),
         variant("unfamiliar", "unfamiliar"),
         variant("drift", "drift"),
+        *(variant(name, name) for name in _AFTER),
     ),
     "later": (_PLAIN, *(variant(name, name) for name in _LATER)),
 }

@@ -87,6 +87,23 @@ class Tally:
             breakdown=dict(sorted(turned.items())),
         )  # fmt: skip
 
+    def without(self, ending: str) -> Tally:
+        """The matches that ended otherwise: none of 'win:ENDING', 'loss:ENDING' and so on.
+
+        Raises:
+            ValueError: it does not tell how its matches ended.
+        """
+        if self.episodes and not self.breakdown:
+            raise ValueError(f"no breakdown tells which of {self.episodes} matches were {ending}")
+        left = {k: n for k, n in self.breakdown.items() if k.partition(":")[2] != ending}
+        counts = Counter[str]()
+        for key, count in left.items():
+            counts[key.partition(":")[0]] += count
+        return Tally(
+            wins=counts["win"], ties=counts["tie"], losses=counts["loss"], voids=counts["void"],
+            breakdown=left,
+        )  # fmt: skip
+
     @classmethod
     def count(
         cls, results: NDArray[np.int8], endings: NDArray[np.int8], names: tuple[str, ...]

@@ -143,6 +143,12 @@ class _Window(BaseModel):
     start: float = Field(alias="from")
     end: float = Field(alias="to")
     mean: float
+    sd: float | None = None
+
+
+class _Drawn(_Window):
+    """One with a deviation, which is drawn as a band."""
+
     sd: float
 
 
@@ -150,13 +156,14 @@ class _Curve(BaseModel):
     """A published training's course."""
 
     runs: int
-    windows: list[_Window] = []
+    without: str | None = None
+    windows: Sequence[_Window] = ()
 
 
 class _Attack(_Curve):
     """The published attack's, which a figure draws."""
 
-    windows: list[_Window] = Field(min_length=1)
+    windows: Sequence[_Drawn] = Field(min_length=1)
 
 
 class _Published(BaseModel):

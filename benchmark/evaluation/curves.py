@@ -54,9 +54,16 @@ def steps_to(curve: Sequence[CurvePoint], rate: float) -> int | None:
     return None
 
 
-def rate_between(curve: Sequence[CurvePoint], start: int, stop: int) -> float | None:
-    """Win rate of the training matches counted at start < steps <= stop; None without any."""
+def rate_between(
+    curve: Sequence[CurvePoint], start: int, stop: int, *, without: str | None = None
+) -> float | None:
+    """Win rate of the training matches counted at start < steps <= stop; None without any.
+
+    without: the ending of matches that are left out, by the curve's breakdown.
+    """
     inside = [point.tally for point in curve if start < point.steps <= stop]
+    if without is not None:
+        inside = [tally.without(without) for tally in inside]
     episodes = sum(tally.episodes for tally in inside)
     return sum(tally.wins for tally in inside) / episodes if episodes else None
 

@@ -106,11 +106,29 @@ def excess_interval(
     Raises:
         ValueError: fewer than two values.
     """
+    excess, both, freedom = _welch(values, figure, error)
+    half = float(stdtrit(freedom, 0.5 + level / 2)) * both
+    return excess, excess - half, excess + half
+
+
+def excess_p(values: Sequence[float], figure: float, error: float) -> float:
+    """The two-sided p of Welch's test that the mean of values is that figure.
+
+    Raises:
+        ValueError: fewer than two values.
+    """
+    excess, both, freedom = _welch(values, figure, error)
+    if both == 0:
+        return 1.0 if excess == 0 else 0.0
+    return 2 * float(stdtr(freedom, -abs(excess) / both))
+
+
+def _welch(values: Sequence[float], figure: float, error: float) -> tuple[float, float, float]:
+    """Difference, its standard error and degrees of freedom."""
     mean, own = _mean_and_error(values)
     both = math.hypot(own, error)
     freedom = (len(values) - 1) * (both / own) ** 4 if own else math.inf
-    half = float(stdtrit(freedom, 0.5 + level / 2)) * both
-    return mean - figure, mean - figure - half, mean - figure + half
+    return mean - figure, both, freedom
 
 
 def student_p(values: Sequence[float]) -> float:

@@ -89,9 +89,11 @@ def seat_texts(records: Sequence[Record]) -> dict[str, str]:
 def _victims(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
     table = Table(
         f"Victims of {title}: the scale",
-        ["victim", "random wins", "zero wins", "regular opponents win"],
+        ["victim", "random wins", "zero wins", "regular opponents win", "of them", "the strongest"],
         words=1,
-        note="win rate of scripted floors and of regular opponents in the adversary's seat.",
+        note="win rate of scripted floors and of regular opponents in the adversary's seat. of "
+        "them: how many were at hand; a mean over three is not one over eight, so the strongest "
+        "stands beside it. Of the records of a victim it is the one that met most.",
     )
     for player, cells in scoring.group(records, lambda r: r.cell.victim).items():
         floors, regular = beside.fullest(cells, "floor"), beside.fullest(cells, "regular")
@@ -100,9 +102,19 @@ def _victims(title: str, records: Sequence[Record], links: dict[str, str] | None
             rate_text(scoring.pooled(floors, "floor", "random")),
             rate_text(scoring.pooled(floors, "floor", "zero")),
             rate_text(scoring.pooled(regular, "regular")),
+            *_opponents(regular),
         ]
         table.rows.append(linked(row, list({r.id: r for r in (*floors, *regular)}.values()), links))
     return with_links(table, links)
+
+
+def _opponents(regular: Sequence[Record]) -> tuple[str, str]:
+    """How many regular opponents there were, and what the one that won most won."""
+    met = beside.opponents(regular)
+    if not met:
+        return "-", "-"
+    rate, name = max((tally.win_rate, name) for name, tally in met.items())
+    return str(len(met)), f"{percent(rate)} {name}"
 
 
 def _transfers(title: str, records: Sequence[Record], links: dict[str, str] | None) -> list[Table]:

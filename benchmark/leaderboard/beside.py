@@ -7,6 +7,7 @@ from math import inf, sqrt
 from statistics import fmean, median_high, variance
 from typing import NamedTuple
 
+from benchmark.arena.tally import Tally
 from benchmark.evaluation.curves import area, steps_to
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.scoring import EXPLOITED, Strata, group
@@ -33,6 +34,13 @@ def fullest(records: Sequence[Record], role: Role) -> list[Record]:
     """
     played = [record for record in records if record.of_role(role)]
     return sorted(played, key=lambda r: (-len(r.cell.others), r.id))[:1]
+
+
+def opponents(records: Sequence[Record]) -> dict[str, Tally]:
+    """What each regular opponent of these records made in the ranked mode, by name."""
+    met = [m for r in records for m in r.of_role("regular") if m.ranked_mode]
+    names = sorted({m.adversary.name for m in met})
+    return {name: Tally.sum(m.tally for m in met if m.adversary.name == name) for name in names}
 
 
 def regular_rates(records: Sequence[Record]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from benchmark.arena.tally import Tally
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.judged import names
 from benchmark.leaderboard.table import Table, linked, rate_text, with_links
+from benchmark.records.cell import PlayerRef
 from benchmark.records.record import Record, Role
 from benchmark.records.votes import one_vote
 
@@ -43,22 +44,26 @@ def _masked(title: str, records: Sequence[Record], links: dict[str, str] | None)
     )  # fmt: skip
     for cells in scoring.rows(records):
         role: Role = "attack" if cells[0].cell.defense is None else "fresh"
-        sides = [_pairs(one, role) + _pairs(one, "regular") for one in cells]
-        row = [*names(cells), *(rate_text(Tally.sum(part)) for part in zip(*sides, strict=True))]
+        sides = [tally for one in (role, "regular") for tally in _pairs(cells, one)]
+        row = [*names(cells), *(rate_text(tally) for tally in sides)]
         table.rows.append(linked(row, cells, links))
     return with_links(table, links)
 
 
-def _pairs(record: Record, role: Role) -> list[Tally]:
-    """What the adversaries of a role won against the victim seeing and blind."""
-    blind = record.of_role("masked")
-    last = blind[0].victim
-    seeing = [m for m in record.of_role(role) if m.victim == last]
-    adversaries = [m.adversary for m in seeing]
-    return [
-        Tally.sum(m.tally for m in seeing),
-        Tally.sum(m.tally for m in blind if m.adversary in adversaries),
-    ]
+def _pairs(cells: Sequence[Record], role: Role) -> list[Tally]:
+    """What the adversaries of a role won against the victims seeing and blind.
+
+    The same two meet in the same matches whichever seed's record tells of it: counted once.
+    """
+    seeing: dict[tuple[PlayerRef, PlayerRef], Tally] = {}
+    blind: dict[tuple[PlayerRef, PlayerRef], Tally] = {}
+    for record in cells:
+        masked = record.of_role("masked")
+        last = masked[0].victim
+        met = {m.adversary: m.tally for m in record.of_role(role) if m.victim == last}
+        seeing |= {(adversary, last): tally for adversary, tally in met.items()}
+        blind |= {(m.adversary, last): m.tally for m in masked if m.adversary in met}
+    return [Tally.sum(side.values()) for side in (seeing, blind)]
 
 
 def _splits(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:

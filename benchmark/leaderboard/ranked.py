@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import inf
 
+from benchmark.evaluation.statistics import iqm
 from benchmark.leaderboard import beside
 from benchmark.leaderboard.attacked import TRACKS, seat_texts
 from benchmark.leaderboard.overall import Line, overall
@@ -57,7 +58,29 @@ def entry_table(title: str, entries: Sequence[Entry], links: dict[str, str] | No
         row = [name, UNRANKED if rank is None else str(rank), score_text(scores[i], entry.counted)]
         row += [*_beside(entry, regular), runs(entry)]
         table.rows.append(linked(row, entry.counted, links))
+    table.flags += unequal(found, [rank for _, rank in placed])
     return with_links(table, links)
+
+
+def unequal(entries: Sequence[Entry], ranks: Sequence[int | None]) -> list[str]:
+    """Of each league's unranked entries, where they differ in cells: scores over those of all."""
+    told = []
+    unranked = [entry for entry, rank in zip(entries, ranks, strict=True) if rank is None]
+    for league in sorted({entry.league for entry in unranked}):
+        members = [entry for entry in unranked if entry.league == league]
+        common = set.intersection(*(set(entry.rates) for entry in members))
+        if not common or all(set(entry.rates) == common for entry in members):
+            continue
+        scores = sorted(
+            ((100 * iqm([entry.rates[cell] for cell in sorted(common)]), entry.label)
+             for entry in members), reverse=True,
+        )  # fmt: skip
+        listed = ", ".join(f"{label} {score:.1f}" for score, label in scores)
+        told.append(
+            f"unranked rows are not over the same victims and seeds; over the {len(common)} cells "
+            f"that all entries of {steps(league[1])} steps have: {listed}"
+        )
+    return told
 
 
 def _beside(entry: Entry, regular: Mapping[str, float]) -> list[str]:

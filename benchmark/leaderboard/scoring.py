@@ -223,16 +223,21 @@ def clean_ratios(records: Sequence[Record]) -> list[float]:
 
 
 class Transfer(NamedTuple):
-    """Win rates of adversaries (by the victim they were trained on) against every victim."""
+    """Win rates of adversaries (by the victim they were trained on) against every victim.
+
+    tallies: of all adversaries. travelled: against their own victims, of those alone that met
+    others too.
+    """
 
     sources: list[str]
     targets: list[str]
     tallies: dict[tuple[str, str], Tally]
+    travelled: dict[str, Tally]
 
     @property
     def ratio(self) -> float | None:
-        """Mean off-diagonal over mean diagonal win rate; None where it is undefined."""
-        own = [t.win_rate for (i, j), t in self.tallies.items() if i == j]
+        """Mean off-diagonal over mean diagonal win rate, of the same adversaries; or None."""
+        own = [tally.win_rate for tally in self.travelled.values()]
         foreign = [t.win_rate for (i, j), t in self.tallies.items() if i != j]
         if not own or not foreign or sum(own) == 0:
             return None
@@ -256,10 +261,17 @@ def transfer(records: Sequence[Record]) -> Transfer:
     Of defended ones it is the fresh adversaries that play.
     """
     tallies: dict[tuple[str, str], list[Tally]] = defaultdict(list)
+    travelled: dict[str, list[Tally]] = defaultdict(list)
     for record in records:
         own = _own(record)
-        for m in (*own, *(record.of_role("transfer") if own else [])):
+        elsewhere = record.of_role("transfer") if own else []
+        for m in (*own, *elsewhere):
             tallies[own[0].victim.name, m.victim.name] += (m.even, m.odd)
+        if elsewhere:
+            travelled[own[0].victim.name] += [half for m in own for half in (m.even, m.odd)]
     sources = sorted({i for i, _ in tallies})
     targets = sorted({j for _, j in tallies}, key=lambda name: (name not in sources, name))
-    return Transfer(sources, targets, {k: Tally.totals(v) for k, v in sorted(tallies.items())})
+    return Transfer(
+        sources, targets, {k: Tally.totals(v) for k, v in sorted(tallies.items())},
+        {k: Tally.totals(v) for k, v in sorted(travelled.items())},
+    )  # fmt: skip

@@ -8,7 +8,7 @@ from math import inf
 from statistics import median, stdev
 
 from benchmark.evaluation import curves
-from benchmark.evaluation.statistics import bootstrap_mean
+from benchmark.evaluation.statistics import bootstrap_mean, student_interval
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.table import Table, steps
 from benchmark.records.record import Record
@@ -26,8 +26,10 @@ NOTE = (
     "of the gradient that the method adds to the loss over that of PPO's own, the mean over the "
     "training; '-' where it adds none. Intervals: "
     "percentile bootstrap over seeds, which covers .76 instead of .95 with 3 seeds (it is then "
-    "their range) and .84 with 5; the rows are many and their intervals each for itself. in: seeds "
-    "that are done, of those asked for."
+    "their range) and .84 with 5; so of the difference of AUC Student's interval stands beside it, "
+    "which takes differences for normal, and where the two do not agree it is the one to go by. "
+    "The rows are many and their intervals each for itself. in: seeds that are done, of those "
+    "asked for."
 )
 
 
@@ -53,7 +55,7 @@ def study_table(title: str, rows: Sequence[Row], reference: Row, asked: int) -> 
         title,
         [
             "variant", "win rate (95 %)", "difference", "sd", "AUC (95 %)", "difference ",
-            "to 50 / 80 %", "replay", "added", "in",
+            "Student's 95 %", "to 50 / 80 %", "replay", "added", "in",
         ],
         words=1,
         note=NOTE.format(reference=reference.label),
@@ -67,6 +69,7 @@ def study_table(title: str, rows: Sequence[Row], reference: Row, asked: int) -> 
                 _spread(row),
                 _mean(row, area),
                 _difference(row, reference, area),
+                _student(row, reference),
                 _times(row),
                 _replayed(row),
                 added(row),
@@ -101,6 +104,15 @@ def _mean(row: Row, value: Callable[[Record], float]) -> str:
 
 def _difference(row: Row, reference: Row, value: Callable[[Record], float]) -> str:
     return "-" if row is reference else _points(differences(row, reference, value), "+")
+
+
+def _student(row: Row, reference: Row) -> str:
+    """Student's interval of the difference of AUC, in points; '-' of fewer than two pairs."""
+    values = [] if row is reference else differences(row, reference, area)
+    if len(values) < 2:
+        return "-"
+    _, low, high = student_interval(values)
+    return f"{100 * low:+.1f} to {100 * high:+.1f}"
 
 
 def _points(values: Sequence[float], sign: str) -> str:

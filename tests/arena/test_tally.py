@@ -90,6 +90,17 @@ def test_sums_commute_and_associate(a, b, c):
     assert Tally.sum([a]) == Tally.sum([a, Tally()]) == a
 
 
+@given(MATCHES, st.sampled_from(NAMES))
+def test_without_an_ending_the_others_are_left(matches, ending):
+    left = [match for match in matches if NAMES[match[1]] != ending]
+    assert tally(matches).without(ending) == tally(left)
+
+
+def test_without_needs_to_be_told_how_matches_ended():
+    with pytest.raises(ValueError, match="which of 3 matches were slow_ball"):
+        Tally(wins=3).without("slow_ball")
+
+
 @settings(deadline=None)
 @given(TALLIES)
 def test_json_brings_it_back(counted):

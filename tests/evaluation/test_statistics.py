@@ -14,6 +14,7 @@ from benchmark.evaluation.statistics import (
     BOOTSTRAP_DRAWS,
     bootstrap_mean,
     excess_interval,
+    excess_p,
     iqm,
     iqm_draws,
     mean_draws,
@@ -262,10 +263,14 @@ def test_an_excess_over_a_figure_is_welchs() -> None:
     rng = np.random.default_rng(1)
     many = rng.normal(1.0, 50.0, size=2_000_000)
     error = many.std(ddof=1) / np.sqrt(len(many))
-    theirs = stats.ttest_ind(values, many, equal_var=False).confidence_interval(0.95)
+    test = stats.ttest_ind(values, many, equal_var=False)
+    theirs = test.confidence_interval(0.95)
+    assert excess_p(values, many.mean(), error) == pytest.approx(test.pvalue, rel=1e-5)
     found = excess_interval(values, many.mean(), error)
     assert found == pytest.approx((3.75 - many.mean(), theirs.low, theirs.high), rel=1e-5)
     mean, low, high = student_interval(values)
     assert excess_interval(values, 1.0, 0.0) == pytest.approx((mean - 1, low - 1, high - 1))
+    assert excess_p(values, 1.0, 0.0) == pytest.approx(student_p([v - 1 for v in values]))
+    assert (excess_p([2.0, 2.0], 2.0, 0.0), excess_p([2.0, 2.0], 1.0, 0.0)) == (1.0, 0.0)
     wide = excess_interval([2.0, 2.0], 1.0, 1.0)
     assert wide == pytest.approx((1.0, 1 - 1.959964, 1 + 1.959964), rel=1e-6)

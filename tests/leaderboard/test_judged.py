@@ -10,7 +10,7 @@ import pytest
 from benchmark.evaluation.detection import Detection
 from benchmark.leaderboard.judged import exploit_text
 from benchmark.leaderboard.scoring import defense_parts, exploit_ratio
-from benchmark.leaderboard.table import Table
+from benchmark.leaderboard.table import Table, rate_text
 from benchmark.leaderboard.tables import tables
 from benchmark.learning.progress import CurvePoint
 from benchmark.records.record import DetectionSet, Record, StateSplit
@@ -206,6 +206,20 @@ def test_the_masked_victim_stands_beside_the_seeing_one() -> None:
     row = cells(titled(tables([record]), "Diagnosis 'masked'"), "none")
     found = [text.split(" ")[0] for text in list(row.values())[3:]]
     assert found == ["75.0", "10.0", "50.0", "30.0"]
+
+
+def test_the_same_two_in_the_masked_table_are_counted_once() -> None:
+    """A regular opponent meets the same victim in the same matches in every seed's record."""
+    records = []
+    for seed in (0, 1):
+        made = attacked(150, seed=seed)
+        blind = [match("masked", 20, adversary=f"ours (seed {seed})"),
+                 match("masked", 60, adversary="rival")]  # fmt: skip
+        records.append(made.model_copy(update={"matches": [*made.matches, *blind]}))
+    row = list(cells(titled(tables(records), "Diagnosis 'masked'"), "none").values())[3:]
+    once = [rate_text(tally(wins, 200)) for wins in (100, 60)]
+    assert row[:2] == [rate_text(tally(wins, 400)) for wins in (300, 40)]
+    assert row[2:4] == once
 
 
 def test_the_split_before_and_after() -> None:

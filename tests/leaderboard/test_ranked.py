@@ -203,3 +203,25 @@ def test_over_games_a_single_seed_leaves_no_interval() -> None:
     ]  # fmt: skip
     (row,) = lines(titled(tables(records), "Overall"))
     assert row["overall (95 %)"] == "50.0 (1 seed: sumo-ants-v1)"
+
+
+def test_unranked_rows_of_unequal_cells_are_compared_on_common_ones() -> None:
+    """The row's score is over all that it met; the flag tells that over what all of them met."""
+    more = [attacked(w, attack="more", seed=s) for s, w in enumerate((100, 120, 180))]
+    less = [attacked(w, attack="less", seed=s) for s, w in enumerate((110, 140))]
+    table = titled(tables([*more, *less]), "Scores on")
+    assert table.flags == [
+        "unranked rows are not over the same victims and seeds; over the 2 cells that all entries "
+        "of 1 k steps have: less 62.5, more 55.0"
+    ]
+    assert titled(tables([*more[:2], *less]), "Scores on").flags == []
+
+
+def test_the_scale_says_who_was_at_hand() -> None:
+    """A mean over two is not one over three: how many, and the strongest of them."""
+    record = attacked(100)
+    more = [match("regular", wins, adversary=name) for name, wins in (("weak", 10), ("ace", 190))]
+    record = record.model_copy(update={"matches": [*record.matches, *more]})
+    (row,) = lines(titled(tables([record]), "Victims of"))
+    assert row["regular opponents win"].startswith("50.0 (")
+    assert (row["of them"], row["the strongest"]) == ("3", "95.0 ace")

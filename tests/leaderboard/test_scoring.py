@@ -224,6 +224,13 @@ def test_transfer_pools_seeds_and_is_undefined_without_a_diagonal_or_others() ->
     assert transfer([attacked(0, others=["b"])]).ratio is None
 
 
+def test_adversaries_that_met_nobody_else_are_no_part_of_the_ratio() -> None:
+    """Seed 1 was run where no other victim was at hand: it is in the matrix alone."""
+    matrix = transfer([attacked(100, others=["b"]), attacked(20, seed=1)])
+    assert matrix.tallies["house", "house"].wins == 120
+    assert matrix.ratio == pytest.approx(0.5)
+
+
 @few
 @given(st.permutations(range(4)))
 def test_transfer_ignores_the_order_of_records(order: list[int]) -> None:

@@ -44,6 +44,17 @@ def test_differences_are_paired_by_seed() -> None:
     assert cells("better")["difference"] == "+17.5 (+15.0 to +20.0)"
 
 
+def test_beside_the_bootstrap_stands_students_interval() -> None:
+    """Differences of AUC 20 and 30: the mean 25, 12.706 standard errors of 5 either way."""
+    curves = ((140, 140), (160, 160))
+    row = Row("better", [record(100, seed, curve) for seed, curve in enumerate(curves)])
+    table = study_table("Study", [REFERENCE, row], REFERENCE, 2)
+    at = table.columns.index("Student's 95 %")
+    assert table.rows[1][at - 1] == "+25.0 (+20.0 to +30.0)"
+    assert table.rows[1][at] == "-38.5 to +88.5"
+    assert table.rows[0][at] == "-"
+
+
 def test_the_reference_row() -> None:
     row = cells("plain")
     assert row["win rate (95 %)"] == "55.0 (50.0 to 60.0)"

@@ -31,6 +31,8 @@ from benchmark.records.record import Record, Role
 
 USUAL_SEEDS = 5
 """Of a comparison on Pong; where there are others, their number stands beside it."""
+FIRST_SEEDS = 3
+"""Seeds that every variant of You Shall Not Pass had before four of them were given more."""
 EARLY, LATE = 1_500_000, 3_500_000
 """Where the two half-million-step windows begin in which the baseline's training wins are read."""
 VARIANT = "-axis-bug"
@@ -68,6 +70,7 @@ def study(material: Material, place: Place, reference: str) -> Findings:
             "paired": str(len(gain)),
             "p, adjusted": chance(gain, compared),
             "range": spread(gain),
+            **_first(row, base, compared),
             "end": difference(points(differences(row, base, scoring.win_rate))),
         }
         made.facts |= {f"{key}/{name}": text for name, text in facts.items()}
@@ -79,6 +82,16 @@ def study(material: Material, place: Place, reference: str) -> Findings:
     return made
 
 
+def _first(row: Row, base: Row, compared: int) -> dict[str, str]:
+    """What the first seeds said, where more were added once they had been seen."""
+    gain = points(differences(_of_first(row), _of_first(base), area))
+    return {"first seeds/gain": difference(gain), "first seeds/p, adjusted": chance(gain, compared)}
+
+
+def _of_first(row: Row) -> Row:
+    return Row(row.label, [record for record in row.records if record.cell.seed < FIRST_SEEDS])
+
+
 def two(material: Material, place: Place, one: str, other: str) -> Findings:
     """Two variants of one place's study against each other, seed by seed."""
     made, key = Findings(), f"{place.game}/{place.victim}/{one} - {other}"
@@ -86,6 +99,7 @@ def two(material: Material, place: Place, one: str, other: str) -> Findings:
     gain = points(differences(mine, theirs, area))
     made.facts[f"{key}/gain"] = difference(gain)
     made.facts[f"{key}/end"] = difference(points(differences(mine, theirs, scoring.win_rate)))
+    made.facts[f"{key}/p"] = chance(gain)
     made.facts[f"{key}/paired"] = str(len(gain))
     made.claims[f"{key}/gain"] = verdict(gain)
     return made

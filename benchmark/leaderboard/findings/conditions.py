@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmark.arena.tally import Tally
-from benchmark.evaluation.statistics import excess_interval
+from benchmark.evaluation.statistics import excess_interval, excess_p
 from benchmark.leaderboard import beside, scoring
 from benchmark.leaderboard.attacked import commonest_win
 from benchmark.leaderboard.findings.material import (
@@ -18,12 +18,14 @@ from benchmark.leaderboard.findings.material import (
     Findings,
     Material,
     Place,
+    chance_text,
     difference,
     interval_text,
     points,
     spread,
     verdict,
 )
+from benchmark.leaderboard.study import Row
 from benchmark.leaderboard.table import Table, linked, with_links
 from benchmark.records.record import Record, Role
 
@@ -40,8 +42,12 @@ def replay(material: Material, place: Place) -> Findings:
          "other physics"],
         words=1,
     )  # fmt: skip
-    for row in material.attacks[place]:
-        cells = [record for record in row.records if record.of_role("replay")]
+    replayed = [Row(row.label, [r for r in row.records if r.of_role("replay")])
+                for row in material.attacks[place]]  # fmt: skip
+    compared = sum(len(row.records) > 1 for row in replayed)
+    made.facts["replay/comparisons"] = str(compared)
+    for row in replayed:
+        cells = row.records
         if not cells:
             continue
         here, there = (
@@ -56,34 +62,42 @@ def replay(material: Material, place: Place) -> Findings:
         }  # fmt: skip
         made.facts |= {f"replay/{row.label}/{name}": text for name, text in facts.items()}
         made.claims[f"replay/{row.label}"] = verdict(change)
-        excess, made.claims[f"replay/{row.label} beyond regular play"] = _excess(
-            change, material.published["fidelity"]
+        excess, made.claims[f"replay/{row.label} beyond regular play"], chance = _excess(
+            change, material.published["fidelity"], compared
         )
         made.facts[f"replay/{row.label}/excess"] = excess
+        made.facts[f"replay/{row.label}/excess, p adjusted"] = chance
         table.rows.append(linked([row.label, *facts.values()], cells, dict(material.links)))
     regular = beside.fullest(
         [record for row in material.attacks[place] for record in row.records], "regular"
     )
-    won = 100 * scoring.pooled(regular, "regular").win_rate
-    lying = _lying(regular, "regular")
-    made.facts |= {"replay/regular/won": f"{won:.1f}", "replay/regular/lying": lying}
-    row_of_it = ["*regular opponents*", "-", f"{won:.1f}", "-", "-", lying, "-"]
-    table.rows.append(linked(row_of_it, regular, dict(material.links)))
+    for name, tally in beside.opponents(regular).items():
+        won, lying = f"{100 * tally.win_rate:.1f}", _share_lying(tally)
+        made.facts |= {f"replay/{name}/won": won, f"replay/{name}/lying": lying}
+        row_of_it = [f"*regular: {name}*", "-", won, "-", "-", lying, "-"]
+        table.rows.append(linked(row_of_it, regular, dict(material.links)))
     made.tables["replay"] = with_links(table, dict(material.links))
     return made
 
 
-def _excess(change: Sequence[float], regular: Mapping[str, Any]) -> tuple[str, str]:
-    """By how much adversaries lose more than regular players, in words, and the verdict."""
+def _excess(
+    change: Sequence[float], regular: Mapping[str, Any], compared: int
+) -> tuple[str, str, str]:
+    """By how much adversaries lose more than regular players, the verdict, the adjusted p."""
     if len(change) < 2:
-        return "-", verdict(change)
-    found = excess_interval(change, float(regular["change"]), float(regular["error"]))
-    return interval_text(*found), ABOVE if found[1] > 0 else BELOW if found[2] < 0 else OPEN
+        return "-", verdict(change), "-"
+    figure, error = float(regular["change"]), float(regular["error"])
+    found = excess_interval(change, figure, error)
+    side = ABOVE if found[1] > 0 else BELOW if found[2] < 0 else OPEN
+    return interval_text(*found), side, chance_text(excess_p(change, figure, error), compared)
 
 
 def _lying(cells: Sequence[Record], role: Role) -> str:
     """The share of the wins, seeds pooled, that the adversary had lying down."""
-    tally = Tally.sum(m.tally for record in cells for m in record.of_role(role))
+    return _share_lying(Tally.sum(m.tally for record in cells for m in record.of_role(role)))
+
+
+def _share_lying(tally: Tally) -> str:
     if not tally.wins or not tally.breakdown:
         return "-"
     return f"{100 * tally.breakdown.get(LYING, 0) / tally.wins:.0f} %"
@@ -108,14 +122,18 @@ def transfer(material: Material, game: str, tier: str) -> Findings:
     table = Table("Transfer", ["trained on", "trainings", *targets], words=1)
     for source in sources:
         cells = [won.get((source, target), []) for target in targets]
-        counted = str(len(won[source, source]))
-        table.rows.append([source, counted, *(spread(points(rates), 0) for rates in cells)])
+        trainings = len(won[source, source])
+        table.rows.append([source, str(trainings), *(_of(rates, trainings) for rates in cells)])
         for target, rates in zip(targets, cells, strict=True):
             made.facts[f"transfer/{source}/{target}"] = spread(points(rates), 0)
     scale = _scale(records, targets)
     for name, by_victim in scale.items():
         row = [f"{by_victim[t]:.0f}" if t in by_victim else "-" for t in targets]
         table.rows.append([f"*{name}*", "-", *row])
+    strongest = _strongest(records, targets)
+    row = [f"{100 * strongest[t][0]:.0f} {strongest[t][1]}" if t in strongest else "-"
+           for t in targets]  # fmt: skip
+    table.rows.insert(len(sources) + 1, ["*the strongest of them*", "-", *row])
     made.tables["transfer"] = table
     regular = scale["regular opponents"]
     pairs = [(s, t) for s in sources for t in regular if t != s and (s, t) in won]
@@ -125,12 +143,35 @@ def transfer(material: Material, game: str, tier: str) -> Findings:
     made.facts |= {
         "transfer/pairs": str(len(pairs)), "transfer/better": str(len(better)),
         "transfer/meetings": str(len(single)), "transfer/ahead": str(ahead),
+        "transfer/beyond the strongest": str(
+            sum(fmean(won[s, t]) > strongest[t][0] for s, t in pairs)
+        ),
         "transfer/exceptions": ", ".join(f"those of `{s}` on `{t}`" for s, t in better) or "none",
         "transfer/regulars": _regulars(records, targets),
     }  # fmt: skip
     made.facts |= _ways(records)
+    made.claims["transfer/strongest"] = (
+        "some do" if any(fmean(won[s, t]) > strongest[t][0] for s, t in pairs) else "none do"
+    )
     made.claims["transfer"] = "none beats the regular opponents" if not better else "some do"
     return made
+
+
+def _of(rates: Sequence[float], trainings: int) -> str:
+    """Their mean and range, and how many they are where that is not all trainings of the row."""
+    text = spread(points(rates), 0)
+    return text if len(rates) in (0, trainings) else f"{text} [{len(rates)}]"
+
+
+def _strongest(records: Sequence[Record], victims: Sequence[str]) -> dict[str, tuple[float, str]]:
+    """What the regular opponent that wins most against each of these victims wins, and who."""
+    found = {}
+    for victim in victims:
+        cells = [record for record in records if record.cell.victim.name == victim]
+        met = beside.opponents(beside.fullest(cells, "regular"))
+        if met:
+            found[victim] = max((tally.win_rate, name) for name, tally in met.items())
+    return found
 
 
 def _regulars(records: Sequence[Record], victims: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """Courses of training beside published ones: the same windows of steps, side by side.
 
 A published course is a table of `results/published.toml` with `windows`. Both count the matches of
-training, by rules, engines and ways of acting that are each its own, as the page says.
+training, by rules, engines and ways of acting that are each its own, as the page says. What the
+published count leaves out (`without`) is left out of the courses here too.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def on_victims(
             (f"{attack} on {victim}, {steps(row[0].cell.budget_steps)}", row)
             for row in scoring.rows(cells)
         ]
-    return _beside(material, f"course/{game}", published, rows, "attack")
+    return _beside(material, f"course/{game}/{published}", published, rows, "attack")
 
 
 def hardenings(material: Material, game: str, tier: str, defense: str, published: str) -> Findings:
@@ -84,40 +85,56 @@ def _beside(
     """The published windows, and what is won in them here; '-' beyond a budget."""
     made, figures = Findings(), material.published.get(published, {})
     windows: Sequence[Mapping[str, Any]] = figures.get("windows", [])
+    without = figures.get("without")
     columns = [f"{window['from']:g}-{window['to']:g} M" for window in windows]
     table = Table(name, ["won in training, %", "runs", *columns], words=1)
     if windows:
-        told = [f"{window['mean']} ({window['sd']})" for window in windows]
+        told = [_published(window) for window in windows]
         table.rows.append(
             linked([f"*published, {published}*", str(figures["runs"]), *told], [], {})
         )
     for label, cells in rows:
         curves = [record.curves[training] for record in cells if record.curves.get(training)]
-        found = [_won(curves, window) for window in windows]
+        found = [_won(curves, window, without) for window in windows]
         told = [label, str(len(curves)), *map(_text, found)]
         table.rows.append(linked(told, cells, dict(material.links)))
         apart = [
-            (abs(fmean(rates) - window["mean"]), window["sd"])
+            (fmean(rates) - window["mean"], window.get("sd"))
             for window, rates in zip(windows, found, strict=True) if rates
         ]  # fmt: skip
-        made.facts[f"{name}/{label}/apart"] = f"{max((by for by, _ in apart), default=nan):.1f}"
+        farthest = max((by for by, _ in apart), key=abs, default=nan)
+        made.facts[f"{name}/{label}/apart"] = f"{farthest:+.1f}"
+        made.facts[f"{name}/{label}/last"] = _text(next((r for r in reversed(found) if r), []))
         made.claims[f"{name}/{label}"] = _verdict(apart)
     made.tables[name] = with_links(table, dict(material.links))
     return made
 
 
-def _won(curves: Sequence[Sequence[CurvePoint]], window: Mapping[str, Any]) -> list[float]:
+def _won(
+    curves: Sequence[Sequence[CurvePoint]], window: Mapping[str, Any], without: str | None
+) -> list[float]:
     """What each training won in a window, in percent; nothing beyond its budget."""
     start, end = (int(MILLION * window[edge]) for edge in ("from", "to"))
-    rates = [rate_between(curve, start, end) for curve in curves if end <= WHOLE * curve[-1].steps]
+    rates = [
+        rate_between(curve, start, end, without=without)
+        for curve in curves if end <= WHOLE * curve[-1].steps
+    ]  # fmt: skip
     return points([rate for rate in rates if rate is not None])
 
 
-def _verdict(apart: Sequence[tuple[float, float]]) -> str:
+def _verdict(apart: Sequence[tuple[float, float | None]]) -> str:
     """By distances to the published means and their deviations over runs, window by window."""
     if not apart:
         return NONE
-    return "as published" if all(by <= sd for by, sd in apart) else "apart from it"
+    if any(sd is None for _, sd in apart):
+        return "of no known deviation"
+    within = all(abs(by) <= sd for by, sd in apart if sd is not None)
+    return "as published" if within else "apart from it"
+
+
+def _published(window: Mapping[str, Any]) -> str:
+    """A published window's mean, and its deviation where that is known."""
+    return f"{window['mean']} ({window['sd']})" if "sd" in window else str(window["mean"])
 
 
 def _text(rates: Sequence[float]) -> str:

@@ -15,6 +15,8 @@ RUNNER = Place("you-shall-not-pass-v1", "zoo-runner-v1")
 PONG = "pong-v1"
 PAPER, PUBLISHED = "ours paper", "baseline published"
 """The published loss, and the PPO settings that it was published with."""
+COMBINED, ITS_PART = "drift", "ours l1"
+"""The combination of two signals, and the one of the two that is the paper's."""
 BOTH = ("may1", "may1-axis-bug")
 """The published victim of Pong, and as its authors' code runs it."""
 PLAIN, CONTROL = "baseline", "dense"
@@ -27,11 +29,12 @@ def findings(given: Material) -> Findings:
     for part in (
         attacks.study(given, RUNNER, PLAIN),
         attacks.two(given, RUNNER, PAPER, PUBLISHED),
+        attacks.two(given, RUNNER, COMBINED, ITS_PART),
         *(attacks.over_victims(given, PONG, reference) for reference in (PLAIN, CONTROL)),
         attacks.settings(given, RUNNER),
         models.models(given, RUNNER),
         courses.attacks(given, RUNNER, "attack"),
-        courses.on_victims(given, PONG, "full", BOTH, PLAIN, "pong"),
+        *(courses.on_victims(given, PONG, "full", BOTH, PLAIN, p) for p in ("pong", "pong-served")),
         courses.hardenings(given, RUNNER.game, "lite", "retrain", "retrained"),
         courses.hardenings(given, PONG, "full", "retrain", "pong-retrained"),
         attacks.broken(given, PONG),

@@ -72,9 +72,12 @@ def chance(values: Sequence[float], comparisons: int = 1) -> str:
 
     '-' where one seed or none tells nothing.
     """
-    if len(values) < 2:
-        return "-"
-    p = min(1.0, comparisons * student_p(values))
+    return "-" if len(values) < 2 else chance_text(student_p(values), comparisons)
+
+
+def chance_text(p: float, comparisons: int = 1) -> str:
+    """A p times the number of comparisons, at most 1: '.014', '<.001'."""
+    p = min(1.0, comparisons * p)
     return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 

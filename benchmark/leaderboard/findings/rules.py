@@ -54,7 +54,8 @@ def slow_balls(material: Material, game: str, tier: str) -> Findings:
     )  # fmt: skip
     found: dict[str, list[tuple[Points, Points]]] = {}
     for cells in scoring.rows(_undefended(material.records, game, tier)):
-        cell, others = cells[0].cell, _regular(material.records, cells)
+        cell, regular = cells[0].cell, _regular(material.records, cells)
+        others = _met(regular, "regular")
         own, theirs = _points(_met(cells, "attack")), _points(others)
         won = spread(points([scoring.win_rate(record) for record in cells]))
         row = [cell.victim.name, cell.attack.label, runs_text(cells, cell.budget_steps), won]
@@ -69,7 +70,7 @@ def slow_balls(material: Material, game: str, tier: str) -> Findings:
                 beside_it = [key, "*regular opponents*", "-", *texts]
                 table.rows.append(linked(beside_it, [], dict(material.links)))
                 names = ("wins", "won", "lost", "share")
-                facts = dict(zip(names, texts, strict=True))
+                facts = dict(zip(names, texts, strict=True)) | {"each": _each(regular)}
                 made.facts |= {f"slow balls/{key}/regular/{k}": v for k, v in facts.items()}
             found.setdefault(key, []).append((own, theirs))
     for victim, pairs in found.items():
@@ -134,6 +135,8 @@ def original(material: Material, game: str, tier: str) -> Findings:
         all_won.setdefault(key, []).extend(won)
         if others.episodes:
             made.facts[f"{key}/regular"] = row[-1]
+            made.facts[f"{key}/regular, each"] = _each(cells)
+            made.facts[f"{key}/regular, best"] = _each(cells).partition(",")[0]
             above.setdefault(key, []).extend(w - 100 * others.win_rate for w in won)
     made.facts |= {f"{key}/wins": spread(won) for key, won in all_won.items()}
     for key, differences in above.items():
@@ -153,8 +156,8 @@ def _undefended(records: Iterable[Record], game: str, tier: str) -> list[Record]
     ]
 
 
-def _regular(records: Sequence[Record], cells: Sequence[Record]) -> Tally:
-    """The matches of the victim's regular opponents, those of the record that met most of them."""
+def _regular(records: Sequence[Record], cells: Sequence[Record]) -> list[Record]:
+    """The record of the victim that met most of its regular opponents; or none."""
     cell = cells[0].cell
     alike = [
         record
@@ -163,7 +166,14 @@ def _regular(records: Sequence[Record], cells: Sequence[Record]) -> Tally:
         and (record.cell.game, record.cell.victim) == (cell.game, cell.victim)
         and record.cell.episodes == cell.episodes
     ]
-    return _met(beside.fullest(alike, "regular"), "regular")
+    return beside.fullest(alike, "regular")
+
+
+def _each(records: Sequence[Record]) -> str:
+    """What each regular opponent wins by points, in percent, who wins most first."""
+    won = {name: _points(tally).won for name, tally in beside.opponents(records).items()}
+    order = sorted(won, key=lambda name: (-won[name], name))
+    return ", ".join(f"`{name}` {100 * won[name]:.1f}" for name in order)
 
 
 def _met(records: Sequence[Record], role: Role) -> Tally:
@@ -175,6 +185,5 @@ def _points(tally: Tally) -> Points:
     """What was won and lost of a tally's matches, but by slow balls."""
     if tally.episodes and not tally.breakdown:
         raise CheckFailed("a record of Pong does not tell how its matches ended; run it again")
-    slow = {side: tally.breakdown.get(f"{side}:{SLOW}", 0) for side in ("win", "loss")}
-    count = max(1, tally.episodes)
-    return Points((tally.wins - slow["win"]) / count, (tally.losses - slow["loss"]) / count)
+    made, count = tally.without(SLOW), max(1, tally.episodes)
+    return Points(made.wins / count, made.losses / count)

@@ -51,6 +51,17 @@ def test_what_many_comparisons_leave_of_it_is_told() -> None:
     assert made.claims["pong-v1/house/drift/sd"] == "no more than the reference"
 
 
+def test_what_the_first_seeds_said_is_told_where_more_came_after_them() -> None:
+    """Three of each; the fourth and fifth, that make of it what it is, are no part of that."""
+    plain = Row("baseline", [trained(100, s, 40, attack="baseline") for s in range(5)])
+    gains = (3, 20, 1, 20, 20)
+    later = Row("drift", [trained(100, s, 40 + gains[s], attack="drift") for s in range(5)])
+    facts = attacks.study(given([plain, later, ALIKE]), PLACE, "baseline").facts
+    assert facts["pong-v1/house/drift/gain"].startswith("+12.8 (")
+    assert facts["pong-v1/house/drift/first seeds/gain"].startswith("+8.0 (")
+    assert facts["pong-v1/house/drift/first seeds/p, adjusted"] == ".631"
+
+
 def test_over_victims_every_comparison_is_counted() -> None:
     made = attacks.over_victims(given([PLAIN, AHEAD, ALIKE]), "pong-v1", "baseline")
     assert made.tables["pong-v1 - baseline"].columns == ["victim", "drift", "ours"]

@@ -42,6 +42,16 @@ def test_losing_more_than_regular_players_is_told_apart(
     made = conditions.replay(given([row]), PLACE)
     assert made.claims["replay/ours"] == change
     assert made.claims["replay/ours beyond regular play"] == beyond
+    small = float(made.facts["replay/ours/excess, p adjusted"].replace("<", "")) < 0.05
+    assert small == (beyond == "below")
+
+
+def test_with_more_rows_an_excess_is_less_sure() -> None:
+    rows = [Row(name, [replayed(s, 200, (190, 176, 150)[s]) for s in range(3)]) for name in "ab"]
+    one, two = (conditions.replay(given(rows[:n]), PLACE).facts for n in (1, 2))
+    name = "replay/a/excess, p adjusted"
+    assert float(two[name]) == pytest.approx(2 * float(one[name]), abs=0.0011)
+    assert (one["replay/comparisons"], two["replay/comparisons"]) == ("1", "2")
 
 
 def test_the_change_is_of_the_same_policies() -> None:
@@ -51,8 +61,8 @@ def test_the_change_is_of_the_same_policies() -> None:
     made = conditions.replay(given([Row("ours", cells)]), PLACE)
     assert made.facts["replay/ours/change"].startswith("-15.0 (")
     assert (made.facts["replay/ours/seeds"], made.facts["replay/ours/lying"]) == ("2", "100 %")
-    assert [row[0] for row in made.tables["replay"].rows] == ["ours", "*regular opponents*"]
-    assert made.facts["replay/regular/won"] == "50.0"
+    assert [row[0] for row in made.tables["replay"].rows] == ["ours", "*regular: rival*"]
+    assert made.facts["replay/rival/won"] == "50.0"
 
 
 def test_transfer_is_held_against_regular_opponents() -> None:
@@ -74,7 +84,22 @@ def test_transfer_is_held_against_regular_opponents() -> None:
     assert made.facts["transfer/regulars"] == "1 for `a` and `b`"
     table = made.tables["transfer"]
     assert table.columns == ["trained on", "trainings", "a", "b"]
-    assert table.rows[-2] == ["*regular opponents*", "-", "50", "50"]
+    assert table.rows[-3:-1] == [
+        ["*regular opponents*", "-", "50", "50"],
+        ["*the strongest of them*", "-", "50 rival", "50 rival"],
+    ]
+    assert made.claims["transfer/strongest"] == "none do"
+    assert made.facts["transfer/beyond the strongest"] == "0"
+
+
+def test_a_cell_of_fewer_trainings_than_its_row_says_how_many() -> None:
+    ones = [trained(190, 0, 40, victim="a", others=["b"], tier="full"),
+            trained(190, 1, 40, victim="a", tier="full")]  # fmt: skip
+    made = conditions.transfer(given(records=ones), "pong-v1", "full")
+    (row,) = [row for row in made.tables["transfer"].rows if row[0] == "a"]
+    assert row[1] == "2"
+    assert row[2].startswith("95 (")
+    assert row[3].endswith("[1]")
 
 
 def test_one_pairing_ahead_changes_the_claim() -> None:
@@ -87,4 +112,6 @@ def test_one_pairing_ahead_changes_the_claim() -> None:
     made = conditions.transfer(given(records=records), "pong-v1", "full")
     assert made.claims["transfer"] == "some do"
     assert made.facts["transfer/exceptions"] == "those of `a` on `b`"
+    assert made.facts["transfer/beyond the strongest"] == "1"
+    assert made.claims["transfer/strongest"] == "some do"
     assert made.facts["transfer/a/b/by"] == "point, 100 %"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.arena.tally import Tally
 from benchmark.leaderboard.findings import courses
 from benchmark.leaderboard.findings.material import Material
 from benchmark.leaderboard.study import Row
@@ -43,7 +44,7 @@ def beside(made: Material) -> Material:
 
 @pytest.mark.parametrize(
     ("second", "apart", "claim"),
-    [(54, "3.0", "as published"), (66, "9.0", "apart from it")],
+    [(54, "+3.0", "as published"), (66, "+9.0", "apart from it")],
 )
 def test_windows_are_those_of_the_published_course(second: int, apart: str, claim: str) -> None:
     """What lies beyond a budget is not shown and counts for nothing."""
@@ -73,7 +74,7 @@ def test_a_variant_of_a_victim_counts_by_whatever_tier_it_has() -> None:
     ]  # fmt: skip
     found = courses.on_victims(beside(given(records=records)), "pong-v1", "full", ("v", "w"),
                                "ours", "theirs")  # fmt: skip
-    labels = [row[0].partition(",")[0] for row in found.tables["course/pong-v1"].rows[1:]]
+    labels = [row[0].partition(",")[0] for row in found.tables["course/pong-v1/theirs"].rows[1:]]
     assert labels == ["ours on v", "ours on w"]
 
 
@@ -87,3 +88,21 @@ def test_of_a_defense_the_victim_s_wins_are_shown() -> None:
     )  # fmt: skip
     (table,) = found.tables.values()
     assert table.rows[1][2:4] == ["80.0", "90.0"]
+
+
+def test_what_the_published_count_leaves_out_is_left_out_here() -> None:
+    """Without a deviation of the published runs nothing is said of it."""
+    won = Tally(wins=60, losses=40, breakdown={
+        "win:point": 20, "win:serve_miss": 40, "loss:point": 30, "loss:serve_miss": 10,
+    })  # fmt: skip
+    record = attacked(100, seed=0).model_copy(
+        update={"curves": {"attack": [CurvePoint(steps=courses.MILLION, tally=won)]}}
+    )
+    windows = [{"from": 0, "to": 1, "mean": 45.0}]
+    material = given([Row("ours", [record])])
+    for without, wins, apart in ((None, "60.0", "+15.0"), ("serve_miss", "40.0", "-5.0")):
+        theirs = {"runs": 4, "windows": windows, "without": without}
+        made = courses.attacks(replace(material, published={"t": theirs}), PLACE, "t")
+        rows = made.tables["course/pong-v1/house"].rows
+        assert (rows[0][2], rows[1][2]) == ("45.0", wins)
+        assert made.facts["course/pong-v1/house/ours/apart"] == apart

@@ -8,6 +8,7 @@ from benchmark.arena.tally import Tally
 from benchmark.errors import CheckFailed
 from benchmark.leaderboard.findings import rules
 from benchmark.records.record import MatchSet, Record
+from tests.factories import match
 from tests.leaderboard.findings.conftest import given, trained
 
 FULL = ("pong-v1", "full")
@@ -114,3 +115,14 @@ def test_trainings_by_the_original_rule_stand_apart(wins: tuple[int, int], claim
     assert row[4] == "10.0 (0.0 to 20.0)"
     assert row[7] == "50.0"
     assert made.claims["original rule/house"] == claim
+
+
+def test_regular_opponents_are_told_one_by_one() -> None:
+    """Who wins most by points first; slow balls are taken off."""
+    made = full(180, 0, 70, 30, attack="baseline")
+    weak = ended(match("regular", 20, adversary="weak"), 0)
+    made = made.model_copy(update={"matches": [*made.matches, weak]})
+    told = rules.slow_balls(given(records=[made]), *FULL).facts
+    assert told["slow balls/house/regular/each"] == "`rival` 20.0, `weak` 10.0"
+    original = rules.original(given(original=[made]), *FULL).facts
+    assert original["original rule/house/regular, each"] == "`rival` 20.0, `weak` 10.0"
