@@ -99,7 +99,8 @@ findings: $(STAMP) ## Render docs/findings.md, docs/evidence.md and the README's
 # STUDY:GAME:VICTIM:TIER:REFERENCE, each a page and a figure under docs/studies.
 STUDIES := attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \
   attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:dense \
-  attacks:pong-v1:may1:full:baseline attacks:pong-v1:may1:full:dense
+  attacks:pong-v1:may1:full:baseline attacks:pong-v1:may1:full:dense \
+  eta:pong-v1:may1:lite:baseline parts:pong-v1:may1:lite:whole
 
 # STUDY:GAME:VICTIM:TIER:ATTACK
 DEFENSE_STUDIES := mixture:pong-v1:house-relu:lite:ours mixture:pong-v1:may1:lite:ours

@@ -31,6 +31,7 @@ from benchmark.learning.device import ANYWHERE
 from benchmark.learning.normalise import RunningMoments
 from benchmark.learning.ppo import Hooks
 from benchmark.learning.rollout import Rollout
+from benchmark.settings import Settings
 
 CLIP = 10.0
 """Standard deviations beyond which a coordinate is no farther."""
@@ -64,31 +65,44 @@ class Imap(Baseline):
     def preset(cls, game: GameCard, preset: str) -> dict[str, Any]:
         return {**super().preset(game, preset), **shaped_defaults(game)}
 
+    @classmethod
+    def configure(cls, game: GameCard, settings: Settings) -> ImapConfig:
+        """See `Attack.configure`.
+
+        Raises:
+            Misuse: also where a rollout has too few particles for that many neighbours.
+        """
+        config = super().configure(game, settings)
+        assert isinstance(config, ImapConfig)
+        count = particles(config)
+        if config.neighbours >= count:
+            raise Misuse(
+                f"attack 'imap': setting 'neighbours' is at most {count - 1} with {count} "
+                f"particles of a rollout, got {config.neighbours}"
+            )
+        return config
+
     def hooks(self, arena: Arena, rng: np.random.Generator) -> Hooks:
         return StateCoverage(self.config, arena, rng)
+
+
+def particles(config: ImapConfig) -> int:
+    """How many states of a rollout stand for it: no more than it has steps."""
+    return min(config.particles, config.matches * config.rollout_steps)
 
 
 # Departs from the paper: the reward fades with the budget, not by how the outcome improves.
 # Departs from the released code: one critic for outcome and reward, not one for each.
 class StateCoverage(Shaping):
-    """The signal is how far both bodies are from where they have been.
-
-    Raises Misuse where a rollout has too few particles for that many neighbours.
-    """
+    """The signal is how far both bodies are from where they have been."""
 
     def __init__(self, config: ImapConfig, arena: Arena, rng: np.random.Generator):
         super().__init__(config)
         victim = arena.game.card.seats[1 - arena.seat_index]
         self._body, self._other = slice(*victim.own_view), slice(*victim.other_view)
         self._neighbours, self._rng = config.neighbours, rng
-        count = min(config.particles, config.matches * config.rollout_steps)
-        if config.neighbours >= count:
-            raise Misuse(
-                f"setting 'neighbours' is at most {count - 1} with {count} particles of a rollout, "
-                f"got {config.neighbours}"
-            )
         width = sum(stop - start for start, stop in (victim.own_view, victim.other_view))
-        self.particles = Particles(count, width, rng)
+        self.particles = Particles(particles(config), width, rng)
 
     def signal(self, rollout: Rollout, progress: float) -> Array:
         states = self.states(rollout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import sys
 import warnings
 from collections.abc import Iterator
@@ -38,9 +39,9 @@ app = lazy.group(
         "play": "play:play_command",
         "watch": "play:watch_command",
         "list": "listing:list_command",
-        "leaderboard": "board:leaderboard",
+        "leaderboard": "leaderboard:leaderboard",
         "findings": "findings:findings",
-        "board": "programme:board",
+        "board": "board:board",
         "export": "export:export",
         "schema": "schema:schema",
         "check": "check:check",
@@ -59,17 +60,23 @@ app = lazy.group(
 def _one_line_errors() -> Iterator[None]:
     try:
         yield
-    except (BenchError, PermissionError) as error:
-        told = (
-            error
-            if isinstance(error, BenchError)
-            else InfrastructureError(
-                f"{error.filename}: {error.strerror}; make it readable and writable"
-            )
-        )
+    except (BenchError, OSError) as error:
+        told = error if isinstance(error, BenchError) else _of_the_disk(error)
         line = Text.assemble(("bench:", "red"), f" {told}")
         Console(stderr=True).print(line, soft_wrap=True)
         sys.exit(told.exit_code)
+
+
+def _of_the_disk(error: OSError) -> InfrastructureError:
+    """One line for what nobody nearer to it has put into words."""
+    remedy = {
+        errno.EACCES: "make it readable and writable", errno.ENOSPC: "make room",
+        errno.ENAMETOOLONG: "give a shorter path",
+    }  # fmt: skip
+    what = error.strerror or str(error) or type(error).__name__
+    line = what if error.filename is None else f"{error.filename}: {what}"
+    told = remedy.get(error.errno or 0)
+    return InfrastructureError(line if told is None else f"{line}; {told}")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -61,18 +62,29 @@ def show_plan(
         table.add_row("", f"{preview.in_process} finished training(s) were done in a process, and "
             "are taken as they are; another --store does them in containers",
         )  # fmt: skip
+    if preview.other_source:
+        names = ", ".join(preview.other_source)
+        table.add_row("", Text(
+            f"finished trainings of {names} were made by another source than it has now, and are "
+            "taken as they are; where it gives something else, raise its `version`",
+            style="yellow",
+        ))  # fmt: skip
     console.print(table)
     console.print()
 
 
 def show_failures(console: Console, failures: list[Failure]) -> None:
     """Each job that failed, with its reason."""
-    for failure in failures:
+    blocked = Counter(one.message for one in failures if one.kind == "blocked")
+    for failure in (one for one in failures if one.kind != "blocked"):
         line = f" {failure.label}: {failure.message} ({failure.kind})"
         console.print(Text.assemble(("failed", "red"), line), soft_wrap=True)
         for text in (failure.trace, "\n".join(failure.log)):
             if text:
                 console.print(text, style="dim", markup=False)
+    for needs, count in blocked.items():
+        line = f" {count} job(s), which {needs.replace('needs', 'need', 1)}"
+        console.print(Text.assemble(("blocked", "yellow"), line), soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import importlib
+import inspect
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -65,6 +67,10 @@ class Local:
         return isinstance(file, str) and Path(file).is_relative_to(self.folder)
 
 
+OWN = ("attacks", "defenses", "benchmark")
+"""Packages of this project."""
+
+
 class Registry:
     """The entry points of one group. A plug-in that fails to load is named when it is asked for."""
 
@@ -97,6 +103,20 @@ class Registry:
     def local(self, name: str) -> Local | None:
         """Where a plug-in lies that only this process knows; None for an installed one."""
         return self._local.get(name)
+
+    def source(self, name: str) -> str | None:
+        """The sha256 of the file of a stranger's class: its version is its author's word alone.
+
+        None for this project's own, which a commit tells, and where there is no such file.
+        """
+        kind = self.load(name)
+        if str(getattr(kind, "__module__", "")).partition(".")[0] in OWN:
+            return None
+        try:
+            path = inspect.getsourcefile(kind)
+            return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        except (TypeError, OSError):
+            return None
 
     def values(self) -> dict[str, str]:
         """The `module:Class` that each name stands for; nothing is loaded."""
@@ -159,6 +179,10 @@ def game_card(name: str, options: Mapping[str, Any]) -> GameCard:
     return kind.describe(resolve(kind.Options, {}, options, f"game '{name}'"))
 
 
+FIRST_ATTACKED = frozenset({"house-tanh"})
+"""Who is attacked where nobody is named: of the shipped ones those that fall within tier smoke."""
+
+
 class Victims:
     """Victims by name: shipped ones (entry points) and those imported into a store."""
 
@@ -193,7 +217,11 @@ class Victims:
     def default(self, cards: Mapping[str, PolicyCard]) -> str:
         """Which of these a run attacks if it is not told: a shipped, ranked one if there is."""
         shipped = Victims().folders()
-        return min(cards, key=lambda name: (not cards[name].ranked, name not in shipped, name))
+
+        def place(name: str) -> tuple[bool, bool, bool, str]:
+            return not cards[name].ranked, name not in shipped, name not in FIRST_ATTACKED, name
+
+        return min(cards, key=place)
 
     def check_free(self, names: Iterable[str]) -> None:
         """Raise Misuse where an import would take the name of a floor or of a shipped victim."""

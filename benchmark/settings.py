@@ -36,7 +36,7 @@ def parse(pairs: list[str]) -> dict[str, dict[str, Any]]:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or more of it than there are settings for
         return text
 
 

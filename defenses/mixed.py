@@ -83,7 +83,6 @@ class Mixed(Defense):
 
     name: ClassVar[str] = "mixed"
     citation: ClassVar[str] = "Wu et al., USENIX Security 2021, mixed retraining"
-    trains: ClassVar[frozenset[str]] = frozenset({"mlp", "lstm"})
     devices = ANYWHERE
     share: ClassVar[float] = 0.5
     Config: ClassVar[type[MixedConfig]] = MixedConfig

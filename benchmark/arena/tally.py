@@ -48,6 +48,8 @@ class Tally:
         untold = counts.copy()
         for key, count in self.breakdown.items():
             word, colon, _ = key.partition(":")
+            if not count:
+                raise ValueError(f"breakdown counts no '{key}': leave it out")
             if not colon or word not in counts:
                 raise ValueError(f"breakdown knows win:, tie:, loss: and void:, got '{key}'")
             untold[word] -= count

@@ -139,20 +139,28 @@ def command_line() -> str:
 def stoppable(
     folder: Path,
     left: str = "finished jobs and the last checkpoint, one every 10 s, are",
+    again: str = "goes on from there",
 ) -> Iterator[None]:
     """Turn Ctrl-C during long work into one line that says how to go on, and its exit code.
 
-    left: what of the work is in the folder, for people.
+    left: what of the work is in the folder, for people. again: what the same command then does.
     """
     try:
         yield
     except KeyboardInterrupt:
         Console(stderr=True).print(
-            f"stopped; {left} in {folder}: the same command goes on from there",
+            f"stopped; {left} in {folder}: the same command {again}",
             markup=False,
             soft_wrap=True,
         )
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def only_json(as_json: bool) -> Iterator[None]:
+    """While methods run, what they print goes to standard error: the other is JSON's alone."""
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        yield
 
 
 def print_json(value: Any) -> None:

@@ -33,8 +33,8 @@ HEAD = ["attack", "rank", "score (95 %)", "worst victim", "lift", "AUC", "to 50 
 """Of the ranked table of Pong, what the README shows."""
 HEAD_ROWS = 6
 TEMPLATE = ".template.md"
-FIDELITY = Path("docs/fidelity.md")
-"""The page that says how the published players do in either physics: in no record."""
+FIDELITY = "fidelity.md"
+"""The page of `docs` that says how the published players do in either physics: in no record."""
 
 
 def findings(
@@ -55,8 +55,9 @@ def findings(
 ) -> None:
     """Render docs/findings.md, the evidence behind it and the README's head from records.
 
-    Sentences are the templates'; every number comes from the records. Where a sentence rests on
-    what they no longer say, nothing is written and the sentence is named.
+    Sentences are the templates'; every number comes from the records, from published.toml beside
+    them, or from the table of fidelity.md in the docs. Where a sentence rests on what they no
+    longer say, nothing is written and the sentence is named.
     """
     found, problems = board.read_results(results)
     if problems:
@@ -120,7 +121,7 @@ def material(found: Mapping[Path, Record], docs: Path, published: Path) -> Mater
         links=links,
         attacks=_studies(records, "attacks", [(make.RUNNER.game, "lite"), (make.PONG, "full")]),
         mixtures=_studies(records, "mixture", [(make.PONG, "lite")], against="ours"),
-        published=_published(published) | {"fidelity": _fidelity(FIDELITY)},
+        published=_published(published) | {"fidelity": _fidelity(docs / FIDELITY)},
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +16,7 @@ from benchmark import registry
 from benchmark.commands.common import STORE, JsonOption, StoreOption, console, print_json
 from benchmark.errors import BenchError, Misuse
 from benchmark.games.game import GameCard
+from benchmark.leaderboard.table import WHOLE
 from benchmark.policies import zoo
 from benchmark.records.store import Store
 from benchmark.registry import Victims
@@ -48,7 +50,8 @@ def list_command(
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*(Text(str(value)) for value in row.values()))
-        console.print(table)
+        paper = console if console.is_terminal else Console(file=console.file, width=WHOLE)
+        paper.print(table, crop=False)
         console.print()
 
 
@@ -82,10 +85,10 @@ def _method(group: registry.Registry, name: str) -> dict[str, Any]:
         track = {"track": "-"} if group is registry.attacks else {}
         return {**track, "version": 0, "idea": str(error), "citation": "-"}
     return {
-        **({"track": kind.track} if group is registry.attacks else {}),
-        "version": kind.version,
-        "idea": (kind.__doc__ or "").strip().splitlines()[0],
-        "citation": kind.citation,
+        **({"track": getattr(kind, "track", "-")} if group is registry.attacks else {}),
+        "version": getattr(kind, "version", 0),
+        "idea": next(iter((kind.__doc__ or "").strip().splitlines()), "-"),
+        "citation": getattr(kind, "citation", "-"),
     }
 
 

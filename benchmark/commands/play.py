@@ -25,7 +25,7 @@ from benchmark.commands.common import (
 )
 from benchmark.errors import Misuse
 from benchmark.evaluation.matches import EVALUATION_MATCHES, episode_list, play_out
-from benchmark.evaluation.starts import Dependence, by_start
+from benchmark.evaluation.starts import Dependence, by_start, check_bins
 from benchmark.evaluation.statistics import wilson
 from benchmark.games.game import Game
 from benchmark.learning.threads import use_threads
@@ -53,6 +53,8 @@ def play_command(
 ) -> None:
     """Play two policies against each other and count wins, ties and losses of the adversary."""
     use_threads(1)
+    if bins:
+        check_bins(episodes, bins)
     pair = _pair(game, adversary, victim, settings_of(settings, physics), store)
     batch, seats = pair.kind(EVALUATION_MATCHES, pair.options), pair.seats  # one rounding for all
     played = play_out(
@@ -91,6 +93,7 @@ def _tell(pairing: str, tally: Tally) -> None:
         f"{pairing}: {tally.wins} won, {tally.ties} tied, {tally.losses} lost{void} "
         f"of {tally.episodes}; win rate {tally.win_rate:.3f} (95 %: {low:.3f}-{high:.3f})",
         markup=False,
+        soft_wrap=True,
     )
     for how, count in tally.breakdown.items():
         console.print(f"  {how:<24} {count}")

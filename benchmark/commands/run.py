@@ -34,6 +34,7 @@ from benchmark.commands.common import (
     WorkersOption,
     command_line,
     console,
+    only_json,
     print_json,
     settings_of,
     stoppable,
@@ -110,7 +111,7 @@ def run(
     )  # fmt: skip
     place = choose(device, spec, crew.apart)
     spec = spec.model_copy(update={"device": place.name})
-    with stoppable(store):
+    with stoppable(store), only_json(as_json):
         outcome = _run(spec, victims, crew, workers, as_json, place.note)
     if as_json:
         print_json([record.model_dump(mode="json") for record in outcome.records])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -35,6 +36,8 @@ def status(
     here = Store(store)
     if as_json:
         print_json([run.model_dump(mode="json") for run in status_of(here)])
+        for path in read(here)[1]:
+            warnings.warn(f"{path}: cannot be read; no run of it is shown", stacklevel=1)
         return
     if not watch:
         console.print(_shown(here))

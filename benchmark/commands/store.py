@@ -35,7 +35,10 @@ SHOWN = 20
 
 def verify(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
     """Read and re-hash everything in a store, and say what is damaged and what to do about it."""
-    with stoppable(store), _bar("verify", quiet=as_json) as tick:
+    with (
+        stoppable(store, left="nothing was changed", again="looks at everything anew"),
+        _bar("verify", quiet=as_json) as tick,
+    ):
         report = audit.audit(Store(store), tick)
     if as_json:
         print_json({"store": str(store), "summary": _summary(report), **report.model_dump()})
@@ -61,7 +64,7 @@ def gc(
     if yes and dry_run:
         raise Misuse("--yes and --dry-run: say one")
     kept = Store(store)
-    with stoppable(store):
+    with stoppable(store, left="what was not removed yet is", again="goes on"):
         with _bar("look", quiet=as_json) as tick:
             found = collect.collect(kept, give_up=unfinished, tick=tick)
         if not as_json:

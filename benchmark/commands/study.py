@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from benchmark.leaderboard.defense_study import defense_study_table
 from benchmark.leaderboard.figure import save_figure
 from benchmark.leaderboard.study import Row, study_table
 from benchmark.leaderboard.table import Table, steps
-from benchmark.records.cell import MethodRef
+from benchmark.records.cell import MethodRef, content_hash
 from benchmark.registry import Victims, game_card
 from benchmark.runs.spec import (
     SEEDS,
@@ -29,6 +30,9 @@ from benchmark.runs.spec import (
 )
 from benchmark.runs.study import Scope, Study
 from benchmark.variants import Variant
+
+LONGEST = 150
+"""Characters of a file's name, of the 255 that disks take."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,12 @@ class OfDefenses:
         if reference is not None:
             raise Misuse("--reference: a study of defenses has none; its rows stand side by side")
         self._asked, self.variants = asked, variants
-        self.attack: MethodRef | None = plan_attack(asked.attack, asked.card, {}).method
+        against = plan_attack(asked.attack, asked.card, {})
+        if against.track == "none":
+            raise Misuse(
+                f"--attack {asked.attack}: it learns nothing, so nothing defends against it"
+            )
+        self.attack: MethodRef | None = against.method
         self.plans = [plan_defense(one.method, asked.card, dict(one.settings)) for one in variants]
 
     def spec(self) -> RunSpec:
@@ -160,6 +169,23 @@ def _chosen(
         if label not in known:
             raise Misuse(f"the study has no variant '{label}'; it has {', '.join(known)}")
     return tuple(one for one in variants if not only or one.label in only)
+
+
+def file_stem(study: str, only: Sequence[str], scope: Scope) -> str:
+    """What its files are called: where it was run, and whatever of it is not the usual.
+
+    So that two studies that differ in anything do not overwrite each other's.
+    """
+    usual = game_card(scope.game, {})
+    parts = [scope.game, scope.victim, study, scope.tier]
+    parts += [] if scope.attack is None else ["against", scope.attack.label]
+    if scope.budget_steps != usual.budgets[scope.tier]:
+        parts.append(f"{scope.budget_steps} steps")
+    options = scope.game_options.items() - dict(usual.options).items()
+    parts += [f"{name}={value}" for name, value in sorted(options)]
+    parts += ["only", *only] if only else []
+    stem = re.sub(r"[^A-Za-z0-9.=_]+", "-", " ".join(parts))
+    return stem if len(stem) <= LONGEST else f"{stem[:LONGEST]}-{content_hash(stem)[:8]}"
 
 
 def title_of(study: str, kind: OfAttacks | OfDefenses, scope: Scope) -> str:

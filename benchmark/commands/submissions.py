@@ -22,6 +22,7 @@ from benchmark.commands.common import (
     UnpinnedOption,
     command_line,
     console,
+    only_json,
     print_json,
     stoppable,
 )
@@ -82,7 +83,7 @@ def submit(
         victims=victim or [], against=against or "baseline", command=command_line(),
     )  # fmt: skip
     chosen = runner(isolation, Store(store), allow_unpinned=allow_unpinned)
-    with stoppable(store), _showing(chosen, as_json) as show:
+    with stoppable(store), only_json(as_json), _showing(chosen, as_json) as show:
         report = submitting.submit(submission, asked, chosen, show)
     if as_json:
         print_json(
@@ -130,7 +131,7 @@ def verify(
     chosen = runner(isolation, Store(store), allow_unpinned=allow_unpinned)
     submission = folder.read(path)
     left = "what was retrained is (held-out victims are met anew)"
-    with stoppable(store, left), _showing(chosen, as_json) as show:
+    with stoppable(store, left), only_json(as_json), _showing(chosen, as_json) as show:
         found = verifying.verify(submission, wanted, chosen, show)
     if not salt:
         told = "bench: --salt is empty: who handed in could have known the fresh seeds"

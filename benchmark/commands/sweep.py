@@ -38,7 +38,7 @@ from benchmark.commands.common import (
     stoppable,
 )
 from benchmark.commands.crew import Crew, wish
-from benchmark.commands.study import Asked, OfAttacks, OfDefenses, kind_of, title_of
+from benchmark.commands.study import Asked, OfAttacks, OfDefenses, file_stem, kind_of, title_of
 from benchmark.display import Live, show_failures, show_plan
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.leaderboard import board
@@ -132,7 +132,7 @@ def sweep(
     scope = asked.scope_of(spec, kind.attack)
     rows = _rows(kind, Store(store).records(), scope)
     if files == NOWHERE and any(row.records for row in rows):
-        files = _Files.of(store / "studies" / f"{scope.game}-{scope.victim}-{study}-{scope.tier}")
+        files = _Files.of(store / "studies" / file_stem(study, only or [], scope))
     _show(kind, title_of(study, kind, scope), rows, scope.budget_steps, files)
     if failures:
         show_failures(Console(stderr=True), failures)

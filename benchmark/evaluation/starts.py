@@ -37,6 +37,15 @@ class Dependence(NamedTuple):
     p: float
 
 
+def check_bins(matches: int, bins: int) -> None:
+    """Raise Misuse unless so many matches can be told apart by their starts in so many groups."""
+    if matches < FOLDS or not 1 <= bins <= matches:
+        raise Misuse(
+            f"--bins: from 1 to as many as there are matches ({FOLDS} or more), got {bins} for "
+            f"{matches}"
+        )
+
+
 def by_start(played: Played, bins: int) -> Dependence:
     """The matches in `bins` groups of (almost) equal size by how their starts promise a win.
 
@@ -44,8 +53,7 @@ def by_start(played: Played, bins: int) -> Dependence:
         Misuse: fewer matches than folds or bins.
     """
     count = len(played.results)
-    if count < FOLDS or not 1 <= bins <= count:
-        raise Misuse(f"--bins: from 1 to as many as there are matches (5 or more), got {bins}")
+    check_bins(count, bins)
     won = (played.results == WIN).astype(np.float64)
     rng = np.random.default_rng(SEED)
     predict = HeldOutPredictor(standardised_starts(played.starts), rng)

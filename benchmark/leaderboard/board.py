@@ -24,6 +24,8 @@ def read_results(folder: Path) -> tuple[dict[Path, Record], list[str]]:
     """Every record under a folder by path, and one line for each file that is refused."""
     if not folder.is_dir():
         raise Misuse(f"{folder}: no such folder of records")
+    if (folder / "artifacts").is_dir() and (folder / "records").is_dir():
+        raise Misuse(f"{folder}: that is a store; its records are in {folder / 'records'}")
     with _no_search_for_cycles():
         return _read_all(folder)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -31,10 +31,18 @@ def impossible(curve: Iterable[CurvePoint], steps: int) -> str | None:
     """Why a training of `steps` environment steps cannot have had this curve; None: it can."""
     before = 0
     for point in curve:
+        if point.steps <= before:
+            return f"its steps must rise, got {point.steps} after {before}"
         if point.tally.episodes > point.steps - before:
             return f"{point.tally.episodes} matches ended in {point.steps - before} steps"
         before = point.steps
     return f"ends at {before} steps of {steps}" if before > steps else None
+
+
+def is_news(point: CurvePoint, curve: Sequence[CurvePoint]) -> bool:
+    """Whether anything was played since the curve's last point; a report of nothing is dropped."""
+    before = curve[-1].steps if curve else 0
+    return point.steps != before or point.tally.episodes > 0
 
 
 class Progress(Protocol):

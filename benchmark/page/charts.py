@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 COLOURS = 8
 """Colours of the style sheet; further lines repeat them dashed."""
 ROOM = 21
 """Letters of a label beside a line; the whole of it is its tooltip."""
+LETTER, NAMED = 7.0, 24.0
+"""Widths: of a digit of a tick, of an axis's name with the gaps beside it."""
 GAP = 15.0
 """Least distance of two labels at the lines' ends."""
 
@@ -130,6 +132,13 @@ class Chart:
     points: Sequence[Dot] = field(default=())
 
 
+def roomy(frame: Frame, texts: Sequence[str]) -> Frame:
+    """The frame, its left margin as wide as the ticks' texts and the axis's name need."""
+    left, top, right, bottom = frame.margin
+    needed = NAMED + LETTER * max(map(len, texts), default=0)
+    return frame if needed <= left else replace(frame, margin=(needed, top, right, bottom))
+
+
 def ticks(axis: Axis, count: int = 5) -> list[float]:
     """About `count` round values (1, 2 or 5 times a power of ten) within an axis."""
     rough = (axis.high - axis.low) / count
@@ -164,6 +173,9 @@ def line_chart(
     title: str, series: Sequence[Series], x: Axis, y: Axis, *, frame: Frame = WIDE, summary: str
 ) -> Chart:
     """Lines over a common horizontal axis, labelled at their ends."""
+    few = 3 if frame is SMALL else 5
+    texts = [number(value, y.digits) for value in ticks(y, few)]
+    frame = roomy(frame, texts)
     drawn = [_line(one, index, x, y, frame) for index, one in enumerate(series) if one.x]
     _, top, _, bottom = frame.box
     places = spread([line.end[1] for line in drawn], top, bottom)
@@ -171,11 +183,10 @@ def line_chart(
         Line(**{**vars(line), "label_y": place})
         for line, place in zip(drawn, places, strict=True)
     ]  # fmt: skip
-    few = 3 if frame is SMALL else 5
     return Chart(
         title, summary, frame, x.label, y.label,
         [Tick(frame.x(x.at(v)), number(v, x.digits)) for v in ticks(x, few)],
-        [Tick(frame.y(y.at(v)), number(v, y.digits)) for v in ticks(y, few)],
+        [Tick(frame.y(y.at(v)), text) for v, text in zip(ticks(y, few), texts, strict=True)],
         lines,
     )  # fmt: skip
 

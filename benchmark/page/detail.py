@@ -68,7 +68,7 @@ def _attack_row(record: Record) -> list[str]:
     return [
         str(record.cell.seed), rate_text(tally),
         f"{100 * tally.non_loss_rate:.1f}" if tally.episodes else "-",
-        f"{100 * area(record):.1f}" if curve else "-",
+        f"{area(record):.3f}" if curve else "-",
         ("never" if reached is None else steps(reached)) if curve else "-",
         _wall(record), _link(record),
     ]  # fmt: skip

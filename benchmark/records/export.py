@@ -16,7 +16,7 @@ from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import wilson
 from benchmark.records.cell import Cell, MethodRef, PlayerRef
 from benchmark.records.record import Record
-from benchmark.records.votes import one_vote
+from benchmark.records.votes import latest, one_vote
 
 VERSION = 1
 """Of the columns: raised when one goes or means something else."""
@@ -32,7 +32,7 @@ class Key(BaseModel):
     record: str = Field(description="id of the record, and the name of its file")
     counted: bool = Field(
         description="whether the leaderboard counts it: of cells that differ only in who else was "
-        "at hand, one has a vote"
+        "at hand, one has a vote, and none of a method that has a later version"
     )
     protocol: int
     game: str
@@ -169,7 +169,7 @@ class RecordRow(CellRow):
 
 def rows_of(records: Sequence[Record], what: str) -> Iterator[BaseModel]:
     """The rows of a kind (see KINDS), in the records' order."""
-    counted = {record.id for record in one_vote(records)}
+    counted = {record.id for record in one_vote(latest(records))}
     rows = KINDS[what][1]
     for record in records:
         yield from rows(record, record.id in counted)

@@ -234,9 +234,11 @@ class Store:
     def failure(self, key: str) -> dict[str, Any] | None:
         """How a job's training failed, if that is what became of it."""
         try:
-            noted: dict[str, Any] = json.loads((self.root / "work" / key / FAILURE).read_bytes())
+            noted: Any = json.loads((self.root / "work" / key / FAILURE).read_bytes())
         except (OSError, ValueError):
             return None
+        if not isinstance(noted, dict) or not isinstance(noted.get("failure"), str):
+            return None  # `bench store verify` names it
         return None if self.has(key) else noted
 
     def write_record(self, record: Record) -> Path:

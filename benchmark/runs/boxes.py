@@ -203,9 +203,14 @@ class Reader:
         self._over.set()
         self._thread.join()
         if self._error is None:
-            self._look()
-        elif raised is None:  # else that is on its way, and not to be hidden: a Ctrl-C, say
-            raise self._error  # the disk's, as a rule: the thread had nobody to tell
+            try:
+                self._look()
+            except Exception as error:
+                self._error = error
+        if self._error is not None and raised is None:
+            # Else what is on its way is not to be hidden: a Ctrl-C, say. This is the disk's, as a
+            # rule, and the thread had nobody to tell.
+            raise self._error
 
     def _watch(self) -> None:
         while not self._over.wait(LOOK_S):

@@ -18,13 +18,13 @@ from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint, Pace
 from benchmark.learning.device import CPU, called
 from benchmark.learning.ppo import TrainingDiverged
-from benchmark.learning.progress import CURVE, CurveLog, CurvePoint, NoLog, impossible
+from benchmark.learning.progress import CURVE, CurveLog, CurvePoint, NoLog, impossible, is_news
 from benchmark.learning.stages import STAGE
 from benchmark.policies.blind import Blind
 from benchmark.policies.policy import NetworkPolicy, Policy, check_tensors
 from benchmark.records.note import Note
 from benchmark.records.store import Store, storage_errors
-from benchmark.registry import Victims, attacks, floors, game
+from benchmark.registry import Victims, attacks, defenses, floors, game
 from benchmark.runs import looks
 from benchmark.runs.boxes import Boxes, Contained
 from benchmark.runs.clock import Clock
@@ -52,6 +52,9 @@ def to_stderr(line: str) -> None:
 
 Logs = Callable[[Job], CurveLog]
 """Where the curve of a job's training is logged besides."""
+
+SOURCE = "method_source"
+"""In a training's provenance the hash of its method's file, where that is not this project's."""
 
 
 class Worker:
@@ -129,7 +132,7 @@ class Worker:
                 "steps": training.steps,
                 "overrun": training.steps > job.budget_steps,
                 "timings": progress.clock.timings(),
-                "provenance": {**progress.clock.provenance, **_device(job)},
+                "provenance": {**progress.clock.provenance, **_device(job), **source_of(job)},
                 "isolation": training.isolation.model_dump(mode="json"),
                 **({"retries": training.retries} if training.retries else {}),
             }
@@ -173,6 +176,14 @@ class Worker:
 def _device(job: Job) -> dict[str, str]:
     """What updates were computed on, where that is not the CPU, which is named already."""
     return {} if job.device == CPU.name else {"device": called(job.device)}
+
+
+def source_of(job: Job) -> dict[str, str]:
+    """The hash of a stranger's method, whose key knows no more of its code than the version."""
+    assert job.method is not None
+    group = attacks if job.kind == "attack" else defenses
+    found = None if is_floor(job) else group.source(job.method.name)
+    return {} if found is None else {SOURCE: found}
 
 
 def _told(error: CheckFailed) -> dict[str, Any]:
@@ -256,7 +267,9 @@ class JobProgress:
         self._log.restart()
 
     def report(self, point: CurvePoint) -> None:
-        """Keep the point and show it."""
+        """Keep the point and show it, unless nothing was played since the one before."""
+        if not is_news(point, self.curve):
+            return
         self.curve.append(point)
         self._watch(point.steps, point.tally)
         self._log.add(point)

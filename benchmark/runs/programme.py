@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard, Tier
+from benchmark.policies.artifact import first_problem
 from benchmark.records.cell import Cell, content_hash, method_key
 from benchmark.records.record import Record
 from benchmark.registry import Victims, defenses, game_card
@@ -101,9 +102,7 @@ def read(path: Path) -> Programme:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Misuse(f"{path}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise Misuse(f"{path}: {where}: {first['msg']}") from error
+        raise Misuse(f"{path}: {first_problem(error)}") from error
 
 
 def outlook(programme: Programme, records: Iterable[Record], victims: Victims) -> list[Outlook]:
@@ -112,7 +111,7 @@ def outlook(programme: Programme, records: Iterable[Record], victims: Victims) -
     Raises:
         Misuse: an unknown game, method or setting.
     """
-    there = {_key(record.cell) for record in records}
+    there = {key_of(record.cell) for record in records}
     told: set[Key] = set()
     found = []
     for pairing in pairings(programme):
@@ -166,8 +165,14 @@ def command(pairing: Pairing, stretch: Sequence[int]) -> str:
 
 def fills(record: Record, one: Outlook) -> bool:
     """Whether a record is of one of a pairing's missing cells."""
-    card = one.pairing.row.card
-    return _key(record.cell) in {_wanted(one.pairing, card, seed) for seed in one.missing}
+    return key_of(record.cell) in missing_keys([one])
+
+
+def missing_keys(found: Iterable[Outlook]) -> set[Key]:
+    """The cells that these pairings lack, as `key_of` tells them."""
+    return {
+        _wanted(one.pairing, one.pairing.row.card, seed) for one in found for seed in one.missing
+    }
 
 
 def stretches(seeds: Sequence[int]) -> list[list[int]]:
@@ -181,7 +186,8 @@ def stretches(seeds: Sequence[int]) -> list[list[int]]:
     return found
 
 
-def _key(cell: Cell) -> Key:
+def key_of(cell: Cell) -> Key:
+    """What of a cell a programme asks for: all but who else was at hand when it was made."""
     return (
         cell.game, content_hash(cell.game_options), cell.victim.name, method_key(cell.attack),
         method_key(cell.defense), cell.seed, cell.tier, cell.budget_steps,

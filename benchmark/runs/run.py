@@ -16,7 +16,7 @@ from benchmark.runs.boxes import Boxes
 from benchmark.runs.executors.executor import Display, Executor, Failure
 from benchmark.runs.executors.local import LocalExecutor
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import Logs, Worker, is_floor
+from benchmark.runs.jobs import SOURCE, Logs, Worker, is_floor, source_of
 from benchmark.runs.journal import Journal
 from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.spec import RunSpec
@@ -41,6 +41,8 @@ class Preview:
     seconds: float
     in_process: int = 0
     """Trainings that the store already holds and that ran in no container."""
+    other_source: tuple[str, ...] = ()
+    """Methods of whose finished trainings some were made by another source file than there is."""
 
 
 def preview(spec: RunSpec, store: Store, plan: Plan | None = None) -> Preview:
@@ -57,7 +59,19 @@ def preview(spec: RunSpec, store: Store, plan: Plan | None = None) -> Preview:
         playing += costs * spec.game.evaluation_s * job.episodes / 200
     done = [job for job in plan.jobs if store.has(job.key)]
     in_process = sum(_in_process(job, store) for job in done)
-    return Preview(plan, len(done), training + playing, in_process)
+    changed = {job.method.name for job in done if job.method and _of_other_source(job, store)}
+    return Preview(plan, len(done), training + playing, in_process, tuple(sorted(changed)))
+
+
+def _of_other_source(job: Job, store: Store) -> bool:
+    """Whether the method's file changed since, while its version, which is in the key, did not."""
+    if job.kind not in ("attack", "harden"):
+        return False
+    with contextlib.suppress(BenchError):
+        now = source_of(job).get(SOURCE)
+        then = store.result(job.key).get("provenance", {}).get(SOURCE)
+        return None not in (now, then) and now != then
+    return False
 
 
 def _in_process(job: Job, store: Store) -> bool:

@@ -12,7 +12,7 @@ from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.games.game import GameCard, Tier
 from benchmark.learning.device import CORES_ONLY, CPU
 from benchmark.policies.policy import ANY, PolicyCard
-from benchmark.records.cell import Diagnosis, MethodRef
+from benchmark.records.cell import MOST, Diagnosis, MethodRef
 from benchmark.registry import Victims, attacks, defenses, detectors, game
 from benchmark.settings import hint, resolve
 
@@ -103,8 +103,8 @@ def resolve_run(
     known = victims.cards(card.id)
     attacked = {name: known[name] for name in _attacked(victim_names, victims, known, card)}
     steps = budget if budget is not None else card.budgets[tier]
-    if steps < 1:
-        raise Misuse(f"--budget: at least 1 environment step, got {steps}")
+    if not 1 <= steps <= MOST:
+        raise Misuse(f"--budget: from 1 to {MOST} environment steps, got {steps}")
     planned = tuple(
         plan_attack(name, card, settings.get("attack", {})) for name in dict.fromkeys(attack_names)
     )

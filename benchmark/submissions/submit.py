@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from benchmark.errors import CheckFailed
+from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import Tier
 from benchmark.policies.policy import ANY
 from benchmark.records.record import Record
 from benchmark.records.store import Store
-from benchmark.registry import Victims, game
+from benchmark.registry import Victims, attacks, game
 from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.spec import BLACK_BOX, WHITE_BOX, RunSpec, resolve_run
 from benchmark.submissions import checklist, evidence
@@ -54,22 +56,41 @@ def submit(submission: Submission, asked: Asked, runner: Runner, show: Show) -> 
         Misuse: the command asks for what there is not.
         InfrastructureError: a requirement is not to be had, or the store cannot be used.
     """
+    _check(asked, submission.manifest)
     runner.ready(submission)
     report = Report(submission.sha256, list(_paperwork(submission)))
+    step = "the method loads"
     try:
         with runner.knowing(submission) as kind:
-            report.items.append(passed("the method loads", submission.manifest.entry))
+            report.items.append(passed(step, submission.manifest.entry))
+            step = "contract and run"
             _try_out(submission, kind, asked, runner, show, report)
     except CheckFailed as error:
-        report.items.append(failed("the method loads", str(error)))
+        report.items.append(failed(step, str(error)))
     report.items += _remaining(submission, asked, runner)
     return report
+
+
+def _check(asked: Asked, about: Manifest) -> None:
+    """Raise Misuse for what the run could not do, before the contract takes its time."""
+    if about.kind != "attack":
+        attacks.load(asked.against)
+    if asked.budget is not None and asked.budget < 1:
+        raise Misuse(f"--budget: at least 1 environment step, got {asked.budget}")
+    for name in about.games:
+        known = victims_of(name, asked.victims, asked.store)
+        for victim in asked.victims:
+            known.load(victim)
 
 
 def _paperwork(submission: Submission) -> Iterator[Item]:
     """What can be told from the files alone."""
     about = submission.manifest
-    yield passed(FILE, f"{about.kind} '{about.name}', {about.track}, {about.licence}")
+    yield passed(
+        FILE,
+        f"{about.kind} '{about.name}', {about.track}, {about.licence}, "
+        f"{about.configurations_tried} configuration(s) tried",
+    )
     open_fields = [
         name for name in ("authors", "paper") if TODO in str(getattr(about, name))
     ]  # as the template left them
@@ -96,6 +117,7 @@ def _try_out(
 ) -> None:
     """The contract and the run on every game."""
     plans: list[Plan] = []
+    papers = checklist.failures(report.items)
     store = own_store(submission, asked.store)
     for name in submission.manifest.games:
         found = runner.contract(submission, kind, name)
@@ -105,6 +127,9 @@ def _try_out(
             report.items.append(to_do(f"run on {name}", "after the contract holds"))
             continue
         report.items.append(passed(f"contract on {name}", f"{len(found)} checks"))
+        if papers:  # what is mended there changes the content, and all would be trained again
+            report.items.append(to_do(f"run on {name}", f"after this is mended: {papers[0].what}"))
+            continue
         victims = victims_of(name, asked.victims, asked.store)
         if not victims.cards(name):
             report.items.append(_no_victim(name))
@@ -125,11 +150,9 @@ def _run(
     outcome = runner.execute(spec, store, victims, show)
     what = f"tier {asked.tier} on {name}"
     for failure in (one for one in outcome.failures if one.kind != "blocked"):
-        cause = [*failure.log, *failure.trace.strip().splitlines()][-3:]
-        detail = "; ".join(
-            [f"{failure.label}: {failure.message} ({failure.kind})", *map(str.strip, cause)]
-        )
-        report.items.append(failed(what, detail))
+        cause = [*map(str.strip, failure.log[-3:]), *crash_places(failure.trace)]
+        told_of = f"{failure.label}: {failure.message} ({failure.kind})"
+        report.items.append(failed(what, "; ".join([told_of, *cause])))
     if not outcome.failures:
         shown = told(submission.manifest, outcome.records)
         item = passed(what, shown) if shown else failed(what, "the run made no record of it")
@@ -137,6 +160,12 @@ def _run(
     report.records += outcome.records
     report.flags += [f"{name}: {flag}" for one in outcome.records for flag in one.flags]
     return make_plan(spec)
+
+
+def crash_places(trace: str) -> list[str]:
+    """The last line of a method's code that a traceback names: 'at m.py:7, in train'."""
+    named = re.findall(r'^ *File "([^"]+)", line (\d+), in (\S+)', trace, re.MULTILINE)
+    return [f"at {Path(file).name}:{line}, in {function}" for file, line, function in named[-1:]]
 
 
 def spec_of(about: Manifest, name: str, victims: Victims, asked: Asked) -> RunSpec:

@@ -20,7 +20,7 @@ from benchmark.arena.mixture import Mixture, check_fits
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.evaluation.watching import Episode, watch
 from benchmark.games.game import GameCard
-from benchmark.learning.progress import Quiet
+from benchmark.learning.progress import CurvePoint, Quiet, impossible, is_news
 from benchmark.policies import artifact
 from benchmark.policies.policy import MLPPolicy, NetworkPolicy, Policy, RandomPolicy, check_tensors
 from benchmark.registry import game as game_class
@@ -136,6 +136,11 @@ class Training(Trial):
     def _reports(self) -> None:
         if self.manifest.track != "none":
             _expect(bool(self.first[1].curve), "progress.report was never called")
+            curve = list[CurvePoint]()
+            for point in self.first[1].curve:
+                curve += [point] if is_news(point, curve) else []  # as a run files it
+            problem = impossible(curve, curve[-1].steps if curve else 0)
+            _expect(problem is None, f"progress.report: {problem}")
 
     def _same_again(self) -> None:
         _check_same(self.first[0], self.train(Quiet()))

@@ -182,7 +182,10 @@ def test_a_setting_that_cannot_work_is_refused(field: str, value: object) -> Non
 
 
 def test_more_neighbours_than_there_are_particles_are_refused() -> None:
+    """Before any training of the run, as every setting that cannot work."""
     with pytest.raises(Misuse, match="'neighbours' is at most 9 with 10 particles"):
-        _hooks(neighbours=10)
+        Imap.configure(PONG, {"particles": 10, "neighbours": 10})
+    small = {"matches": 4, "rollout_steps": 6, "minibatch": 24}
     with pytest.raises(Misuse, match="'neighbours' is at most 23 with 24 particles"):
-        _hooks(particles=512, neighbours=24)
+        Imap.configure(PONG, {**small, "neighbours": 24})
+    Imap.configure(PONG, {**small, "neighbours": 23})

@@ -49,7 +49,16 @@ from tests.command_line import (
         (("run", "--set", "attack.epochs=many"), ["'epochs' is int", "'many'"]),
         (("run", "--set", "attack.epoch=1"), ["'epoch'", "did you mean 'epochs'?"]),
         (("run", "--seeds", 0), ["--seeds", "at least 1", "0"]),
-        (("run", "--budget", 0), ["--budget", "at least 1", "0"]),
+        (("run", "--budget", 0), ["--budget", "from 1 to", "got 0"]),
+        (("run", "--budget", 10**16), ["--budget", "from 1 to", "got 1000"]),
+        (("run", "--set", f"attack.epochs={'9' * 5000}"), ["'epochs' is int"]),
+        (("run", "--set", f"attack.norm={'[' * 5000}"), ["'norm'", "l1"]),
+        (("run", "--attack", "imap", "--set", "attack.neighbours=600"), ["'neighbours'", "511"]),
+        (("sweep", "--study", "mixture", "--attack", "zero"), ["--attack zero", "learns nothing"]),
+        (
+            ("play", "--adversary", "zero", "--victim", "zero", "--episodes", 4, "--bins", 2),
+            ["--bins", "5 or more", "got 2 for 4"],
+        ),
         (("run", "--threads", 0), ["threads"]),
         (("run", "--victim", "[/b]x"), ["'[/b]x'"]),
         (("run", "--victim", "[b]x"), ["'[b]x'"]),
@@ -192,6 +201,19 @@ def test_a_gpu_that_is_not_there_is_misuse_before_any_training(
     refused(bench("run", "--device", "gpu"), "--device: no device 'gpu'")
     swept = bench("sweep", "--study", "norms", "--device", "cuda", "--budget", ROLLOUT)
     refused(swept, "--device cuda: torch", "or say --device cpu")
+
+
+def test_a_store_is_no_folder_of_records(elsewhere: Path) -> None:
+    """Whose artifacts would be refused one by one."""
+    for name in ("artifacts", "records"):
+        (elsewhere / "store" / name).mkdir(parents=True)
+    refused(bench("export", "--results", "store"), "that is a store", "store/records")
+
+
+def test_a_path_that_is_too_long_is_one_line() -> None:
+    """Exit code 3: the disk's word, and no traceback."""
+    done = bench("list", "victims", "--store", "x" * 300)
+    refused(done, "File name too long", "give a shorter path", code=3)
 
 
 def test_what_may_not_be_read_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,13 @@ def test_list_json_is_json_and_nothing_else() -> None:
     assert a_victim() in names["victims"]
 
 
+def test_in_a_pipe_a_line_is_a_row() -> None:
+    """A rule of a game takes more than the 80 letters that a terminal may have."""
+    rows = bench("list", "games", "--json").json
+    lines = bench("list", "games").out.splitlines()
+    assert [line.split()[0] for line in lines if line.strip()][2:] == [r["name"] for r in rows]
+
+
 def test_list_for_people_names_everything() -> None:
     """And exits well."""
     done = bench("list")

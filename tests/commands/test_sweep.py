@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from attacks.ours import Ours
+from benchmark.commands.study import file_stem
+from benchmark.runs.study import Scope
 from benchmark.variants import variant
 from tests.command_line import ROLLOUT, bench
+from tests.factories import method
 
 
 def test_a_sweep_runs_its_variants_and_shows_them_again(elsewhere: Path) -> None:
@@ -31,7 +36,7 @@ def test_a_sweep_runs_its_variants_and_shows_them_again(elsewhere: Path) -> None
     assert not Path("store/studies").exists()
     unnamed = bench(*asked[:-4])
     assert unnamed.code == 0, unnamed.err
-    (own,) = Path("store/studies").glob("pong-v1-*-norms-smoke.md")
+    (own,) = Path("store/studies").glob("pong-v1-*-norms-smoke-*-only-*.md")
     assert own.read_text().startswith(table.split("![")[0])
     assert own.with_suffix(".svg").read_bytes() == picture
 
@@ -54,6 +59,26 @@ def test_a_sweep_of_defenses_shows_robustness_beside_generality(elsewhere: Path)
     assert Path("study.md").read_text().split("Made by ")[0] == page.split("Made by ")[0]
     other = bench(*asked, "--results", "store/records", "--attack", "ours")
     assert "no record of this study" in other.err
+
+
+def test_studies_that_differ_in_anything_have_files_of_their_own() -> None:
+    """Else the second would overwrite the first's."""
+    scope = Scope("pong-v1", {"slow_ball": "loss"}, "may1", "lite", 2_000_000, None)
+    against = [method("ours", norm="l2"), method("baseline")]
+    stems = [
+        file_stem("parts", only, changed)
+        for changed in (
+            scope,
+            replace(scope, tier="full"),
+            replace(scope, budget_steps=8),
+            replace(scope, game_options={"slow_ball": "tie"}),
+            *(replace(scope, attack=one) for one in against),
+        )
+        for only in ([], ["whole"], ["H's inputs" + 80 * "x", 200 * "y"], [200 * "y" + "z"])
+    ]
+    assert stems[0] == "pong-v1-may1-parts-lite"
+    assert len(set(stems)) == len(stems)
+    assert all(re.fullmatch(r"[A-Za-z0-9.=_-]{1,200}", stem) for stem in stems)
 
 
 @pytest.mark.parametrize(

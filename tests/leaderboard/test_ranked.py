@@ -225,3 +225,14 @@ def test_the_scale_says_who_was_at_hand() -> None:
     (row,) = lines(titled(tables([record]), "Victims of"))
     assert row["regular opponents win"].startswith("50.0 (")
     assert (row["of them"], row["the strongest"]) == ("3", "95.0 ace")
+
+
+def test_over_games_scripted_floors_count_though_they_take_no_step() -> None:
+    games = {"pong-v1": {"slow_ball": "loss"}, "sumo-ants-v1": {}}
+    records = [
+        attacked(20, game=game, game_options=options, tier="lite", seed=seed, attack="random",
+                 track="none", budget_steps=0).model_copy(update={"curves": {}})
+        for game, options in games.items() for seed in (0, 1)
+    ]  # fmt: skip
+    (row,) = lines(titled(tables(records), "Overall"))
+    assert (row["attack"], row["pong-v1"]) == ("random (floor)", "10.0")

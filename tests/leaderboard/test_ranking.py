@@ -219,3 +219,13 @@ def test_a_tier_by_name_alone_is_not_ranked() -> None:
     """500 steps called full are not the game's full budget; nor are those of an unknown game."""
     assert by_label(full([900] * 5, budget_steps=500)) == {"ours": None}
     assert by_label(full([900] * 5, game="clockwork-v1")) == {"ours": None}
+
+
+def test_a_victim_of_exactly_half_of_a_league_unranks_nobody() -> None:
+    """More than half must have met it."""
+    wins = [500, 510, 490, 505, 500]
+    records = [record for name in "wxyz" for record in full(wins, name, victim="a")]
+    records += [record for name in "wx" for record in full(wins, name, victim="b")]
+    assert set(by_label(records).values()) == {1}
+    more = [*records, *full(wins, "y", victim="b")]
+    assert by_label(more) == {"w": 1, "x": 1, "y": 1, "z": None}

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.page.charts import ROOM, Axis, Line, Series, line_chart, plane_chart, spread, ticks
+from benchmark.page.charts import (
+    ROOM,
+    WIDE,
+    Axis,
+    Line,
+    Series,
+    line_chart,
+    plane_chart,
+    spread,
+    ticks,
+)
 
 X, Y = Axis("steps", 0, 4), Axis("wins", 0, 100)
 
@@ -88,3 +98,17 @@ def test_a_plane_names_the_mean_of_each_group() -> None:
 def test_a_long_label_keeps_its_number_of_seeds(label: str, short: str) -> None:
     assert Line(label, 0, False, "").short == short
     assert len(short) <= ROOM + 1
+
+
+def test_a_long_tick_has_room() -> None:
+    """'-1.7080' would lose its minus at the page's edge, and read as positive."""
+    series = [Series("log std", [0.0, 1.0], [-1.7080, -0.5035])]
+    made = line_chart(
+        "t", series, Axis("steps", 0, 1), Axis("log std", -1.708, -0.5035, 4), summary=""
+    )
+    widest = max(len(tick.text) for tick in made.y_ticks)
+    assert widest == 7
+    assert made.frame.margin[0] >= 8 + 7 * widest + 12
+    assert made.lines[0].path.startswith(f"M{made.frame.box[0]:g} ")
+    plain = line_chart("t", series, Axis("steps", 0, 1), Axis("won", -2, 0), summary="")
+    assert plain.frame.margin == WIDE.margin

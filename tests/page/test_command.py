@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.commands.board import leaderboard
+from benchmark.commands.leaderboard import leaderboard
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.records.files import to_json
 from tests.factories import attacked

@@ -250,3 +250,14 @@ def test_the_committed_records_export_whole() -> None:
     rates = [row["win_rate"] for row in dumped(list(found.values()), "curves")]
     assert len(rates) == points
     assert np.nanmax(np.array(rates, dtype=float)) <= 1
+
+
+def test_an_earlier_version_is_not_counted() -> None:
+    """As on the board, which shows it under 'Filed' only."""
+    old = attacked(10)
+    new = attacked(20, attack="ours")
+    later = new.cell.attack.model_copy(update={"version": 2})
+    cell = new.cell.model_copy(update={"attack": later})
+    new = new.model_copy(update={"cell": cell, "id": cell.id})
+    counted = {row.record: row.counted for row in rows_of([old, new], "records")}
+    assert counted == {old.id: False, new.id: True}

@@ -66,6 +66,7 @@ EVEN = ("matches", 0, "even")
 BAD: dict[str, tuple[Change, str]] = {
     "negative count": (_set(*EVEN, "wins", to=-1), "matches.0.even.wins"),
     "negative part": (_set(*EVEN, "breakdown", "win:point", to=-5), "win:point"),
+    "part of none": (_set(*EVEN, "breakdown", "win:lucky", to=0), "counts no 'win:lucky'"),
     "fraction": (_set(*EVEN, "wins", to=25.5), "matches.0.even.wins"),
     "count as text": (_set(*EVEN, "wins", to="many"), "matches.0.even.wins"),
     "count spelled": (_set(*EVEN, "wins", to="25"), "matches.0.even.wins: Input"),

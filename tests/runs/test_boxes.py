@@ -258,6 +258,24 @@ def test_an_interval_that_cannot_be_told_is_not_told_twice(
     assert heard == [10, 20]
 
 
+def test_a_ctrl_c_is_not_hidden_by_the_last_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose error is told where nothing else is under way."""
+    account = Account(status=Word.DONE, intervals=(Interval(steps=10, tally=POINT),))
+    monkeypatch.setattr(boxing, "load_account", lambda books: account)
+    monkeypatch.setattr(boxing, "LOOK_S", 60.0)
+
+    class Full(Told):
+        def report(self, point: CurvePoint) -> None:
+            raise InfrastructureError("disk: full")
+
+    with pytest.raises(KeyboardInterrupt), Reader(tmp_path, Full()):
+        raise KeyboardInterrupt
+    with pytest.raises(InfrastructureError, match="disk: full"), Reader(tmp_path, Full()):
+        pass
+
+
 def test_every_registered_method_can_be_ordered() -> None:
     """A task survives JSON with any method's config."""
     card = registry.game("pong-v1").describe()

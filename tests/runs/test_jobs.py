@@ -24,6 +24,7 @@ from benchmark.runs.jobs import JobProgress, Worker, condensed
 from benchmark.runs.plan import make_plan
 from benchmark.runs.spec import RunSpec, resolve_run
 from benchmark.runs.staging import seed_base_of
+from tests.factories import tally
 from tests.learning.test_checkpoint import Clock
 
 SMALL = {"matches": 16, "rollout_steps": 32, "minibatch": 128, "epochs": 1}
@@ -132,6 +133,16 @@ def test_a_training_that_saved_before_it_reported_goes_on(tmp_path: Path) -> Non
     assert found is not None
     assert found.facts["steps"] == 0
     assert later.curve == []
+
+
+def test_a_method_that_reports_before_it_plays_is_on_the_board(tmp_path: Path) -> None:
+    """What it told then was nothing: its curve begins with what was played."""
+    store, (job, *_) = Store(tmp_path), make_plan(_spec(Victims(), "baseline", {})).jobs
+    store.prepare()
+    progress = JobProgress(store, job, lambda steps, tally: None)
+    for steps, ended in ((0, 0), (100, 3), (100, 0)):
+        progress.report(CurvePoint(steps, tally(1 if ended else 0, ended)))
+    assert [point.steps for point in progress.curve] == [100]
 
 
 def test_a_place_that_cannot_be_made_is_the_disks_fault(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from benchmark.policies.policy import ANY
 from benchmark.records.cell import MethodRef
 from benchmark.runs.job import Job, Player
 from benchmark.runs.plan import Plan, PlannedCell, check_unseen, make_plan
+from benchmark.runs.spec import HELD_OUT_SEED
 from tests.runs.conftest import Resolve, Shelf, named
 
 FIXED = Job(
@@ -247,6 +248,8 @@ def test_held_out_adversaries_are_other_seeds_and_other_attacks(resolve: Resolve
         ("ours", False),
         ("baseline", True),
     }
+    (fresh,) = [job.seed for job in made if job.seed != 0]
+    assert fresh >= HELD_OUT_SEED  # no run may ask for it
 
 
 def test_roles_of_a_defended_cell(resolve: Resolve) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.arena.tally import Tally
-from benchmark.commands import programme as command
+from benchmark.commands import board as command
 from benchmark.display import Live, Silent
 from benchmark.errors import Misuse
 from benchmark.games import pong

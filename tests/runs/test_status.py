@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -147,3 +148,27 @@ def test_a_plan_that_cannot_be_read_is_named(
     plan.write_text("{")
     command(store=house.store.root)
     assert f"{plan.name}: cannot be read" in "".join(capsys.readouterr().out.split("\n"))
+
+
+def test_as_json_it_is_named_on_standard_error(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Standard output stays JSON."""
+    house.execute()
+    (plan,) = (house.store.root / FOLDER).glob("*.json")
+    plan.write_text("{")
+    with pytest.warns(UserWarning, match=f"{plan.name}: cannot be read"):
+        command(store=house.store.root, as_json=True)
+    assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize("noted", ["{}", "[]", '{"failure": 3}', "3"])
+def test_a_note_of_a_failure_that_is_none_is_passed_over(house: House, noted: str) -> None:
+    house.execute()
+    job = next((house.store.root / "artifacts").iterdir())
+    folder = house.store.root / "work" / job.name
+    folder.mkdir(parents=True)
+    shutil.rmtree(job)
+    (folder / "failure.json").write_text(noted)
+    (found,) = status(house.store)
+    assert (found.failed, found.jobs["waiting"]) == ([], 1)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from benchmark.evaluation.detection import Detection
 from benchmark.records.cell import Cell
-from benchmark.records.record import Record
+from benchmark.records.record import DetectionSet, Record
 from benchmark.submissions.judging import carried, predicted, unlike
-from tests.factories import attacked, defended
+from benchmark.submissions.manifest import Manifest
+from benchmark.submissions.measures import measures, own
+from tests.factories import attacked, defended, player
 
 
 @pytest.mark.parametrize(
@@ -34,6 +39,29 @@ def test_one_policy_for_two_seeds_was_not_trained() -> None:
         assert "seeds 0 and 1 gave the same policy" in item.detail
     scripted = [r.model_copy(update={"cell": _of_track(r.cell, "none")}) for r in copied]
     assert not list(unlike(scripted, []))
+
+
+def test_a_submission_s_own_are_those_of_its_kind() -> None:
+    """A defense's run also files what the attack wins before it, which is not its doing."""
+    bare, hard = attacked(50), defended(10, 20, 30)
+    manifest = Manifest.model_construct(kind="attack")
+    assert own(manifest, [bare, hard]) == [bare]
+    assert own(Manifest.model_construct(kind="defense"), [bare, hard]) == [hard]
+
+
+def test_a_detector_is_measured_by_whom_it_judged() -> None:
+    """Several of one role are averaged, and no role has another's."""
+    counts = (("stored", 180), ("held-out", 120), ("regular", 60), ("stored", 140))
+    judged = [_detected(role, twice_u) for role, twice_u in counts]
+    found = measures(defended(10, 20, 30).model_copy(update={"detections": judged}))
+    assert {one.name: round(one.rate, 3) for one in found} == {
+        "AUROC, stored": 0.8, "AUROC, held-out": 0.6, "AUROC, regular": 0.3,
+    }  # fmt: skip
+
+
+def _detected(role: Any, twice_u: int) -> DetectionSet:
+    counts = Detection(adversarial=10, regular=10, twice_u=twice_u, false_alarms=1)
+    return DetectionSet(role=role, adversary=player("x"), victim=player("house"), counts=counts)
 
 
 def _of_track(cell: Cell, track: str) -> Cell:

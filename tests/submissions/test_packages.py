@@ -48,6 +48,38 @@ def test_a_package_out_of_the_tree_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert [record["cell"]["attack"]["name"] for record in done.json] == ["dice"]
 
 
+def test_other_code_under_the_same_version_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key holds the version and not the code, so what is there is taken as it is."""
+    home = tmp_path / "installed"
+    home.mkdir()
+    (home / "dice.py").write_text(DICE)
+    install(home, monkeypatch)
+    asked = ("run", "--attack", "dice", "--victim", "house-relu", "--budget", 64)
+    told = "finished trainings of dice were made by another source"
+    for code, changed in ((DICE, False), (DICE.replace("0.5", "0.6"), True)):
+        (home / "dice.py").write_text(code)
+        for _ in range(2):  # the first one trains
+            done = bench(*asked)
+            assert done.code == 0, done.err
+        assert (told in " ".join(done.out.split())) == changed
+
+
+def test_what_a_method_prints_is_not_among_the_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "installed"
+    home.mkdir()
+    (home / "dice.py").write_text(
+        DICE.replace("        card = self", "        print('hello')\n        card = self", 1)
+    )
+    install(home, monkeypatch)
+    done = bench("run", "--attack", "dice", "--victim", "house-relu", "--budget", 64, "--json")
+    assert (done.code, len(done.json)) == (0, 1)
+    assert "hello" in done.err
+
+
 def test_a_package_is_submitted_as_it_is_installed(
     dice: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from benchmark.policies import artifact
 from benchmark.records.files import read
 from benchmark.records.record import Record
 from benchmark.registry import Victims
-from benchmark.submissions import folder
+from benchmark.submissions import folder, runners
 from tests.command_line import Done, bench, refused
 from tests.submissions.conftest import Make
 
@@ -162,3 +163,42 @@ def test_without_an_engine_containers_are_refused(
     refused(
         bench("submit", dice(), "--isolation", "container"), "no container engine answers", code=3
     )
+
+
+def test_nothing_is_trained_while_its_papers_are_open(dice: Make) -> None:
+    """What is mended there changes the content, and all would be trained again."""
+    made = dice(manifest=('authors = ["A. Tester"]', 'authors = ["TODO: who"]'))
+    done = bench("submit", made, *TINY)
+    assert done.code == 1
+    assert status(done, "contract on pong-v1") == ["passed"]
+    assert status(done, "run on pong-v1") == ["to do"]
+    assert not (made / "evidence").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--victim", "nobody"), "no victim 'nobody'"),
+        (("--budget", 0), "--budget: at least 1"),
+    ],
+)
+def test_what_the_run_could_not_do_is_said_before_the_contract(
+    dice: Make, monkeypatch: pytest.MonkeyPatch, given: tuple[object, ...], told: str
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("the contract was tried")
+
+    monkeypatch.setattr(runners.InProcess, "contract", never)
+    refused(bench("submit", dice(), *given), told)
+
+
+def test_a_crash_in_the_run_names_its_line(dice: Make) -> None:
+    """The file, the line and the function of the method's own code."""
+    made = dice(
+        code=("        card = self", "        if budget_steps > 64: {}['x']\n        card = self")
+    )
+    done = bench("submit", made, "--budget", 128, "--victim", "house-relu", "--json")
+    (item,) = [one for one in done.json["items"] if one["what"].startswith("tier smoke")]
+    assert item["status"] == "failed"
+    assert item["detail"].count("KeyError") == 1
+    assert re.search(r"at dice\.py:\d+, in train$", item["detail"]), item["detail"]
