@@ -186,7 +186,9 @@ def _training(asked: _Asked) -> list[Finding]:
 
 def _update_training(asked: _Asked) -> list[Finding]:
     """The old baseline's cells against the new ones, where the two can be compared."""
-    records = _train(asked, range(training.BASELINE_SEEDS if asked.seeds is None else asked.seeds))
+    count = training.BASELINE_SEEDS if asked.seeds is None else asked.seeds
+    training.check_count(count, training.SEEDS)
+    records = _train(asked, range(count))
     trained = training.measured(records)
     now = training.baseline_of(trained, training.SEEDS)
     findings = []
@@ -202,7 +204,7 @@ def _update_training(asked: _Asked) -> list[Finding]:
 
 def _train(asked: _Asked, seeds: Sequence[int]) -> list[Record]:
     if not seeds:
-        raise Misuse("--seeds: at least 1, got 0")
+        raise Misuse(f"--seeds: at least 1, got {0 if asked.seeds is None else asked.seeds}")
     runs = training.specs(seeds, command_line())
     with stoppable(asked.store), contextlib.ExitStack() as stack:
 

@@ -51,6 +51,11 @@ class Power(NamedTuple):
     false_alarms: float
 
 
+def is_countable(old: int, new: int) -> bool:
+    """Whether the draws of so many new seeds among all can be counted exactly."""
+    return comb(old + new, new) <= _COUNTABLE
+
+
 def permutation_p(old: Sequence[int], new: Sequence[int]) -> float:
     """How likely `len(new)` of all these wins, drawn at random, add to no more than `new` do.
 
@@ -63,7 +68,7 @@ def permutation_p(old: Sequence[int], new: Sequence[int]) -> float:
     if not old or not new or min(pooled) < 0:
         raise ValueError(f"{len(old)} against {len(new)} seeds: wins of both are needed")
     every = comb(len(pooled), size)
-    if every > _COUNTABLE:
+    if not is_countable(len(old), len(new)):
         raise ValueError(f"{len(old)} and {len(new)} seeds: too many to count exactly")
     # ways[k, s]: subsets of k seeds so far whose wins add to s.
     ways = np.zeros((size + 1, total + 1), dtype=np.int64)

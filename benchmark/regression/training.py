@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmark.arena.tally import Tally
 from benchmark.errors import CheckFailed, InfrastructureError, Misuse
-from benchmark.leaderboard.regression import Fall, falls, power
+from benchmark.leaderboard.regression import Fall, falls, is_countable, power
 from benchmark.policies import artifact
 from benchmark.records.record import Record, Role
 from benchmark.records.store import Store
@@ -137,10 +137,22 @@ def baseline_of(trained: Trained, seeds: int) -> TrainingBaseline:
     )
 
 
+def check_count(old: int, new: int) -> None:
+    """Raise Misuse for so many seeds that no comparison could be made of them, or so few."""
+    if old < 2:
+        raise Misuse(f"--seeds: a baseline takes 2 or more, of fewer no spread is known; got {old}")
+    if not is_countable(old, new):
+        raise Misuse(
+            f"--seeds: {old} seeds against {new} are too many to compare exactly; ask for fewer"
+        )
+
+
 def check_new(before: TrainingBaseline, seeds: Iterable[int]) -> None:
-    """Raise Misuse where the baseline has some of these seeds."""
+    """Raise Misuse where the baseline has some of these seeds, or too many to compare with."""
+    seeds = set(seeds)
     for cell in before.cells.values():
-        if cell.wins.keys() & set(seeds):
+        check_count(len(cell.wins), max(1, len(seeds)))
+        if cell.wins.keys() & seeds:
             raise Misuse(
                 "the baseline holds some of these seeds, and the same seeds tell nothing of "
                 f"chance: it has {sorted(cell.wins)}; give another --first-seed"

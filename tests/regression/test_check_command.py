@@ -195,8 +195,15 @@ def test_misuse_is_one_line(arguments: tuple[Any, ...], fragment: str) -> None:
     refused(bench("check", *arguments), fragment)
 
 
-def test_no_seeds_are_refused_before_anything_is_trained() -> None:
-    refused(bench("check", "training", "--update", "--seeds", "0"), "--seeds")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [(0, "2 or more"), (1, "no spread is known; got 1"), (-3, "got -3"), (60, "too many")],
+)
+def test_seeds_that_could_not_be_compared_are_refused_before_anything_is_trained(
+    given: int, told: str
+) -> None:
+    """Not afterwards, when what was trained would be lost to it."""
+    refused(bench("check", "training", "--update", "--seeds", given), "--seeds", told)
     assert not Path("store").exists()
 
 

@@ -80,6 +80,13 @@ def test_the_cell_that_fell_is_named_with_how_far_and_how_sure() -> None:
     assert not any(one.failed for one in rose)
 
 
+def test_more_seeds_than_can_be_counted_are_refused() -> None:
+    """Before they are trained; what is not refused can be counted."""
+    training.check_new(baseline(), range(100, 140))
+    with pytest.raises(Misuse, match="too many to compare exactly"):
+        training.check_new(baseline(), range(100, 200))
+
+
 def test_seeds_of_the_baseline_tell_nothing() -> None:
     with pytest.raises(Misuse, match="same seeds tell nothing"):
         training.compare(baseline(), of({}, range(15, 23)))
