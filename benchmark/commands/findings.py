@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
-from math import sqrt
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.commands.common import console
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import GameCard, Tier
 from benchmark.leaderboard import board
 from benchmark.leaderboard.findings import make, rules
+from benchmark.leaderboard.findings import published as others
 from benchmark.leaderboard.findings.material import Findings, Material, Place
 from benchmark.leaderboard.findings.page import between, excerpt, fill
+from benchmark.leaderboard.findings.published import read_text
 from benchmark.leaderboard.overall import options_text
 from benchmark.leaderboard.study import Row
-from benchmark.policies.artifact import first_problem
 from benchmark.records.cell import MethodRef
 from benchmark.records.record import Record
 from benchmark.records.votes import latest, one_vote
@@ -33,8 +31,6 @@ HEAD = ["attack", "rank", "score (95 %)", "worst victim", "lift", "AUC", "to 50 
 """Of the ranked table of Pong, what the README shows."""
 HEAD_ROWS = 6
 TEMPLATE = ".template.md"
-FIDELITY = "fidelity.md"
-"""The page of `docs` that says how the published players do in either physics: in no record."""
 
 
 def findings(
@@ -62,6 +58,7 @@ def findings(
     found, problems = board.read_results(results)
     if problems:
         raise CheckFailed("; ".join(problems))
+    templates = _templates(docs)
     given = material(found, docs, results / "published.toml")
     made = make.findings(given)
     if names:
@@ -70,11 +67,11 @@ def findings(
                 console.print(f"{name}: {text}", markup=False, highlight=False, soft_wrap=True)
         return
     pages = {
-        **{page: _filled(template, made) for page, template in _templates(docs).items()},
-        readme: between(_read(readme), "board", _head(given)),
+        **{page: _filled(template, made) for page, template in templates.items()},
+        readme: between(read_text(readme), "board", _head(given)),
     }
     if check:
-        stale = [str(path) for path, text in pages.items() if _read(path) != text]
+        stale = [str(path) for path, text in pages.items() if read_text(path) != text]
         stale += _old_figures(figures, given)
         if stale:
             raise CheckFailed(f"not what {results} renders to: {', '.join(stale)}; `make findings`")
@@ -102,7 +99,7 @@ def _templates(docs: Path) -> dict[Path, Path]:
 
 def _filled(template: Path, made: Findings) -> str:
     try:
-        return fill(_read(template), made)
+        return fill(read_text(template), made)
     except CheckFailed as error:
         raise CheckFailed(f"{template}: {error}") from error
 
@@ -121,59 +118,11 @@ def material(found: Mapping[Path, Record], docs: Path, published: Path) -> Mater
         links=links,
         attacks=_studies(records, "attacks", [(make.RUNNER.game, "lite"), (make.PONG, "full")]),
         mixtures=_studies(records, "mixture", [(make.PONG, "lite")], against="ours"),
-        published=_published(published) | {"fidelity": _fidelity(docs / FIDELITY)},
+        published={
+            **others.published(published),
+            "fidelity": others.fidelity(docs / others.FIDELITY),
+        },
     )
-
-
-def _published(path: Path) -> dict[str, dict[str, Any]]:
-    """Figures that others published, by table and name; raises Misuse where some are missing."""
-    try:
-        tables = tomllib.loads(_read(path))
-    except tomllib.TOMLDecodeError as error:
-        raise Misuse(f"{path}: {error}") from error
-    try:
-        _Published.model_validate(tables)
-    except ValidationError as error:
-        raise Misuse(f"{path}: {first_problem(error)}; mend the table") from error
-    return tables
-
-
-class _Window(BaseModel):
-    """Training matches between two counts of steps (M), over the published runs."""
-
-    start: float = Field(alias="from")
-    end: float = Field(alias="to")
-    mean: float
-    sd: float | None = None
-
-
-class _Drawn(_Window):
-    """One with a deviation, which is drawn as a band."""
-
-    sd: float
-
-
-class _Curve(BaseModel):
-    """A published training's course."""
-
-    runs: int
-    without: str | None = None
-    windows: Sequence[_Window] = ()
-
-
-class _Attack(_Curve):
-    """The published attack's, which a figure draws."""
-
-    windows: Sequence[_Drawn] = Field(min_length=1)
-
-
-class _Published(BaseModel):
-    """What is drawn of it. Sentences name the rest, and are refused where it is missing."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, _Curve]
-
-    attack: _Attack
 
 
 def _studies(
@@ -219,45 +168,10 @@ def _head(given: Material) -> str:
     return excerpt(table, HEAD, HEAD_ROWS)
 
 
-def _fidelity(page: Path) -> dict[str, str]:
-    """What the regular blocker wins in either physics, as `make fidelity` measured it.
-
-    change: in points, from the ranked to the original physics; error: its standard error.
-    """
-    players, count = ("zoo-blocker-v1", "zoo-runner-v1"), 1000
-    for line in _read(page).splitlines():
-        cells = [cell.strip(" `") for cell in line.split("|")]
-        if tuple(cells[2:5]) == (*players, str(count)):
-            return _in_both(cells[5:7], count, page)
-    raise CheckFailed(f"{page}: no row of {' against '.join(players)}, {count} matches")
-
-
-def _in_both(cells: Sequence[str], count: int, page: Path) -> dict[str, str]:
-    """Two cells that begin with the blocker's share of the wins, in percent."""
-    try:
-        ranked, original = (cell.partition(" / ")[0] for cell in cells)
-        here, there = (float(text.split()[0]) for text in (ranked, original))
-    except (ValueError, IndexError) as error:
-        raise CheckFailed(
-            f"{page}: expected 'percent (interval) / ..' in either physics, got {list(cells)}; "
-            "`make fidelity` prints the row"
-        ) from error
-    error_of_both = sqrt((here * (100 - here) + there * (100 - there)) / count)
-    return {"ranked": ranked, "original": original,
-            "change": f"{there - here:+.1f}", "error": f"{error_of_both:.1f}"}  # fmt: skip
-
-
 def _old_figures(folder: Path, given: Material) -> list[str]:
     """Figures that are missing or were drawn from other records."""
     return [
         str(path)
         for name, picture in make.pictures(given).items()
-        if not (path := folder / f"{name}.svg").is_file() or picture.source not in _read(path)
+        if not (path := folder / f"{name}.svg").is_file() or picture.source not in read_text(path)
     ]
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise Misuse(f"{path}: cannot be read ({error.strerror})") from error
