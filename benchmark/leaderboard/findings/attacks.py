@@ -92,6 +92,20 @@ def _of_first(row: Row) -> Row:
     return Row(row.label, [record for record in row.records if record.cell.seed < FIRST_SEEDS])
 
 
+def won(material: Material, game: str, tier: str) -> Findings:
+    """What every attack wins from every undefended victim, and under the other physics."""
+    made = Findings()
+    cells = [
+        r for r in material.records
+        if (r.cell.game, r.cell.tier) == (game, tier) and r.cell.defense is None
+    ]  # fmt: skip
+    for row in scoring.rows(cells):
+        key = f"won/{game}/{row[0].cell.victim.name}/{row[0].cell.attack.label}"
+        made.facts[key] = spread(points([scoring.win_rate(r) for r in row]))
+        made.facts[f"{key}/replay"] = spread(points(scoring.rates(row, "replay")))
+    return made
+
+
 def two(material: Material, place: Place, one: str, other: str) -> Findings:
     """Two variants of one place's study against each other, seed by seed."""
     made, key = Findings(), f"{place.game}/{place.victim}/{one} - {other}"

@@ -28,6 +28,7 @@ def findings(given: Material) -> Findings:
     made = Findings()
     for part in (
         attacks.study(given, RUNNER, PLAIN),
+        attacks.won(given, RUNNER.game, "lite"),
         attacks.two(given, RUNNER, PAPER, PUBLISHED),
         attacks.two(given, RUNNER, COMBINED, ITS_PART),
         *(attacks.over_victims(given, PONG, reference) for reference in (PLAIN, CONTROL)),

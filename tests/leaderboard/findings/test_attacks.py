@@ -42,6 +42,18 @@ def test_two_variants_are_set_against_each_other() -> None:
     assert absent.claims == {"pong-v1/house/curious - baseline/gain": "not run"}
 
 
+def test_what_is_won_from_every_victim_is_told() -> None:
+    """Of one game and tier, by victim and attack."""
+    records = [
+        trained(100, 0, 40, tier="lite"), trained(140, 1, 40, tier="lite"),
+        trained(20, 0, 40, tier="lite", victim="b"), trained(180, 0, 40, tier="full"),
+    ]  # fmt: skip
+    facts = attacks.won(given(records=records), "pong-v1", "lite").facts
+    assert facts["won/pong-v1/house/ours"] == "60.0 (50.0 to 70.0)"
+    assert facts["won/pong-v1/b/ours"] == "10.0 (1 seed)"
+    assert facts["won/pong-v1/b/ours/replay"] == "-"
+
+
 def test_what_many_comparisons_leave_of_it_is_told() -> None:
     """drift's p is .003; of two comparisons it is still under .05. ours spreads more at the end."""
     made = attacks.study(given([PLAIN, AHEAD, ALIKE]), PLACE, "baseline")
