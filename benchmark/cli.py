@@ -70,8 +70,9 @@ def _one_line_errors() -> Iterator[None]:
 def _of_the_disk(error: OSError) -> InfrastructureError:
     """One line for what nobody nearer to it has put into words."""
     remedy = {
-        errno.EACCES: "make it readable and writable", errno.ENOSPC: "make room",
-        errno.ENAMETOOLONG: "give a shorter path",
+        errno.EACCES: "make it readable and writable",
+        errno.EPERM: "make it readable and writable",
+        errno.ENOSPC: "make room", errno.ENAMETOOLONG: "give a shorter path",
     }  # fmt: skip
     what = error.strerror or str(error) or type(error).__name__
     line = what if error.filename is None else f"{error.filename}: {what}"

@@ -33,6 +33,17 @@ def test_the_committed_pages_are_current(monkeypatch: pytest.MonkeyPatch) -> Non
     assert done.code == 0, done.err
 
 
+def test_pages_of_a_folder_are_rendered_from_that_folder(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the command is called: the table of the fidelity page is read there, too."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    told = bench("findings", "--results", checkout / "results", "--docs", checkout / "docs",
+                 "--readme", checkout / "README.md", "--names")  # fmt: skip
+    assert told.code == 0, told.err
+    assert "published/fidelity/change" in told.out
+
+
 def test_what_was_changed_by_hand_is_found(checkout: Path) -> None:
     """A number of the page, one of the README, a figure of other records; and it is mended."""
     page, readme, figure = PAGE.name, checkout / "README.md", checkout / "docs/findings/attacks.svg"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +15,7 @@ from benchmark import registry
 from benchmark.commands.common import STORE, JsonOption, StoreOption, console, print_json
 from benchmark.errors import BenchError, Misuse
 from benchmark.games.game import GameCard
-from benchmark.leaderboard.table import WHOLE
+from benchmark.leaderboard.table import paper
 from benchmark.policies import zoo
 from benchmark.records.store import Store
 from benchmark.registry import Victims
@@ -50,8 +49,7 @@ def list_command(
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*(Text(str(value)) for value in row.values()))
-        paper = console if console.is_terminal else Console(file=console.file, width=WHOLE)
-        paper.print(table, crop=False)
+        paper(console).print(table, crop=False)
         console.print()
 
 

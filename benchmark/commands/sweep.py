@@ -111,14 +111,7 @@ def sweep(
     )  # fmt: skip
     kind = kind_of(study_of(study, asked.card), asked, only or [], reference)
     if results is not None:
-        scope = asked.scope(kind.attack)
-        rows = _rows(kind, _read(results), scope)
-        if not any(row.records for row in rows):
-            raise Misuse(
-                f"--results {results}: no record of this study on {scope.game}, {scope.victim}, "
-                f"tier {scope.tier}; without --results it is run"
-            )
-        _show(kind, title_of(study, kind, scope), rows, scope.budget_steps, files)
+        _show_filed(study, kind, asked, results, files)
         return
     spec = kind.spec()
     crew = Crew.of(
@@ -137,6 +130,20 @@ def sweep(
     if failures:
         show_failures(Console(stderr=True), failures)
     end(failures, store)
+
+
+def _show_filed(
+    study: str, kind: OfAttacks | OfDefenses, asked: Asked, results: Path, files: _Files
+) -> None:
+    """What a folder's records say of the study; raises Misuse where they say nothing."""
+    scope = asked.scope(kind.attack)
+    rows = _rows(kind, _read(results), scope)
+    if not any(row.records for row in rows):
+        raise Misuse(
+            f"--results {results}: no record of this study on {scope.game}, {scope.victim}, "
+            f"tier {scope.tier}; without --results it is run"
+        )
+    _show(kind, title_of(study, kind, scope), rows, scope.budget_steps, files)
 
 
 class _Files(NamedTuple):

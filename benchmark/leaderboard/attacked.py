@@ -110,11 +110,10 @@ def _victims(title: str, records: Sequence[Record], links: dict[str, str] | None
 
 def _opponents(regular: Sequence[Record]) -> tuple[str, str]:
     """How many regular opponents there were, and what the one that won most won."""
-    met = beside.opponents(regular)
-    if not met:
+    best = beside.strongest(regular)
+    if best is None:
         return "-", "-"
-    rate, name = max((tally.win_rate, name) for name, tally in met.items())
-    return str(len(met)), f"{percent(rate)} {name}"
+    return str(len(beside.opponents(regular))), f"{percent(best.win_rate)} {best.opponent}"
 
 
 def _transfers(title: str, records: Sequence[Record], links: dict[str, str] | None) -> list[Table]:

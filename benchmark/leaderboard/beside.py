@@ -21,6 +21,13 @@ class Worst(NamedTuple):
     win_rate: float
 
 
+class Strongest(NamedTuple):
+    """The regular opponent that wins most against a victim, and its win rate in [0, 1]."""
+
+    opponent: str
+    win_rate: float
+
+
 def worst_victim(win_rates: Strata) -> Worst:
     """Of the victims of these win rates; the first by name of equals."""
     means = (Worst(name, fmean(seeds)) for (name, _), seeds in win_rates.items())
@@ -38,9 +45,18 @@ def fullest(records: Sequence[Record], role: Role) -> list[Record]:
 
 def opponents(records: Sequence[Record]) -> dict[str, Tally]:
     """What each regular opponent of these records made in the ranked mode, by name."""
-    met = [m for r in records for m in r.of_role("regular") if m.ranked_mode]
+    met = [m for r in records for m in r.of_role("regular")]
     names = sorted({m.adversary.name for m in met})
     return {name: Tally.sum(m.tally for m in met if m.adversary.name == name) for name in names}
+
+
+def strongest(records: Sequence[Record]) -> Strongest | None:
+    """Of the regular opponents of these records the one that wins most; None without any."""
+    met = opponents(records)
+    if not met:
+        return None
+    name = max(met, key=lambda name: (met[name].win_rate, name))
+    return Strongest(name, met[name].win_rate)
 
 
 def regular_rates(records: Sequence[Record]) -> dict[str, float]:

@@ -113,17 +113,21 @@ def plain(text: str) -> str:
     return " ".join(escaped.split())
 
 
+def paper(console: Console) -> Console:
+    """Where a table is printed: a terminal, or a file or a pipe, where no width is a reader's."""
+    return console if console.is_terminal else Console(file=console.file, width=WHOLE)
+
+
 def show(console: Console, table: Table) -> None:
     """Print it with its footer: in parts where a terminal is too narrow for all of its columns.
 
-    Into a file or a pipe, where no width is a reader's, it goes whole.
+    Into a file or a pipe it goes whole.
     """
     parts = _parts(table, console) if console.is_terminal else [_telling(table)]
     for at, columns in enumerate(parts):
         title = f"{table.title}, continued" if at else table.title
         console.print(Text(title, style="bold"))
-        paper = console if console.is_terminal else Console(file=console.file, width=WHOLE)
-        paper.print(_drawn(table, columns), crop=False)
+        paper(console).print(_drawn(table, columns), crop=False)
     if table.footer:
         console.print(Text(table.footer))
 

@@ -103,8 +103,7 @@ def resolve_run(
     known = victims.cards(card.id)
     attacked = {name: known[name] for name in _attacked(victim_names, victims, known, card)}
     steps = budget if budget is not None else card.budgets[tier]
-    if not 1 <= steps <= MOST:
-        raise Misuse(f"--budget: from 1 to {MOST} environment steps, got {steps}")
+    check_budget(steps)
     planned = tuple(
         plan_attack(name, card, settings.get("attack", {})) for name in dict.fromkeys(attack_names)
     )
@@ -134,6 +133,12 @@ def resolve_run(
         episodes=EPISODES[tier],
         command=command,
     )
+
+
+def check_budget(steps: int) -> None:
+    """Raise Misuse for a budget that no training can have."""
+    if not 1 <= steps <= MOST:
+        raise Misuse(f"--budget: from 1 to {MOST} environment steps, got {steps}")
 
 
 def _attacked(

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import CheckFailed, Misuse
+from benchmark.errors import CheckFailed
 from benchmark.games.game import Tier
 from benchmark.policies.policy import ANY
 from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.registry import Victims, attacks, game
 from benchmark.runs.plan import Plan, make_plan
-from benchmark.runs.spec import BLACK_BOX, WHITE_BOX, RunSpec, resolve_run
+from benchmark.runs.spec import BLACK_BOX, WHITE_BOX, RunSpec, check_budget, resolve_run
 from benchmark.submissions import checklist, evidence
 from benchmark.submissions.checklist import Item, failed, passed, to_do
 from benchmark.submissions.folder import Submission
@@ -75,8 +75,8 @@ def _check(asked: Asked, about: Manifest) -> None:
     """Raise Misuse for what the run could not do, before the contract takes its time."""
     if about.kind != "attack":
         attacks.load(asked.against)
-    if asked.budget is not None and asked.budget < 1:
-        raise Misuse(f"--budget: at least 1 environment step, got {asked.budget}")
+    if asked.budget is not None:
+        check_budget(asked.budget)
     for name in about.games:
         known = victims_of(name, asked.victims, asked.store)
         for victim in asked.victims:

@@ -19,18 +19,8 @@ from benchmark.runs.job import Job, Player
 from benchmark.runs.jobs import Logs
 from benchmark.runs.run import Outcome
 from tests.command_line import bench
-from tests.factories import attacked, defended, method
+from tests.factories import attacked, method
 from tests.learning.test_tensorboard import shown
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    """Two records in a folder."""
-    folder = tmp_path / "results"
-    folder.mkdir()
-    for record in (attacked(50), defended(10, 20, 30)):
-        (folder / f"{record.id}.json").write_bytes(to_json(record))
-    return folder
 
 
 def test_standard_output_is_data_and_nothing_else(results: Path) -> None:

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from benchmark.records.files import to_json
 from tests.command_line import (
     bench,
     refused,
 )
-from tests.factories import attacked, defended
-
-
-@pytest.fixture
-def results(elsewhere: Path) -> Path:
-    """Two records in results/."""
-    folder = elsewhere / "results"
-    folder.mkdir()
-    for record in (attacked(50), defended(20, 10, 30)):
-        (folder / f"{record.id}.json").write_bytes(to_json(record))
-    return folder
+from tests.factories import attacked
 
 
 def test_leaderboard_writes_what_check_accepts(elsewhere: Path, results: Path) -> None:

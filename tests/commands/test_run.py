@@ -17,6 +17,7 @@ from benchmark.learning.checkpoint import Checkpoint
 from benchmark.policies import artifact
 from benchmark.records.files import read
 from benchmark.records.record import Record
+from benchmark.registry import Victims
 from benchmark.runs.job import Job
 from benchmark.runs.jobs import JobProgress, Worker
 from tests.command_line import (
@@ -188,3 +189,13 @@ def test_a_killed_run_goes_on_to_the_same_record(elsewhere: Path) -> None:
     assert [comparable(r) for r in after.json] == [comparable(r) for r in uninterrupted.json]
     assert len(after.json) == 1
     assert not list(store.glob("work/*"))
+
+
+def test_who_is_attacked_where_nobody_is_named() -> None:
+    """The shipped victim that falls within tier smoke, not the first by name, nor an import."""
+    cards = Victims().cards("pong-v1")
+    assert min(cards) != "house-tanh"
+    imported = {"a-stranger": cards["house-tanh"]}
+    assert Victims().default({**imported, **cards}) == "house-tanh"
+    rest = {name: card for name, card in cards.items() if name != "house-tanh"}
+    assert Victims().default({**imported, **rest}) == min(rest)

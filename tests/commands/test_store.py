@@ -153,3 +153,18 @@ def test_misuse_is_one_line(store: Path, tmp_path: Path) -> None:
     for command in ("verify", "gc"):
         refused(bench("store", command, "--store", nowhere), nowhere, "no store there")
     assert not nowhere.exists()
+
+
+def test_a_stopped_verification_says_that_it_begins_anew(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps nothing to go on from, unlike a run."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands.audit, "audit", interrupted)
+    done = bench("store", "verify", "--store", store)
+    assert done.code == 130
+    assert "the same command looks at everything anew" in " ".join(done.err.split())
+    assert "checkpoint" not in done.err

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.learning.progress import CurvePoint
 from benchmark.page.site import MOST_MATRICES, site
 from benchmark.page.videos import Video
 from benchmark.records.files import to_json
@@ -196,3 +197,14 @@ def test_a_film_stands_on_the_page_of_its_record(tmp_path: Path, suffix: str, ta
     }
     assert len(showing) == 1
     assert "ours on house" in made[showing.pop()].decode()  # type: ignore[union-attr]
+
+
+def test_an_area_has_one_unit_on_a_page(write: Write) -> None:
+    """In the table of seeds as in the results above it: of 1."""
+    curve = [CurvePoint(1000, tally(25, 200))]
+    record = attacked(50).model_copy(update={"curves": {"attack": curve}})
+    folder = write([record])
+    (page,) = (folder / "entries").glob("*.html")
+    text = Page(page.read_text(encoding="utf-8")).text
+    assert text.count("0.125") >= 2
+    assert "12.5" not in text

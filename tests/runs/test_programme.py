@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import shlex
+import shutil
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +19,9 @@ from hypothesis import strategies as st
 
 from benchmark.arena.tally import Tally
 from benchmark.commands import board as command
+from benchmark.commands.crew import Crew
 from benchmark.display import Live, Silent
-from benchmark.errors import Misuse
+from benchmark.errors import InfrastructureError, Misuse
 from benchmark.games import pong
 from benchmark.leaderboard import board, policies
 from benchmark.records.record import MatchSet, Record
@@ -252,6 +256,57 @@ def test_what_a_store_already_has_is_filed_without_a_training(
     findings, _ = check.again([other], Replay(kept, Victims()), lambda name: None)
     assert any(one.failed for one in findings)
     assert check.drawn([record], {}, Victims(), 3, 0) == []
+
+
+def filed_by(folder: Path) -> list[Record]:
+    """What `bench board --file` takes from the store of `fill` into an empty folder."""
+    shutil.rmtree(folder / "results")
+    (folder / "results").mkdir()
+    command.board(
+        programme=folder / "board.toml", results=folder / "results", file=True,
+        store=folder / "store", workers="1", isolation="process", allow_unpinned=False,
+    )  # fmt: skip
+    return list(board.read_results(folder / "results")[0].values())
+
+
+def test_a_cell_is_filed_once_whoever_was_at_hand(tmp_path: Path) -> None:
+    """Of two records of it the one that met more."""
+    kept = fill(tmp_path)["zero"]
+    fewer = kept.cell.model_copy(update={"others": kept.cell.others[:1]})
+    met = {player.name for player in fewer.others} | {kept.cell.victim.name}
+    matches = [m for m in kept.matches if m.role != "transfer" or m.victim.name in met]
+    twin = kept.model_copy(update={"cell": fewer, "id": fewer.id, "matches": matches})
+    Store(tmp_path / "store").write_record(twin)
+    assert {r.id for r in filed_by(tmp_path) if r.cell.attack.name == "zero"} == {kept.id}
+
+
+def test_a_disk_that_is_full_while_filing_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(command, "write_atomically", full)
+    with pytest.raises(InfrastructureError, match="results: No space left on device; make room"):
+        filed_by(tmp_path)
+
+
+def test_a_stop_is_not_hidden_by_the_filing_that_follows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while the disk is full: the first is told, and its exit code."""
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    def full(*_: object) -> None:
+        raise InfrastructureError("no room")
+
+    monkeypatch.setattr(Crew, "execute", stopped)
+    monkeypatch.setattr(command, "_file", full)
+    assert fill(tmp_path) == {}  # it ended as a stop does
 
 
 def turned(played: MatchSet) -> MatchSet:

@@ -48,6 +48,21 @@ def test_a_package_out_of_the_tree_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert [record["cell"]["attack"]["name"] for record in done.json] == ["dice"]
 
 
+def test_a_bare_class_is_listed_as_well_as_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a docstring, a citation, a version: it must not hide the others."""
+    home = tmp_path / "installed"
+    home.mkdir()
+    (home / "dice.py").write_text("class Dice:\n    pass\n")
+    install(home, monkeypatch)
+    listed = {row["name"]: row for row in bench("list", "attacks", "--json").json}
+    assert listed["dice"] == {
+        "name": "dice", "track": "-", "version": 0, "idea": "-", "citation": "-",
+    }  # fmt: skip
+    assert listed["baseline"]["idea"].startswith("Plain PPO")
+
+
 def test_other_code_under_the_same_version_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

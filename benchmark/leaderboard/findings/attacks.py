@@ -93,11 +93,12 @@ def _of_first(row: Row) -> Row:
 
 
 def won(material: Material, game: str, tier: str) -> Findings:
-    """What every attack wins from every undefended victim, and under the other physics."""
+    """What every black-box attack wins from every undefended victim, and in the other physics."""
     made = Findings()
     cells = [
         r for r in material.records
-        if (r.cell.game, r.cell.tier) == (game, tier) and r.cell.defense is None
+        if (r.cell.game, r.cell.tier, r.cell.track) == (game, tier, "black-box")
+        and r.cell.defense is None
     ]  # fmt: skip
     for row in scoring.rows(cells):
         key = f"won/{game}/{row[0].cell.victim.name}/{row[0].cell.attack.label}"

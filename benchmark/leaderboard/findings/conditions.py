@@ -11,6 +11,7 @@ from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import excess_interval, excess_p
 from benchmark.leaderboard import beside, scoring
 from benchmark.leaderboard.attacked import commonest_win
+from benchmark.leaderboard.beside import Strongest
 from benchmark.leaderboard.findings.material import (
     ABOVE,
     BELOW,
@@ -131,8 +132,8 @@ def transfer(material: Material, game: str, tier: str) -> Findings:
         row = [f"{by_victim[t]:.0f}" if t in by_victim else "-" for t in targets]
         table.rows.append([f"*{name}*", "-", *row])
     strongest = _strongest(records, targets)
-    row = [f"{100 * strongest[t][0]:.0f} {strongest[t][1]}" if t in strongest else "-"
-           for t in targets]  # fmt: skip
+    best = [strongest.get(target) for target in targets]
+    row = ["-" if one is None else f"{100 * one.win_rate:.0f} {one.opponent}" for one in best]
     table.rows.insert(len(sources) + 1, ["*the strongest of them*", "-", *row])
     made.tables["transfer"] = table
     regular = scale["regular opponents"]
@@ -144,15 +145,12 @@ def transfer(material: Material, game: str, tier: str) -> Findings:
         "transfer/pairs": str(len(pairs)), "transfer/better": str(len(better)),
         "transfer/meetings": str(len(single)), "transfer/ahead": str(ahead),
         "transfer/beyond the strongest": str(
-            sum(fmean(won[s, t]) > strongest[t][0] for s, t in pairs)
+            sum(fmean(won[s, t]) > strongest[t].win_rate for s, t in pairs)
         ),
         "transfer/exceptions": ", ".join(f"those of `{s}` on `{t}`" for s, t in better) or "none",
         "transfer/regulars": _regulars(records, targets),
     }  # fmt: skip
     made.facts |= _ways(records)
-    made.claims["transfer/strongest"] = (
-        "some do" if any(fmean(won[s, t]) > strongest[t][0] for s, t in pairs) else "none do"
-    )
     made.claims["transfer"] = "none beats the regular opponents" if not better else "some do"
     return made
 
@@ -163,14 +161,14 @@ def _of(rates: Sequence[float], trainings: int) -> str:
     return text if len(rates) in (0, trainings) else f"{text} [{len(rates)}]"
 
 
-def _strongest(records: Sequence[Record], victims: Sequence[str]) -> dict[str, tuple[float, str]]:
-    """What the regular opponent that wins most against each of these victims wins, and who."""
+def _strongest(records: Sequence[Record], victims: Sequence[str]) -> dict[str, Strongest]:
+    """The regular opponent that wins most against each of these victims that met some."""
     found = {}
     for victim in victims:
         cells = [record for record in records if record.cell.victim.name == victim]
-        met = beside.opponents(beside.fullest(cells, "regular"))
-        if met:
-            found[victim] = max((tally.win_rate, name) for name, tally in met.items())
+        best = beside.strongest(beside.fullest(cells, "regular"))
+        if best is not None:
+            found[victim] = best
     return found
 
 
