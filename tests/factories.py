@@ -97,7 +97,7 @@ def make_record(
     point = CurvePoint(steps=1000, tally=tally(3, 10), diagnostics={"loss": 0.25})
     artifacts = _artifacts(matches, defense is not None)
     return Record.model_construct(
-        schema_version=1,
+        schema_version=2,
         id=cell.id,
         cell=cell,
         matches=list(matches),

@@ -14,9 +14,12 @@ from pydantic_core import from_json
 from benchmark.errors import BenchError, Misuse
 from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.policies.artifact import first_problem
+from benchmark.records.layout import laid_out
+from benchmark.records.older import from_first
 from benchmark.records.record import Record
 
-SCHEMA = 1
+SCHEMA = 2
+READ = (1, SCHEMA)
 MAX_BYTES = 16 * 1024 * 1024
 
 
@@ -26,7 +29,7 @@ class BadRecord(Misuse):
 
 def to_json(record: Record) -> bytes:
     """The record as the bytes of its file."""
-    return (record.model_dump_json(indent=1) + "\n").encode()
+    return (laid_out(record.model_dump(mode="json")) + "\n").encode()
 
 
 def load(path: Path) -> bytes:
@@ -60,15 +63,16 @@ def read(path: Path) -> Record:
     Raises:
         BadRecord: with the path and what is wrong.
     """
-    payload = load(path)
     try:
+        payload = load(path)
+        found = _parsed(payload)
+        if found["schema_version"] != SCHEMA:
+            payload = json.dumps(from_first(found)).encode()
         record = Record.model_validate_json(payload, strict=True)
+    except _Gross as error:
+        raise BadRecord(f"{path}: {error}") from error
     except ValidationError as error:
-        raise BadRecord(f"{path}: {_gross(payload) or first_problem(error)}") from error
-    # What this program wrote has none of these problems; looking for them costs half a reading.
-    problem = None if to_json(record) == payload else _gross(payload)
-    if problem is not None:
-        raise BadRecord(f"{path}: {problem}")
+        raise BadRecord(f"{path}: {first_problem(error)}") from error
     if record.cell.protocol != PROTOCOL:
         raise BadRecord(f"{path}: protocol {record.cell.protocol}, this program's is {PROTOCOL}")
     if path.name != f"{record.id}.json":
@@ -76,27 +80,27 @@ def read(path: Path) -> Record:
     return record
 
 
-class _Twice(Exception):
-    """A key, and the same one again in the same object."""
-
-
-def _gross(payload: bytes) -> str | None:
+class _Gross(Exception):
     """What a model does not see, or tells badly: no JSON, a key twice, another version."""
+
+
+def _parsed(payload: bytes) -> dict[str, Any]:
     try:
         from_json(payload)  # which refuses half a surrogate pair, as json does not
         found = json.loads(payload, object_pairs_hook=_once)
-    except _Twice as error:  # readers differ in which of the two they take
-        return f"the key {error.args[0]!r} twice in one object"
     except ValueError as error:
-        return f"not JSON ({error})"
+        raise _Gross(f"not JSON ({error})") from error
     version = found.get("schema_version") if isinstance(found, dict) else None
-    if type(version) is not int or version != SCHEMA:  # True and 1.0 equal 1
-        return f"schema version {version!r}, this program reads {SCHEMA}"
-    return None
+    if type(version) is not int or version not in READ:  # True and 1.0 equal 1
+        known = " and ".join(map(str, READ))
+        raise _Gross(f"schema version {version!r}, this program reads {known}")
+    parsed: dict[str, Any] = found
+    return parsed
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _Twice(Counter(key for key, _ in pairs).most_common(1)[0][0])
+    if len(found) < len(pairs):  # readers differ in which of the two they take
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise _Gross(f"the key {twice!r} twice in one object")
     return found

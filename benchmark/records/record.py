@@ -14,9 +14,10 @@ from pydantic import Field, NonNegativeFloat, model_validator
 
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.detection import Detection
-from benchmark.learning.progress import CurvePoint, impossible
+from benchmark.learning.progress import impossible
 from benchmark.policies.policy import ActionMode
 from benchmark.records.cell import MOST, Cell, Frozen, PlayerRef
+from benchmark.records.curve import Curve
 
 Role = Literal[
     "attack", "floor", "regular", "transfer", "stored", "held-out", "fresh", "foreign", "replay",
@@ -105,11 +106,11 @@ class Isolation(Frozen):
 class Record(Frozen):
     """Everything about one cell."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     id: str
     cell: Cell
     matches: list[MatchSet]
-    curves: dict[str, list[CurvePoint]] = Field(
+    curves: dict[str, Curve] = Field(
         description="training matches of 'attack', 'hardening' and 'fresh'"
     )
     steps: dict[str, Annotated[int, Field(ge=0, le=MOST)]] = Field(

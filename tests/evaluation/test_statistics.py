@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 from scipy.stats import binomtest, trim_mean
 from scipy.stats.contingency import relative_risk
@@ -197,6 +200,15 @@ def test_draws_are_those_of_a_loop_over_the_same_generator(
     drawn = [np.array(s)[at] for s, at in zip(strata, places, strict=True)]
     plain = [sum(row) / len(row) for row in np.concatenate(drawn, axis=1).tolist()]
     assert mean_draws(strata, seed=seed)[:50] == pytest.approx(plain, abs=1e-12)
+
+
+@pytest.mark.parametrize("draws", [iqm_draws, mean_draws])
+def test_draws_of_counted_rates_are_exact(draws: Callable[..., NDArray[np.float64]]) -> None:
+    """Nearest to a fraction of the matches: not a bit depends on how a processor adds up."""
+    rates = [count / 200 for count in (3, 67, 81, 95, 131, 144, 189, 197)]
+    found = draws([rates], seed=3)
+    over = 200 * (len(rates) if draws is mean_draws else 4)
+    assert set(found.tolist()) == {round(value * over) / over for value in found.tolist()}
 
 
 @settings(max_examples=15, deadline=None)

@@ -246,7 +246,7 @@ def test_the_committed_records_export_whole() -> None:
     rows = dumped(list(found.values()), "matches")
     assert sum(row["wins"] for row in rows) == wins > 0
     assert len(rows) == sum(len(r["matches"]) for r in raw)
-    points = sum(len(curve) for r in raw for curve in r["curves"].values())
+    points = sum(len(curve["steps"]) for r in raw for curve in r["curves"].values())
     rates = [row["win_rate"] for row in dumped(list(found.values()), "curves")]
     assert len(rates) == points
     assert np.nanmax(np.array(rates, dtype=float)) <= 1
