@@ -35,7 +35,7 @@ from attacks.baseline import Baseline, BaselineConfig
 from attacks.deviation import NORMS, due_to_adversary
 from attacks.ours_config import PPO_OF, PRESETS, OursConfig, columns_of, refuse_inert
 from attacks.pretrained import Pretrained
-from attacks.shaping import Array, bonus, shaped_defaults
+from attacks.shaping import Array, agreement, bonus, shaped_defaults
 from attacks.studies import STUDIES
 from attacks.transition import Transition
 from attacks.victim_model import (
@@ -200,7 +200,9 @@ class AsReward(Deviations):
         # H is fitted only where it enters.
         watched = self.watch(rollout, with_transition=self._config.eta > 0)
         if watched is not None:
-            rollout.pay(bonus(self._config, self.signal(rollout, watched), progress))
+            signal = self.signal(rollout, watched)
+            self._facts |= agreement(signal, rollout)
+            rollout.pay(bonus(self._config, signal, progress))
 
     def signal(self, rollout: Rollout, watched: Watched) -> Array:
         """Both deviations of each step as one number: (T, N).

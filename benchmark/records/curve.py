@@ -91,15 +91,16 @@ def _names(held: Iterable[dict[str, Any]]) -> list[str]:
 
 
 class _ByColumns:
-    """Points in Python, columns in JSON."""
+    """Points in Python, columns in JSON; in Python, what JSON's columns were parsed to as well."""
 
     def __get_pydantic_core_schema__(
         self, source: type, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         told = handler.generate_schema(Columns)
+        from_columns = core_schema.no_info_after_validator_function(points, told)
         return core_schema.json_or_python_schema(
-            json_schema=core_schema.no_info_after_validator_function(points, told),
-            python_schema=handler(source),
+            json_schema=from_columns,
+            python_schema=core_schema.union_schema([handler(source), from_columns]),
             serialization=core_schema.plain_serializer_function_ser_schema(
                 columns, return_schema=told
             ),

@@ -89,22 +89,24 @@ def make_arena() -> Callable[[int], Arena]:
     return pong_arena
 
 
-def made_up_rollout(rng: np.random.Generator) -> Rollout:
+def made_up_rollout(
+    rng: np.random.Generator, steps: int = STEPS, matches: int = MATCHES
+) -> Rollout:
     """A rollout of Pong's shapes in random numbers, with two matches ending on the way."""
 
     def values(*shape: int) -> np.ndarray:
         return rng.normal(size=shape).astype(np.float32)
 
-    ends = np.zeros((STEPS, MATCHES), dtype=bool)
+    ends = np.zeros((steps, matches), dtype=bool)
     ends[2, 1] = ends[4, 3] = True
     return Rollout(
-        obs=values(STEPS, MATCHES, 13),
-        actions=values(STEPS, MATCHES, 2), means=values(STEPS, MATCHES, 2),
-        log_probs=values(STEPS, MATCHES), values=values(STEPS, MATCHES),
-        rewards=values(STEPS, MATCHES), ends=ends,
-        last_obs=values(MATCHES, 13), last_value=values(MATCHES),
-        other_obs=values(STEPS, MATCHES, 13), other_action=values(STEPS, MATCHES, 2),
-        dense=values(STEPS, MATCHES), member=np.zeros((STEPS, MATCHES), dtype=np.intp),
+        obs=values(steps, matches, 13),
+        actions=values(steps, matches, 2), means=values(steps, matches, 2),
+        log_probs=values(steps, matches), values=values(steps, matches),
+        rewards=values(steps, matches), ends=ends,
+        last_obs=values(matches, 13), last_value=values(matches),
+        other_obs=values(steps, matches, 13), other_action=values(steps, matches, 2),
+        dense=values(steps, matches), member=np.zeros((steps, matches), dtype=np.intp),
         result=ends.astype(np.int8), tally=Tally(),
     )  # fmt: skip
 

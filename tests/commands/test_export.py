@@ -118,7 +118,7 @@ def test_a_folder_that_cannot_be_written(results: Path, tmp_path: Path) -> None:
 
 def test_schema_prints_json() -> None:
     """The record's by default; an unknown one lists them."""
-    assert bench("schema").json["$id"] == "urn:competitive-rl-bench:record:1"
+    assert bench("schema").json["$id"] == "urn:competitive-rl-bench:record:2"
     assert "win_rate" in bench("schema", "--what", "matches").json["properties"]
     done = bench("schema", "--what", "recrod")
     assert (done.code, done.out) == (2, "")
