@@ -98,6 +98,7 @@ findings: $(STAMP) ## Render docs/findings.md, docs/evidence.md and the README's
 
 # STUDY:GAME:VICTIM:TIER:REFERENCE, each a page and a figure under docs/studies.
 STUDIES := attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \
+  attacks:you-shall-not-pass-v1:house-runner:lite:baseline \
   attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:dense \
   attacks:pong-v1:may1:full:baseline attacks:pong-v1:may1:full:dense \
   eta:pong-v1:may1:lite:baseline parts:pong-v1:may1:lite:whole
@@ -107,7 +108,7 @@ DEFENSE_STUDIES := mixture:pong-v1:house-relu:lite:ours mixture:pong-v1:may1:lit
 
 studies: $(STAMP) ## Render the pages under docs/studies from the records under results/
 	@set -e; for each in $(STUDIES); do \
-	  set -- $$(echo $$each | tr : ' '); page=docs/studies/$$2-$$1-against-$$5; \
+	  set -- $$(echo $$each | tr : ' '); page=docs/studies/$$2-$$3-$$1-against-$$5; \
 	  $(BIN)/bench sweep --study $$1 --game $$2 --victim $$3 --tier $$4 --reference $$5 \
 	    --results results --out $$page.md --figure $$page.svg; \
 	done

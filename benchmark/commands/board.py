@@ -124,7 +124,7 @@ def _table(found: Sequence[Outlook], store: Store, victims: Victims) -> Table:
     place = ""
     for one in found:
         row = one.pairing.row
-        if place != (place := f"{row.game}, tier {row.tier}"):
+        if place != (place := row.place):
             table.add_row(Text(place, style="bold"))
         left = "" if not one.missing else "no victim"
         if one.missing and one.at_hand:

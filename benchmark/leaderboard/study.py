@@ -15,6 +15,8 @@ from benchmark.records.record import Record
 
 ADDED = "added_gradient"
 """The diagnostic of an attack's curve that says how large its part of the gradient is."""
+AGREES = "signal_agreement"
+"""The one that says whether won matches had more of what it pays for (attacks/shaping.py)."""
 MARKS = (0.5, 0.8)
 """Win rates whose first time is told."""
 NOTE = (
@@ -24,7 +26,9 @@ NOTE = (
     "which so many of at least the last 200 training matches were won, the median over all seeds "
     "('never' where most did not get there). replay: under the game's other physics. added: norm "
     "of the gradient that the method adds to the loss over that of PPO's own, the mean over the "
-    "training; '-' where it adds none. Intervals: "
+    "training; '-' where it adds none. agrees: r over the training's matches between what the "
+    "method pays for, its mean over a match, and winning it; '-' where it pays for nothing, or in "
+    "a record from before 30 November 2026. Intervals: "
     "percentile bootstrap over seeds, which covers .76 instead of .95 with 3 seeds (it is then "
     "their range) and .84 with 5; so of the difference of AUC Student's interval stands beside it, "
     "which takes differences for normal, and where the two do not agree it is the one to go by. "
@@ -55,7 +59,7 @@ def study_table(title: str, rows: Sequence[Row], reference: Row, asked: int) -> 
         title,
         [
             "variant", "win rate (95 %)", "difference", "sd", "AUC (95 %)", "difference ",
-            "Student's 95 %", "to 50 / 80 %", "replay", "added", "in",
+            "Student's 95 %", "to 50 / 80 %", "replay", "added", "agrees", "in",
         ],
         words=1,
         note=NOTE.format(reference=reference.label),
@@ -73,6 +77,7 @@ def study_table(title: str, rows: Sequence[Row], reference: Row, asked: int) -> 
                 _times(row),
                 _replayed(row),
                 added(row),
+                _agrees(row),
                 f"{len(row.records)} of {max(asked, len(row.records))}",
             ]
         )
@@ -144,13 +149,23 @@ def _time_to(row: Row, mark: float) -> str:
 
 def added(row: Row) -> str:
     """How much of the gradient is the method's own, by the curves' diagnostic."""
-    found = [
-        point.diagnostics[ADDED]
+    found = _told(row, ADDED)
+    return f"{sum(found) / len(found):.3g}" if found else "-"
+
+
+def _agrees(row: Row) -> str:
+    found = _told(row, AGREES)
+    return f"{sum(found) / len(found):+.2f}" if found else "-"
+
+
+def _told(row: Row, name: str) -> list[float]:
+    """A diagnostic, wherever the training curves have it."""
+    return [
+        point.diagnostics[name]
         for record in row.records
         for point in record.curves["attack"]
-        if ADDED in point.diagnostics
+        if name in point.diagnostics
     ]
-    return f"{sum(found) / len(found):.3g}" if found else "-"
 
 
 def _replayed(row: Row) -> str:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard, Tier
 from benchmark.policies.artifact import first_problem
-from benchmark.records.cell import Cell, content_hash, method_key
+from benchmark.records.cell import MOST, Cell, content_hash, method_key
 from benchmark.records.record import Record
 from benchmark.registry import Victims, defenses, game_card
 from benchmark.runs.spec import (
@@ -44,6 +44,10 @@ class Row(BaseModel):
 
     game: Named = Field(description="a name, then options: field=value")
     tier: Tier
+    budget: Annotated[int, Field(ge=1, le=MOST)] | None = Field(
+        default=None,
+        description="of each training, in steps, where it is not the tier's",
+    )
     victims: list[Named] = Field(min_length=1)
     attacks: list[Named] = Field(min_length=1, description="a name, then settings: field=value")
     defenses: list[Named] = []
@@ -53,6 +57,12 @@ class Row(BaseModel):
     def card(self) -> GameCard:
         """The game's, under the row's options; raises Misuse for what there is not."""
         return game_card(_name(self.game), parse(_words("game", self.game)).get("game", {}))
+
+    @property
+    def place(self) -> str:
+        """For people: where its attacks are compared."""
+        budget = "" if self.budget is None else f", {self.budget} steps"
+        return f"{self.game}, tier {self.tier}{budget}"
 
 
 class Programme(BaseModel):
@@ -144,7 +154,7 @@ def specs(one: Outlook, victims: Victims) -> list[RunSpec]:
             victims=victims, game_name=_name(row.game), victim_names=[one.pairing.victim],
             attack_names=[_name(one.pairing.attack)],
             defense_names=[] if one.pairing.defense is None else [_name(one.pairing.defense)],
-            seeds=len(stretch), first_seed=stretch[0], tier=row.tier, budget=None,
+            seeds=len(stretch), first_seed=stretch[0], tier=row.tier, budget=row.budget,
             settings=parse(_set(one.pairing)), command=command(one.pairing, stretch),
         )
         for stretch in stretches(one.missing)
@@ -159,6 +169,7 @@ def command(pairing: Pairing, stretch: Sequence[int]) -> str:
     if pairing.defense is not None:
         words += ["--defense", _name(pairing.defense)]
     words += [word for setting in _set(pairing) for word in ("--set", setting)]
+    words += [] if row.budget is None else ["--budget", str(row.budget)]
     words += ["--tier", row.tier, "--seeds", str(len(stretch)), "--first-seed", str(stretch[0])]
     return shlex.join(words)
 
@@ -198,10 +209,12 @@ def _wanted(pairing: Pairing, card: GameCard, seed: int) -> Key:
     attack = _planned("attack", pairing.attack, card)
     defense = None if pairing.defense is None else _planned("defense", pairing.defense, card)
     learns = not (isinstance(attack, AttackPlan) and attack.track == "none")
+    row = pairing.row
+    budget = card.budgets[row.tier] if row.budget is None else row.budget
     return (
         card.id, content_hash(dict(card.options)), pairing.victim, method_key(attack.method),
-        method_key(None if defense is None else defense.method), seed, pairing.row.tier,
-        card.budgets[pairing.row.tier] if learns else 0,
+        method_key(None if defense is None else defense.method), seed, row.tier,
+        budget if learns else 0,
     )  # fmt: skip
 
 

@@ -30,7 +30,16 @@ from benchmark.registry import Victims
 from benchmark.regression import policies as check
 from benchmark.runs.job import Job
 from benchmark.runs.plan import Plan, make_plan, united
-from benchmark.runs.programme import Outlook, fills, outlook, read, specs, stretches
+from benchmark.runs.programme import (
+    Outlook,
+    fills,
+    key_of,
+    missing_keys,
+    outlook,
+    read,
+    specs,
+    stretches,
+)
 from benchmark.runs.run import execute
 from benchmark.runs.spec import EPISODES
 from benchmark.submissions.replay import Replay
@@ -96,6 +105,23 @@ def test_runs_of_what_is_missing_fill_it(rows: Path, shelf: Shelf) -> None:
     words = shlex.split(spec.command)
     assert words[words.index("--set") + 1] == "defense.p=0.25"
     assert spec.defenses[0].method.settings == {"p": 0.25}
+
+
+def test_a_row_may_be_of_another_budget_than_the_tier_s(rows: Path, shelf: Shelf) -> None:
+    """Its cells are others, its runs and their command train as long; none is no budget."""
+    usual = outlook(read(rows), [], shelf)[0]
+    rows.write_text(ROWS.replace("[[rows]]", "[[rows]]\nbudget = 131072", 1))
+    other = outlook(read(rows), [], shelf)[0]
+    assert not missing_keys([usual]) & missing_keys([other])
+    (spec,) = specs(other, shelf)
+    assert spec.budget_steps == 131072
+    assert "--budget 131072" in spec.command
+    assert other.pairing.row.place == f"{usual.pairing.row.place}, 131072 steps"
+    planned = {key_of(cell.cell) for cell in make_plan(spec).cells}
+    assert planned == missing_keys([other])
+    rows.write_text(ROWS.replace("[[rows]]", "[[rows]]\nbudget = 0", 1))
+    with pytest.raises(Misuse, match=r"rows\.0\.budget: "):
+        read(rows)
 
 
 def test_a_row_may_be_of_a_game_s_other_options(rows: Path, shelf: Shelf) -> None:

@@ -120,14 +120,19 @@ def two(material: Material, place: Place, one: str, other: str) -> Findings:
     return made
 
 
-def over_victims(material: Material, game: str, reference: str) -> Findings:
-    """Differences of AUC to a reference, victim by victim, of one game."""
+def over_victims(
+    material: Material, game: str, reference: str, apart: Sequence[str] = ()
+) -> Findings:
+    """Differences of AUC to a reference, victim by victim, of one game.
+
+    apart: variants that are left out, being no attack but the reference with other settings.
+    """
     made = Findings()
     places = [p for p in material.attacks if p.game == game and _row(material, p, reference)]
     labels = [
         label
         for label in _labels(material, places)
-        if label != reference and any(_row(material, place, label) for place in places)
+        if label not in (reference, *apart) and any(_row(material, place, label) for place in places)
     ]
     table = Table(f"{game} against {reference}", ["victim", *labels], words=1)
     above: dict[str, int] = dict.fromkeys(labels, 0)

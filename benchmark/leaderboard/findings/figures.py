@@ -80,13 +80,21 @@ def _published(axes: Axes, figures: Mapping[str, Any]) -> None:
     )  # fmt: skip
 
 
-def of_victims(material: Material, game: str, references: tuple[str, str]) -> Picture:
-    """How far the areas of the attacks lie from each of two references, victim by victim."""
+def of_victims(
+    material: Material, game: str, references: tuple[str, str], apart: Sequence[str] = ()
+) -> Picture:
+    """How far the areas of the attacks lie from each of two references, victim by victim.
+
+    apart: variants that are left out, being no attack but a reference with other settings.
+    """
     places = [
         place for place, rows in material.attacks.items()
         if place.game == game and any(row.records for row in rows)
     ]  # fmt: skip
-    rows = {place: {row.label: row for row in material.attacks[place]} for place in places}
+    rows = {
+        place: {row.label: row for row in material.attacks[place] if row.label not in apart}
+        for place in places
+    }
     labels = [
         label
         for label in dict.fromkeys(name for found in rows.values() for name in found)

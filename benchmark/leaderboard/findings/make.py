@@ -12,11 +12,13 @@ from benchmark.leaderboard.table import Table
 from benchmark.leaderboard.tables import tables
 
 RUNNER = Place("you-shall-not-pass-v1", "zoo-runner-v1")
+OWN_RUNNER = Place("you-shall-not-pass-v1", "house-runner")
 PONG = "pong-v1"
 PAPER, PUBLISHED = "ours paper", "baseline published"
 """The published loss, and the PPO settings that it was published with."""
 COMBINED, ITS_PART = "drift", "ours l1"
 """The combination of two signals, and the one of the two that is the paper's."""
+TRUE = Place(PONG, "may1")
 BOTH = ("may1", "may1-axis-bug")
 """The published victim of Pong, and as its authors' code runs it."""
 PLAIN, CONTROL = "baseline", "dense"
@@ -27,11 +29,13 @@ def findings(given: Material) -> Findings:
     """Everything, by name."""
     made = Findings()
     for part in (
-        attacks.study(given, RUNNER, PLAIN),
+        *(attacks.study(given, runner, PLAIN) for runner in (RUNNER, OWN_RUNNER)),
         attacks.won(given, RUNNER.game, "lite"),
         attacks.two(given, RUNNER, PAPER, PUBLISHED),
         attacks.two(given, RUNNER, COMBINED, ITS_PART),
-        *(attacks.over_victims(given, PONG, reference) for reference in (PLAIN, CONTROL)),
+        *(attacks.over_victims(given, PONG, one, (PUBLISHED,)) for one in (PLAIN, CONTROL)),
+        attacks.won(given, PONG, "full"),
+        attacks.two(given, TRUE, PUBLISHED, PLAIN),
         attacks.settings(given, RUNNER),
         models.models(given, RUNNER),
         courses.attacks(given, RUNNER, "attack"),
@@ -39,7 +43,7 @@ def findings(given: Material) -> Findings:
         courses.hardenings(given, RUNNER.game, "lite", "retrain", "retrained"),
         courses.hardenings(given, PONG, "full", "retrain", "pong-retrained"),
         attacks.broken(given, PONG),
-        attacks.ways(given, Place(PONG, "may1")),
+        attacks.ways(given, TRUE),
         rules.slow_balls(given, PONG, "full"),
         rules.original(given, PONG, "full"),
         conditions.replay(given, RUNNER),
@@ -93,6 +97,6 @@ def pictures(given: Material) -> dict[str, Picture]:
     """The page's figures by name."""
     return {
         "attacks": of_attacks(given, RUNNER, PLAIN),
-        "victims": of_victims(given, PONG, (PLAIN, CONTROL)),
+        "victims": of_victims(given, PONG, (PLAIN, CONTROL), (PUBLISHED,)),
         "defenses": of_defenses(given, PONG, "full"),
     }

@@ -88,6 +88,15 @@ def test_over_victims_every_comparison_is_counted() -> None:
     assert alone.claims["pong-v1 - baseline"] == "open throughout"
 
 
+def test_a_setting_of_the_reference_is_no_attack_that_is_compared() -> None:
+    """What is left out stands in no table, and in no count of comparisons."""
+    made = attacks.over_victims(given([PLAIN, AHEAD, ALIKE]), "pong-v1", "baseline", ["drift"])
+    assert made.tables["pong-v1 - baseline"].columns == ["victim", "ours"]
+    assert made.facts["pong-v1 - baseline/comparisons"] == "1"
+    assert made.claims["pong-v1 - baseline"] == "open throughout"
+    assert "pong-v1/house/drift - baseline" not in made.facts
+
+
 def test_how_matches_are_won_is_a_claim_where_it_is_one_way_for_all() -> None:
     def row(label: str, **ways: int) -> Row:
         half = Tally(wins=50, breakdown={f"win:{way}": count for way, count in ways.items()})
