@@ -15,6 +15,8 @@ _WHOLE: dict[str, Any] = {"eta": 1.0, "saliency": "gradient"}
 _AFTER = ("value-difference", "curiosity", "imap")
 """Attacks of others that came after the paper."""
 _LATER = ("dense", "ours", *_AFTER, "unfamiliar", "drift")
+WEIGHTS = (0.0003, 0.001, 0.003, 0.01, 0.03)
+"""Around the default of Pong, .001, and of the games in MuJoCo, .01."""
 STUDIES: dict[str, tuple[Variant, ...]] = {
     "norms": (_PLAIN, *(variant(f"ours {norm}", "ours", norm=norm) for norm in NORMS)),
     "eta": (
@@ -70,6 +72,11 @@ STUDIES: dict[str, tuple[Variant, ...]] = {
     "anneal": (
         _PLAIN,
         *(variant(f"ours to {share}", "ours", anneal_until=share) for share in (0.3, 0.6, 1.0)),
+    ),
+    # Of a signal in its own deviations, where an outcome is 1: how much of it is too much?
+    "weight": (
+        _PLAIN,
+        *(variant(f"ours {weight:g}", "ours", weight=weight) for weight in WEIGHTS),
     ),
     "attacks": (
         _PLAIN,
