@@ -132,7 +132,8 @@ def over_victims(
     labels = [
         label
         for label in _labels(material, places)
-        if label not in (reference, *apart) and any(_row(material, place, label) for place in places)
+        if label not in (reference, *apart)
+        and any(_row(material, place, label) for place in places)
     ]
     table = Table(f"{game} against {reference}", ["victim", *labels], words=1)
     above: dict[str, int] = dict.fromkeys(labels, 0)
