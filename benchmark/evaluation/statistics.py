@@ -192,7 +192,7 @@ def mean_draws(strata: Sequence[Sequence[float]], *, seed: int) -> Float:
 
 def _settled(draws: Float) -> Float:
     """Without the last bits, in which processors differ: 83.75 was 83.7 on one, 83.8 on another."""
-    return np.round(draws, 12)
+    return np.round(draws, 12) + 0.0  # no minus before a nought
 
 
 def percentiles(draws: Float, level: float = 0.95) -> tuple[float, float]:

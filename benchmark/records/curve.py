@@ -17,11 +17,14 @@ from benchmark.learning.progress import CurvePoint
 from benchmark.policies.artifact import first_problem
 from benchmark.records.cell import Frozen
 
+MOST_POINTS = 10_000
+"""Of a curve: this program writes some two hundred; a stranger's file is not to cost minutes."""
+
 
 class Columns(Frozen):
     """One value a point in each; a breakdown's 0 and a diagnostic's null: this point has none."""
 
-    steps: list[int]
+    steps: list[int] = Field(max_length=MOST_POINTS)
     wins: list[Count]
     ties: list[Count]
     losses: list[Count]
@@ -40,7 +43,10 @@ class Columns(Frozen):
         told += [("voids", self.voids)] if self.voids else []
         for name, column in told:
             if len(column) != len(self.steps):
-                raise ValueError(f"'{name}' has {len(column)} values, 'steps' {len(self.steps)}")
+                raise ValueError(f"{name!r} has {len(column)} values, 'steps' {len(self.steps)}")
+        for name, counts in self.breakdown.items():
+            if not any(counts):
+                raise ValueError(f"breakdown counts no {name!r}: leave it out")
         return self
 
 

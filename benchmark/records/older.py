@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from benchmark.learning.progress import CurvePoint
-from benchmark.records.curve import columns
+from benchmark.records.curve import MOST_POINTS, columns
 
 
 class _First(BaseModel):
     """What schema 1 had otherwise: curves point by point."""
 
-    curves: dict[str, list[CurvePoint]]
+    curves: dict[str, Annotated[list[CurvePoint], Field(max_length=MOST_POINTS)]]
 
 
 def from_first(found: dict[str, Any]) -> dict[str, Any]:

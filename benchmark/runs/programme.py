@@ -44,7 +44,7 @@ class Row(BaseModel):
 
     game: Named = Field(description="a name, then options: field=value")
     tier: Tier
-    budget: Annotated[int, Field(ge=1, le=MOST)] | None = Field(
+    budget: Annotated[int, Field(ge=1, le=MOST, strict=True)] | None = Field(
         default=None,
         description="of each training, in steps, where it is not the tier's",
     )
@@ -61,7 +61,7 @@ class Row(BaseModel):
     @property
     def place(self) -> str:
         """For people: where its attacks are compared."""
-        budget = "" if self.budget is None else f", {self.budget} steps"
+        budget = "" if self.budget is None else f", {self.budget / 1e6:g} M steps"
         return f"{self.game}, tier {self.tier}{budget}"
 
 

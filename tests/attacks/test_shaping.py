@@ -16,6 +16,7 @@ from attacks.baseline import Baseline
 from attacks.dense import Dense
 from attacks.ours import Ours
 from attacks.shaping import (
+    LEAST_MATCHES,
     REWARD_CLIP,
     ShapedConfig,
     Shaping,
@@ -267,7 +268,10 @@ def test_agreement_is_left_out_where_there_is_none(case: str) -> None:
     rollout = ended(rng)
     signal = rng.normal(size=rollout.ends.shape).astype(np.float32)
     if case == "few matches":
-        rollout, signal = made_up_rollout(rng), signal[:STEPS, :MATCHES]
+        kept = np.flatnonzero(rollout.ends)[: LEAST_MATCHES - 1]
+        rollout.ends[:] = False
+        rollout.ends.flat[kept] = True
+        assert agreement(signal, replace(rollout, ends=np.ones_like(rollout.ends)))
     if case == "all won":
         rollout.result[rollout.ends] = WIN
     if case == "a constant signal":
@@ -282,9 +286,14 @@ def test_shaped_attacks_and_ours_tell_it() -> None:
     hooks = shaped(signal)
     hooks.on_rollout(rollout, 0.25)
     assert hooks.diagnostics()["signal_agreement"] == agreement(signal, rollout)["signal_agreement"]
+    assert rollout.bonus is not None
+    hooks_bonus = rollout.bonus.copy()
     own = Ours(toy_config(Ours)).hooks(pong_arena(6), np.random.default_rng(7))
     own.on_rollout(rollout, 0.25)
-    assert -1 < own.diagnostics()["signal_agreement"] < 1
+    told = own.diagnostics()["signal_agreement"]
+    assert rollout.bonus is not None
+    unclipped = rollout.bonus - hooks_bonus
+    assert told == pytest.approx(agreement(unclipped, rollout)["signal_agreement"], abs=0.1)
 
 
 # --- the added gradient --------------------------------------------------------------------

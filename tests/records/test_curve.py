@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmark.arena.tally import Tally
 from benchmark.learning.progress import CurvePoint
-from benchmark.records.curve import columns, points
+from benchmark.records.curve import MOST_POINTS, columns, points
 from benchmark.records.files import BadRecord, read, to_json
 from tests.factories import attacked
 
@@ -84,6 +84,12 @@ WRONG: dict[str, tuple[Change, str]] = {
     "a count as text": (lambda c: c["attack"].update(wins=["3"]), r"curves\.attack\.wins\.0"),
     "a count with a point": (lambda c: c["attack"].update(wins=[3.0]), r"curves\.attack\.wins\.0"),
     "a negative count": (lambda c: c["attack"].update(wins=[-3]), r"curves\.attack\.wins\.0"),
+    "an ending that no point has": (
+        lambda c: c["attack"]["breakdown"].update({"win:luck": [0]}), "counts no 'win:luck'"
+    ),
+    "more points than any curve": (
+        lambda c: c["attack"].update(steps=list(range(MOST_POINTS + 1))), r"curves\.attack\.steps"
+    ),
     "no steps": (lambda c: c["attack"].pop("steps"), r"curves\.attack\.steps"),
     "a column more": (lambda c: c["attack"].update(draws=[0]), r"curves\.attack\.draws"),
     "steps that fall": (

@@ -116,7 +116,7 @@ def test_a_row_may_be_of_another_budget_than_the_tier_s(rows: Path, shelf: Shelf
     (spec,) = specs(other, shelf)
     assert spec.budget_steps == 131072
     assert "--budget 131072" in spec.command
-    assert other.pairing.row.place == f"{usual.pairing.row.place}, 131072 steps"
+    assert other.pairing.row.place == f"{usual.pairing.row.place}, 0.131072 M steps"
     planned = {key_of(cell.cell) for cell in make_plan(spec).cells}
     assert planned == missing_keys([other])
     rows.write_text(ROWS.replace("[[rows]]", "[[rows]]\nbudget = 0", 1))

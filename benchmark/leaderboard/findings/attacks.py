@@ -8,7 +8,9 @@ from statistics import median_high, stdev
 
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.curves import rate_between, steps_to
+from benchmark.evaluation.protocol import is_whole
 from benchmark.evaluation.statistics import student_p
+from benchmark.games.game import Tier
 from benchmark.leaderboard import beside, scoring
 from benchmark.leaderboard.attacked import commonest_win
 from benchmark.leaderboard.findings.material import (
@@ -92,13 +94,17 @@ def _of_first(row: Row) -> Row:
     return Row(row.label, [record for record in row.records if record.cell.seed < FIRST_SEEDS])
 
 
-def won(material: Material, game: str, tier: str) -> Findings:
-    """What every black-box attack wins from every undefended victim, and in the other physics."""
+def won(material: Material, game: str, tier: Tier) -> Findings:
+    """What every black-box attack wins from every undefended victim, and in the other physics.
+
+    With the tier's whole budget: a row of another has the same label.
+    """
     made = Findings()
     cells = [
         r for r in material.records
         if (r.cell.game, r.cell.tier, r.cell.track) == (game, tier, "black-box")
         and r.cell.defense is None
+        and is_whole(game, tier, r.cell.budget_steps)
     ]  # fmt: skip
     for row in scoring.rows(cells):
         key = f"won/{game}/{row[0].cell.victim.name}/{row[0].cell.attack.label}"

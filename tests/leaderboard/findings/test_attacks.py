@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmark.arena.tally import Tally
+from benchmark.evaluation.protocol import TIER_STEPS
 from benchmark.leaderboard.findings import attacks
 from benchmark.leaderboard.findings.material import Findings, Place
 from benchmark.leaderboard.study import Row
@@ -44,9 +47,11 @@ def test_two_variants_are_set_against_each_other() -> None:
 
 def test_what_is_won_from_every_victim_is_told() -> None:
     """Of one game and tier, by victim and attack."""
+    lite: Any = {"tier": "lite", "budget_steps": TIER_STEPS["pong-v1"]["lite"]}
     records = [
-        trained(100, 0, 40, tier="lite"), trained(140, 1, 40, tier="lite"),
-        trained(20, 0, 40, tier="lite", victim="b"), trained(180, 0, 40, tier="full"),
+        trained(100, 0, 40, **lite), trained(140, 1, 40, **lite),
+        trained(20, 0, 40, victim="b", **lite), trained(180, 0, 40, tier="full"),
+        trained(180, 0, 40, tier="lite", budget_steps=TIER_STEPS["pong-v1"]["lite"] + 1),
     ]  # fmt: skip
     facts = attacks.won(given(records=records), "pong-v1", "lite").facts
     assert facts["won/pong-v1/house/ours"] == "60.0 (50.0 to 70.0)"
