@@ -95,10 +95,14 @@ def load_card(folder: Path) -> PolicyCard:
 
 
 def first_problem(error: ValidationError) -> str:
-    """The first thing wrong, as 'field: what', for a one-line message."""
+    """The first thing wrong, as 'field: what', for a one-line message.
+
+    It may quote a stranger's names: what would move a terminal is replaced.
+    """
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"])
-    return f"{where}: {problem['msg']}" if where else problem["msg"]
+    told = f"{where}: {problem['msg']}" if where else problem["msg"]
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in told)
 
 
 def write_atomically(path: Path, payload: bytes, temporary: Path | None = None) -> None:

@@ -112,3 +112,15 @@ def test_what_is_no_curve_is_refused(tmp_path: Path, change: Change, complaint: 
     path.write_text(json.dumps(content))
     with pytest.raises(BadRecord, match=f"{path}: .*{complaint}"):
         read(path)
+
+
+def test_a_stranger_s_name_does_not_reach_the_terminal_as_it_is(tmp_path: Path) -> None:
+    """One line, whatever a diagnostic is called; no escape sequence in it."""
+    record = attacked(50)
+    content = json.loads(to_json(record))
+    content["curves"]["attack"]["diagnostics"] = {"a\nb\x1b[31m": ["much"]}
+    path = tmp_path / f"{record.id}.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadRecord, match=r"curves\.attack\.diagnostics\.a") as refusal:
+        read(path)
+    assert str(refusal.value).isprintable()
