@@ -31,11 +31,12 @@ import torch
 from torch import Tensor
 
 from attacks import saliency
+from attacks.agreement import agreement
 from attacks.baseline import Baseline, BaselineConfig
 from attacks.deviation import NORMS, due_to_adversary
 from attacks.ours_config import PPO_OF, PRESETS, OursConfig, columns_of, refuse_inert
 from attacks.pretrained import Pretrained
-from attacks.shaping import Array, agreement, bonus, shaped_defaults
+from attacks.shaping import Array, bonus, shaped_defaults
 from attacks.studies import STUDIES
 from attacks.transition import Transition
 from attacks.victim_model import (

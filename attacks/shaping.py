@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from attacks.agreement import agreement
 from attacks.baseline import BaselineConfig
-from benchmark.games.game import WIN, GameCard
+from benchmark.games.game import GameCard
 from benchmark.games.mujoco_games import MUJOCO_GAMES
 from benchmark.learning.ppo import Hooks
 from benchmark.learning.rollout import Rollout
@@ -24,8 +25,6 @@ from benchmark.learning.rollout import Rollout
 Array = NDArray[np.float32]
 REWARD_CLIP = 3.0
 """Standard deviations beyond which a signal is no better."""
-LEAST_MATCHES = 20
-"""That must have ended for a correlation over them to say anything."""
 
 
 class ShapedConfig(BaselineConfig):
@@ -61,25 +60,6 @@ def bonus(config: ShapedConfig, signal: Array, progress: float) -> Array:
     """
     left = max(0.0, 1.0 - progress / config.anneal_until)
     return standardised(signal) * np.float32(config.weight * left)
-
-
-def agreement(signal: Array, rollout: Rollout) -> dict[str, float]:
-    """'signal_agreement': whether won matches had more of the signal (T, N), r from -1 to 1.
-
-    Pearson's, over the matches that ended in the rollout: of the mean of the signal over a match's
-    steps in it, and of having been won. Empty where too few ended, or all alike.
-    """
-    ends = rollout.ends.T.ravel()
-    begins = np.roll(ends, 1)
-    begins[:: len(signal)] = True  # a row of the rollout goes on with a match, or begins one
-    first = np.flatnonzero(begins)
-    last = np.append(first[1:], len(ends)) - 1
-    mean = np.add.reduceat(signal.T.ravel(), first, dtype=np.float64) / (last - first + 1)
-    whole = ends[last]
-    won = rollout.result.T.ravel()[last[whole]] == WIN
-    if len(won) < LEAST_MATCHES or not won.std() or not mean[whole].std():
-        return {}
-    return {"signal_agreement": float(np.corrcoef(mean[whole], won)[0, 1])}
 
 
 class Shaping(Hooks, ABC):

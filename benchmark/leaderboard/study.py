@@ -16,7 +16,7 @@ from benchmark.records.record import Record
 ADDED = "added_gradient"
 """The diagnostic of an attack's curve that says how large its part of the gradient is."""
 AGREES = "signal_agreement"
-"""The one that says whether won matches had more of what it pays for (attacks/shaping.py)."""
+"""The one that says whether won matches had more of what it pays for (attacks/agreement.py)."""
 MARKS = (0.5, 0.8)
 """Win rates whose first time is told."""
 NOTE = (

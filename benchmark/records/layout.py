@@ -8,7 +8,10 @@ WIDTH = 100
 
 
 def laid_out(value: object, depth: int = 0) -> str:
-    """The value as JSON, indented by one; the same every time, and ending without a line break."""
+    """The value as JSON, indented by one; the same every time, and ending without a line break.
+
+    What fits is what fits without the key before it.
+    """
     flat = json.dumps(value, ensure_ascii=False, allow_nan=False)
     if not isinstance(value, dict | list) or not value or depth + len(flat) <= WIDTH:
         return flat

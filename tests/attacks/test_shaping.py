@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,17 +15,14 @@ from attacks.baseline import Baseline
 from attacks.dense import Dense
 from attacks.ours import Ours
 from attacks.shaping import (
-    LEAST_MATCHES,
     REWARD_CLIP,
     ShapedConfig,
     Shaping,
-    agreement,
     shaped_defaults,
     standardised,
 )
 from benchmark import registry
 from benchmark.errors import Misuse
-from benchmark.games.game import LOSS, WIN
 from benchmark.games.mujoco_games import MUJOCO_GAMES
 from benchmark.learning.loss import PPOConfig
 from benchmark.learning.normalise import RewardScale
@@ -210,90 +206,6 @@ def test_diagnostics_are_of_the_last_rollout_alone() -> None:
     assert shown == {"asked_at": 0.5}
     shown["mine"] = 1.0
     assert hooks.diagnostics() == {"asked_at": 0.5}
-
-
-# --- whether the signal goes with winning --------------------------------------------------
-
-
-def ended(rng: np.random.Generator, steps: int = 40, matches: int = 6) -> Rollout:
-    """A rollout in which a quarter of the steps end a match, half of them won."""
-    ends = rng.random((steps, matches)) < 0.25
-    result = np.where(ends, rng.choice([WIN, LOSS], size=ends.shape), 0).astype(np.int8)
-    return replace(made_up_rollout(rng, steps, matches), ends=ends, result=result)
-
-
-def by_hand(signal: np.ndarray, rollout: Rollout) -> tuple[list[float], list[bool]]:
-    """Match by match: the mean of its signal, and whether it was won."""
-    means, won = [], []
-    for match in range(signal.shape[1]):
-        seen: list[float] = []
-        for step in range(signal.shape[0]):
-            seen.append(float(signal[step, match]))
-            if rollout.ends[step, match]:
-                means.append(sum(seen) / len(seen))
-                won.append(rollout.result[step, match] == WIN)
-                seen = []
-    return means, won
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**32))
-def test_agreement_is_the_correlation_over_the_matches_that_ended(seed: int) -> None:
-    """Against every match looked at for itself; what goes on after the rollout has no outcome."""
-    rng = np.random.default_rng(seed)
-    rollout = ended(rng)
-    signal = rng.normal(size=rollout.ends.shape).astype(np.float32)
-    expected = float(np.corrcoef(*by_hand(signal, rollout))[0, 1])
-    assert agreement(signal, rollout) == {"signal_agreement": pytest.approx(expected, abs=1e-9)}
-
-
-def test_a_signal_that_is_the_outcome_agrees_wholly() -> None:
-    """And its negative not at all: 1 and -1."""
-    rollout = ended(np.random.default_rng(3))
-    signal = np.zeros(rollout.ends.shape, dtype=np.float32)
-    for match in range(signal.shape[1]):  # back from each end to the one before
-        outcome = 0.0
-        for step in reversed(range(signal.shape[0])):
-            if rollout.ends[step, match]:
-                outcome = float(rollout.result[step, match] == WIN)
-            signal[step, match] = outcome
-    assert agreement(signal, rollout)["signal_agreement"] == pytest.approx(1)
-    assert agreement(-signal, rollout)["signal_agreement"] == pytest.approx(-1)
-
-
-@pytest.mark.parametrize("case", ["few matches", "all won", "a constant signal"])
-def test_agreement_is_left_out_where_there_is_none(case: str) -> None:
-    """Rather than NaN, which no curve takes."""
-    rng = np.random.default_rng(0)
-    rollout = ended(rng)
-    signal = rng.normal(size=rollout.ends.shape).astype(np.float32)
-    if case == "few matches":
-        kept = np.flatnonzero(rollout.ends)[: LEAST_MATCHES - 1]
-        rollout.ends[:] = False
-        rollout.ends.flat[kept] = True
-        assert agreement(signal, replace(rollout, ends=np.ones_like(rollout.ends)))
-    if case == "all won":
-        rollout.result[rollout.ends] = WIN
-    if case == "a constant signal":
-        signal[:] = 0.5
-    assert agreement(signal, rollout) == {}
-
-
-def test_shaped_attacks_and_ours_tell_it() -> None:
-    """Of the signal as it is paid."""
-    rollout = ended(np.random.default_rng(5))
-    signal = np.random.default_rng(6).normal(size=rollout.ends.shape).astype(np.float32)
-    hooks = shaped(signal)
-    hooks.on_rollout(rollout, 0.25)
-    assert hooks.diagnostics()["signal_agreement"] == agreement(signal, rollout)["signal_agreement"]
-    assert rollout.bonus is not None
-    hooks_bonus = rollout.bonus.copy()
-    own = Ours(toy_config(Ours)).hooks(pong_arena(6), np.random.default_rng(7))
-    own.on_rollout(rollout, 0.25)
-    told = own.diagnostics()["signal_agreement"]
-    assert rollout.bonus is not None
-    unclipped = rollout.bonus - hooks_bonus
-    assert told == pytest.approx(agreement(unclipped, rollout)["signal_agreement"], abs=0.1)
 
 
 # --- the added gradient --------------------------------------------------------------------

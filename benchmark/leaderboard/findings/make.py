@@ -13,14 +13,16 @@ from benchmark.leaderboard.tables import tables
 
 RUNNER = Place("you-shall-not-pass-v1", "zoo-runner-v1")
 OWN_RUNNER = Place("you-shall-not-pass-v1", "house-runner")
+"""The published victim of You Shall Not Pass, and the one that was trained here."""
 PONG = "pong-v1"
 PAPER, PUBLISHED = "ours paper", "baseline published"
 """The published loss, and the PPO settings that it was published with."""
 COMBINED, ITS_PART = "drift", "ours l1"
 """The combination of two signals, and the one of the two that is the paper's."""
-TRUE = Place(PONG, "may1")
+SOUND = Place(PONG, "may1")
+"""The published victim of Pong as it was trained."""
 BOTH = ("may1", "may1-axis-bug")
-"""The published victim of Pong, and as its authors' code runs it."""
+"""That one, and as its authors' code runs it."""
 PLAIN, CONTROL = "baseline", "dense"
 """What attacks are compared with: plain PPO, and the game's own reward paid in the same way."""
 
@@ -35,7 +37,7 @@ def findings(given: Material) -> Findings:
         attacks.two(given, RUNNER, COMBINED, ITS_PART),
         *(attacks.over_victims(given, PONG, one, (PUBLISHED,)) for one in (PLAIN, CONTROL)),
         attacks.won(given, PONG, "full"),
-        attacks.two(given, TRUE, PUBLISHED, PLAIN),
+        attacks.two(given, SOUND, PUBLISHED, PLAIN),
         attacks.settings(given, RUNNER),
         models.models(given, RUNNER),
         courses.attacks(given, RUNNER, "attack"),
@@ -43,7 +45,7 @@ def findings(given: Material) -> Findings:
         courses.hardenings(given, RUNNER.game, "lite", "retrain", "retrained"),
         courses.hardenings(given, PONG, "full", "retrain", "pong-retrained"),
         attacks.broken(given, PONG),
-        attacks.ways(given, TRUE),
+        attacks.ways(given, SOUND),
         rules.slow_balls(given, PONG, "full"),
         rules.original(given, PONG, "full"),
         conditions.replay(given, RUNNER),
