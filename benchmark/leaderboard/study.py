@@ -150,21 +150,21 @@ def _time_to(row: Row, mark: float) -> str:
 
 def added(row: Row) -> str:
     """How much of the gradient is the method's own, by the curves' diagnostic."""
-    found = _told(row, ADDED)
+    found = told(row, ADDED)
     return f"{sum(found) / len(found):.3g}" if found else "-"
 
 
 def _agrees(row: Row) -> str:
-    found = _told(row, AGREES)
+    found = told(row, AGREES)
     return f"{sum(found) / len(found):+.2f}" if found else "-"
 
 
-def _told(row: Row, name: str) -> list[float]:
+def told(row: Row, name: str) -> list[float]:
     """A diagnostic, wherever the training curves have it."""
     return [
         point.diagnostics[name]
         for record in row.records
-        for point in record.curves["attack"]
+        for point in record.curves.get("attack", [])
         if name in point.diagnostics
     ]
 

@@ -24,6 +24,7 @@ from benchmark.leaderboard.findings.material import (
     difference,
     points,
     settled,
+    side,
     spread,
     verdict,
 )
@@ -77,6 +78,7 @@ def study(material: Material, place: Place, reference: str) -> Findings:
         }
         made.facts |= {f"{key}/{name}": text for name, text in facts.items()}
         made.claims[f"{key}/gain"] = verdict(gain)
+        made.claims[f"{key}/each seed"] = side(gain)
         made.facts[f"{key}/adjusted"] = settled(gain, compared)
         made.claims[f"{key}/sd"] = _against(row.records, base.records)
     made.facts[f"{place.game}/{place.victim}/comparisons"] = str(compared)

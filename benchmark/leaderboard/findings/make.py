@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmark.leaderboard.findings import attacks, conditions, courses, defenses, models, rules
+from benchmark.leaderboard.findings import (
+    attacks,
+    conditions,
+    courses,
+    defenses,
+    models,
+    rules,
+    signals,
+)
 from benchmark.leaderboard.findings.figures import Picture, of_attacks, of_defenses, of_victims
 from benchmark.leaderboard.findings.material import Findings, Material, Place
 from benchmark.leaderboard.ranked import UNRANKED
@@ -40,6 +48,7 @@ def findings(given: Material) -> Findings:
         attacks.two(given, SOUND, PUBLISHED, PLAIN),
         attacks.settings(given, RUNNER),
         models.models(given, RUNNER),
+        signals.signals(given, RUNNER.game),
         courses.attacks(given, RUNNER, "attack"),
         *(courses.on_victims(given, PONG, "full", BOTH, PLAIN, p) for p in ("pong", "pong-served")),
         courses.hardenings(given, RUNNER.game, "lite", "retrain", "retrained"),

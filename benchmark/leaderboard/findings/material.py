@@ -67,6 +67,15 @@ def verdict(values: Sequence[float]) -> str:
     return ABOVE if low > 0 else BELOW if high < 0 else OPEN
 
 
+def side(values: Sequence[float]) -> str:
+    """On which side of nought all of these are, each for itself; no interval is asked."""
+    if not values:
+        return NONE
+    if all(value < 0 for value in values):
+        return "all below"
+    return "all above" if all(value > 0 for value in values) else "on both sides"
+
+
 def chance(values: Sequence[float], comparisons: int = 1) -> str:
     """Student's p of paired differences, times the number of comparisons (Bonferroni), at most 1.
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from benchmark.arena.tally import Tally
 from benchmark.errors import CheckFailed
 from benchmark.leaderboard import beside, scoring
-from benchmark.leaderboard.findings.material import NONE, Findings, Material, points, spread
+from benchmark.leaderboard.findings.material import Findings, Material, points, side, spread
 from benchmark.leaderboard.table import Table, linked, runs_text, with_links
 from benchmark.records.record import Record, Role
 
@@ -93,18 +93,9 @@ def _held_against(key: str, pairs: Sequence[tuple[Points, Points]]) -> Findings:
     known = [(a, b) for a, b in shares if a is not None and b is not None]
     if len(known) == len(pairs):
         made.facts[f"{key}/share"] = f"{min(known)[0]:.2f} to {max(known)[0]:.2f}"
-    made.claims[f"{key}/won"] = _side([own.won - theirs.won for own, theirs in pairs])
-    made.claims[f"{key}/share"] = _side([a - b for a, b in known])
+    made.claims[f"{key}/won"] = side([own.won - theirs.won for own, theirs in pairs])
+    made.claims[f"{key}/share"] = side([a - b for a, b in known])
     return made
-
-
-def _side(differences: Sequence[float]) -> str:
-    """On which side of the regular opponents all attacks are."""
-    if not differences:
-        return NONE
-    if all(difference < 0 for difference in differences):
-        return "all below"
-    return "all above" if all(difference > 0 for difference in differences) else "on both sides"
 
 
 def original(material: Material, game: str, tier: str) -> Findings:
@@ -140,7 +131,7 @@ def original(material: Material, game: str, tier: str) -> Findings:
             above.setdefault(key, []).extend(w - 100 * others.win_rate for w in won)
     made.facts |= {f"{key}/wins": spread(won) for key, won in all_won.items()}
     for key, differences in above.items():
-        made.claims[key] = _side(differences)
+        made.claims[key] = side(differences)
     made.tables["original rule"] = with_links(table, dict(material.links))
     return made
 

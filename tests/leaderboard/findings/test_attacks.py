@@ -64,6 +64,8 @@ def test_what_many_comparisons_leave_of_it_is_told() -> None:
     made = attacks.study(given([PLAIN, AHEAD, ALIKE]), PLACE, "baseline")
     assert made.facts["pong-v1/house/drift/adjusted"] == "settled"
     assert made.facts["pong-v1/house/ours/adjusted"] == "open"
+    assert made.claims["pong-v1/house/drift/each seed"] == "all above"
+    assert made.claims["pong-v1/house/baseline/each seed"] == "not run"
     assert made.claims["pong-v1/house/ours/sd"] == "more than the reference"
     assert made.claims["pong-v1/house/drift/sd"] == "no more than the reference"
 
