@@ -117,6 +117,7 @@ def test_a_combination_that_cannot_work_is_refused(field: str, value: object) ->
         ({"action_weight": 2.0}, "'action_weight' changes nothing with mode=reward and eta=0"),
         ({"surrogate": "frozen", "model_rate": 0.01}, "nothing with no network that learns along"),
         ({"access": "white-box", "model_rows": 9}, "nothing with no network that learns along"),
+        ({"mode": "loss", "paid": "change"}, "'paid' changes nothing with mode=loss"),
         ({"action_weight": 0.0}, "pays nothing at all"),
         ({"mode": "loss", "action_weight": 0.0, "eta": 0.0}, "pays nothing at all"),
     ],

@@ -18,6 +18,7 @@ from attacks.shaping import (
     REWARD_CLIP,
     ShapedConfig,
     Shaping,
+    changes,
     shaped_defaults,
     standardised,
 )
@@ -161,6 +162,43 @@ def test_defaults_follow_the_length_of_a_match() -> None:
     for name in MUJOCO_GAMES:
         card = registry.game(name).describe()
         assert shaped_defaults(card) == {"weight": 0.01, "anneal_until": 0.6}
+
+
+# --- paid as it changes --------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32), st.sampled_from([0.0, 0.5, 0.995, 1.0]))
+def test_changes_pay_a_match_what_it_began_with_however_it_goes(seed: int, gamma: float) -> None:
+    """Discounted and summed over a match: -phi_0, so that no way of playing it is worth more."""
+    rng = np.random.default_rng(seed)
+    phi = rng.normal(size=(12, 3)).astype(np.float32)
+    ends = rng.random((12, 3)) < 0.3
+    paid = changes(phi, ends, gamma)
+    for match in range(3):
+        begin = 0
+        for end in np.flatnonzero(ends[:, match]):
+            steps = paid[begin : end + 1, match].astype(np.float64)
+            total = (steps * gamma ** np.arange(len(steps))).sum()
+            assert total == pytest.approx(-float(phi[begin, match]), abs=1e-5)
+            begin = end + 1
+
+
+def test_what_follows_a_rollout_counts_as_no_change() -> None:
+    """Its last step pays nothing, but where a match ended with it."""
+    phi, ends = np.ones((3, 2), dtype=np.float32), np.zeros((3, 2), dtype=bool)
+    ends[2, 1] = True
+    np.testing.assert_allclose(changes(phi, ends, 0.9), [[-0.1, -0.1], [-0.1, -0.1], [0, -1]], 1e-6)
+
+
+def test_a_signal_is_paid_as_it_changes_where_that_is_asked_for() -> None:
+    """Of the signal as it would be paid itself, with its weight and its anneal."""
+    rollout = made_up_rollout(np.random.default_rng(0))
+    hooks = shaped(ramp(), weight=0.5, paid="change", gamma=0.9)
+    hooks.on_rollout(rollout, 0.2)
+    wanted = changes(paid(0.2, weight=0.5), rollout.ends, 0.9)
+    np.testing.assert_array_equal(rollout.bonus, wanted)
+    assert np.abs(wanted - paid(0.2, weight=0.5)).max() > 0.1
 
 
 # --- paying --------------------------------------------------------------------------------
