@@ -9,6 +9,7 @@ Which formula is which function:
   b_t = phi_t = weight (1 - progress / anneal_until) z_t           `bonus` with paid=level
   b_t = gamma phi_t+1 - phi_t, of which a match pays -phi_0
   in all, however it goes (Ng, Harada, Russell 1999)               `changes`, paid=change
+  b_t = max(0, phi_t+1 - max phi up to t), which no fall undoes    `rises`, paid=rise
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ class ShapedConfig(BaselineConfig):
     anneal_until: float = Field(
         gt=0, le=1, description="share of the budget after which nothing is paid"
     )
-    paid: Literal["level", "change"] = Field(
-        default="level", description="a step's signal, or by how much the next one's is higher"
+    paid: Literal["level", "change", "rise"] = Field(
+        default="level",
+        description="a step's signal, by how much the next is higher, or than any of the match",
     )
 
 
@@ -62,12 +64,14 @@ def standardised(signal: Array) -> Array:
 
 
 def bonus(config: ShapedConfig, signal: Array, rollout: Rollout, progress: float) -> Array:
-    """What a signal (T, N) of a rollout is paid: weight * (1 - progress / anneal_until) * z, or its
-    changes; z in its own deviations. Nothing once progress, 0 to 1, has reached anneal_until.
+    """What a signal (T, N) of a rollout is paid: phi = weight * (1 - progress / anneal_until) * z,
+    z in its own deviations, or how phi goes on. Nothing from progress = anneal_until, of 1, on.
     """
     left = max(0.0, 1.0 - progress / config.anneal_until)
     phi = standardised(signal) * np.float32(config.weight * left)
-    return phi if config.paid == "level" else changes(phi, rollout.ends, config.gamma)
+    if config.paid == "change":
+        return changes(phi, rollout.ends, config.gamma)
+    return rises(phi, rollout.ends) if config.paid == "rise" else phi
 
 
 def changes(phi: Array, ends: NDArray[np.bool_], gamma: float) -> Array:
@@ -80,6 +84,18 @@ def changes(phi: Array, ends: NDArray[np.bool_], gamma: float) -> Array:
     paid = np.float32(gamma) * after - phi
     paid[-1, ~ends[-1]] = 0.0
     return np.asarray(paid, dtype=np.float32)
+
+
+def rises(phi: Array, ends: NDArray[np.bool_]) -> Array:
+    """By how much the next phi (T, N) is higher than any yet of its match in the rollout: (T, N).
+
+    Nothing at a match's end (T, N), and at the rollout's.
+    """
+    paid, highest = np.zeros_like(phi), phi[0].copy()
+    for t in range(1, len(phi)):
+        paid[t - 1] = np.where(ends[t - 1], 0.0, np.maximum(phi[t] - highest, 0.0))
+        highest = np.where(ends[t - 1], phi[t], np.maximum(phi[t], highest))
+    return paid
 
 
 class Shaping(Hooks, ABC):

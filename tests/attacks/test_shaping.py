@@ -19,6 +19,7 @@ from attacks.shaping import (
     ShapedConfig,
     Shaping,
     changes,
+    rises,
     shaped_defaults,
     standardised,
 )
@@ -191,14 +192,42 @@ def test_what_follows_a_rollout_counts_as_no_change() -> None:
     np.testing.assert_allclose(changes(phi, ends, 0.9), [[-0.1, -0.1], [-0.1, -0.1], [0, -1]], 1e-6)
 
 
-def test_a_signal_is_paid_as_it_changes_where_that_is_asked_for() -> None:
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32))
+def test_rises_pay_a_match_from_its_first_step_up_to_its_highest(seed: int) -> None:
+    """In all, whenever it comes; a fall takes nothing back."""
+    rng = np.random.default_rng(seed)
+    phi = rng.normal(size=(12, 3)).astype(np.float32)
+    ends = rng.random((12, 3)) < 0.3
+    ends[-1] = True
+    paid = rises(phi, ends)
+    assert paid.min() >= 0
+    for match in range(3):
+        begin = 0
+        for end in np.flatnonzero(ends[:, match]):
+            part = slice(begin, end + 1)
+            gained = phi[part, match].max() - phi[begin, match]
+            assert paid[part, match].sum() == pytest.approx(gained, abs=1e-5)
+            assert paid[end, match] == 0
+            begin = end + 1
+
+
+def test_a_rise_is_paid_to_the_step_that_leads_to_it() -> None:
+    phi = np.array([[0], [2], [1], [5], [9], [9.5]], dtype=np.float32)
+    ends = np.array([[0], [0], [0], [1], [0], [0]], dtype=bool)
+    assert rises(phi, ends)[:, 0].tolist() == [2, 0, 3, 0, 0.5, 0]
+
+
+@pytest.mark.parametrize("how", ["change", "rise"])
+def test_a_signal_is_paid_as_it_goes_on_where_that_is_asked_for(how: str) -> None:
     """Of the signal as it would be paid itself, with its weight and its anneal."""
     rollout = made_up_rollout(np.random.default_rng(0))
-    hooks = shaped(ramp(), weight=0.5, paid="change", gamma=0.9)
+    hooks = shaped(ramp(), weight=0.5, paid=how, gamma=0.9)
     hooks.on_rollout(rollout, 0.2)
-    wanted = changes(paid(0.2, weight=0.5), rollout.ends, 0.9)
-    np.testing.assert_array_equal(rollout.bonus, wanted)
-    assert np.abs(wanted - paid(0.2, weight=0.5)).max() > 0.1
+    level = paid(0.2, weight=0.5)
+    wanted = {"change": changes(level, rollout.ends, 0.9), "rise": rises(level, rollout.ends)}
+    np.testing.assert_array_equal(rollout.bonus, wanted[how])
+    assert np.abs(wanted[how] - level).max() > 0.1
 
 
 # --- paying --------------------------------------------------------------------------------
