@@ -24,6 +24,7 @@ from benchmark.commands.common import (
     settings_of,
 )
 from benchmark.errors import Misuse
+from benchmark.evaluation.approach import Approach, Medians, Surveyor, medians
 from benchmark.evaluation.matches import EVALUATION_MATCHES, episode_list, play_out
 from benchmark.evaluation.starts import Dependence, by_start, check_bins
 from benchmark.evaluation.statistics import wilson
@@ -46,6 +47,9 @@ def play_command(
     episodes: Annotated[int, typer.Option(help="Matches to play.", min=1)] = 200,
     seed: Annotated[int, typer.Option(help="Of the episode list.")] = 0,
     bins: Annotated[int, typer.Option(help="Also count by start, in so many groups.", min=0)] = 0,
+    near: Annotated[
+        bool, typer.Option("--near", help="Also tell how near both bodies came, and who went down.")
+    ] = False,
     settings: SetOption = None,
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
@@ -57,10 +61,11 @@ def play_command(
         check_bins(episodes, bins)
     pair = _pair(game, adversary, victim, settings_of(settings, physics), store)
     batch, seats = pair.kind(EVALUATION_MATCHES, pair.options), pair.seats  # one rounding for all
-    played = play_out(
-        batch, seats, batch.card.adversary_seat, episode_list(batch.card.id, episodes, seed)
-    )
+    view, seeds = batch.card.adversary_seat, episode_list(batch.card.id, episodes, seed)
+    surveyor = Surveyor(batch, view, len(seeds)) if near else None
+    played = play_out(batch, seats, view, seeds, surveyor)
     tally, grouped = played.halves.total, by_start(played, bins) if bins else None
+    how = {} if surveyor is None else _approaches(surveyor.told())
     if as_json:
         print_json(
             {
@@ -76,12 +81,15 @@ def play_command(
                 "episodes": tally.episodes,
                 "breakdown": tally.breakdown,
                 **({} if grouped is None else {"by_start": _start_facts(grouped)}),
+                **({"near": {name: found._asdict() for name, found in how.items()}} if how else {}),
             }
         )
     else:
         _tell(f"{adversary} against {victim}", tally)
         if grouped is not None:
             _tell_starts(grouped)
+        for name, found in how.items():
+            _tell_approach(name, found)
     tally.check_voids()
 
 
@@ -111,6 +119,22 @@ def _tell_starts(found: Dependence) -> None:
         low, high = wilson(tally.wins, tally.episodes)
         console.print(f"    {tally.win_rate:.3f} ({low:.3f}-{high:.3f}) of {tally.episodes}")
     console.print(f"  wins told from starts: AUROC {found.auroc:.3f}, p = {found.p:.2g}")
+
+
+def _approaches(found: Approach) -> dict[str, Medians]:
+    """Of the matches that the adversary won, and of all others, where there are any."""
+    named = {"won": medians(found, found.won), "not won": medians(found, ~found.won)}
+    return {name: of for name, of in named.items() if of is not None}
+
+
+def _tell_approach(name: str, of: Medians) -> None:
+    console.print(
+        f"  {name} ({of.matches}), medians: {of.steps:.0f} steps; {of.nearest_m:.2f} m apart at "
+        f"the nearest and {of.last_m:.2f} at the end; adversary down after {of.down_after:.0f} "
+        f"steps, victim after {of.other_down_after:.0f}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def watch_command(

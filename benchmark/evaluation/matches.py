@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -84,8 +84,16 @@ def play(game: Game, seats: tuple[Policy, Policy], view: str, seeds: Sequence[in
     return play_out(game, seats, view, seeds).halves
 
 
-def play_out(game: Game, seats: tuple[Policy, Policy], view: str, seeds: Sequence[int]) -> Played:
+def play_out(
+    game: Game,
+    seats: tuple[Policy, Policy],
+    view: str,
+    seeds: Sequence[int],
+    see: Callable[[Turn], None] | None = None,
+) -> Played:
     """Play one match per seed; the results are from the view of seat `view`.
+
+    see: is shown every step.
 
     Raises:
         Misuse: a policy is not made for this game or seat.
@@ -95,6 +103,8 @@ def play_out(game: Game, seats: tuple[Policy, Policy], view: str, seeds: Sequenc
     results = np.zeros(len(seeds), dtype=np.int8)
     endings = np.zeros(len(seeds), dtype=np.int8)
     for turn in course(game, seats, seeds):
+        if see is not None:
+            see(turn)
         if len(turn.begun):
             begun = np.concatenate([seen[turn.begun] for seen in turn.obs], axis=1)
             starts[turn.episode[turn.begun]] = begun

@@ -224,6 +224,12 @@ class Duel(Game):
         first = self.scene.parts[seat].qpos.start
         self.qpos[rows, first], self.qpos[rows, first + 1] = x, y
 
+    def places(self, obs: tuple[Array, Array]) -> Array:
+        """See `Game.places`: a pose, as the other seat sees it, begins with the torso's place."""
+        first = [seat.other_view[0] for seat in self.card.seats]
+        seen = (obs[1][:, first[1] : first[1] + 3], obs[0][:, first[0] : first[0] + 3])
+        return np.stack(seen, axis=1)
+
     # A step's parts --------------------------------------------------------------------------
 
     def _drive(self, actions: tuple[Array, Array]) -> list[Array]:

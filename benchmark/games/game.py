@@ -194,6 +194,14 @@ class Game(ABC):
     def restore(self, state: dict[str, NDArray[Any]], seeds: EpisodeSeeds) -> tuple[Array, Array]:
         """Continue from `state()`; returns the observations at that point."""
 
+    def places(self, obs: tuple[Array, Array]) -> Array:
+        """Where both bodies are by what the seats see (N, obs_dim): (N, 2, 3) metres, by seat.
+
+        Of a torso: two directions over the ground from a place of the game's choice, and its
+        height. Raises Misuse where a game has no such bodies.
+        """
+        raise Misuse(f"{self.card.id} has no bodies whose place could be told in metres")
+
     def painter(self, width: int, height: int) -> Painter:
         """What draws match 0 for a film, in pixels; raises Misuse where a game has no pictures."""
         raise Misuse(f"{self.card.id} draws no pictures, so there is nothing to watch")

@@ -144,6 +144,12 @@ class KickAndDefend(Duel):
         seen[:, -2], seen[:, -1] = GOAL_HALF_WIDTH - ball[:, 1], -GOAL_HALF_WIDTH - ball[:, 1]
         return seen
 
+    def places(self, obs: tuple[Array, Array]) -> Array:
+        """See `Game.places`: seen from the kicker, as seats here show each other."""
+        places = super().places(obs)
+        places[:, KICKER, :2] = 0.0
+        return places
+
     def judge(self) -> Verdict:
         past = self._ball[:, 0] > GOAL_X
         scored = past & (np.abs(self._ball[:, 1]) <= GOAL_HALF_WIDTH)

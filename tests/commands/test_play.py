@@ -137,3 +137,25 @@ def test_play_counts_by_start() -> None:
         "play", "--adversary", "random", "--victim", "house-relu", "--episodes", 40, "--bins", 2
     )
     assert "wins told from starts: AUROC" in shown.out
+
+
+def test_play_tells_how_near_both_came() -> None:
+    """In JSON by won and other matches, a line each for people."""
+    pairing = (
+        "play", "--game", "you-shall-not-pass-v1", "--adversary", "random", "--victim",
+        "house-runner", "--episodes", 6, "--near",
+    )  # fmt: skip
+    told = bench(*pairing, "--json").json
+    assert sum(found["matches"] for found in told["near"].values()) == 6
+    assert told["near"].get("won", {"matches": 0})["matches"] == told["wins"]
+    for found in told["near"].values():
+        assert 0 < found["nearest_m"] <= found["last_m"]
+        assert found["down_after"] <= found["steps"]
+    lines = [line for line in bench(*pairing).out.splitlines() if "apart at the nearest" in line]
+    assert len(lines) == len(told["near"])
+
+
+def test_nearness_is_refused_where_there_are_no_places() -> None:
+    done = bench("play", "--adversary", "zero", "--victim", a_victim(), "--episodes", 5, "--near")
+    assert done.code == 2
+    assert "no bodies" in done.err

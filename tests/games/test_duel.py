@@ -430,3 +430,18 @@ def test_an_action_drives_its_own_motors_only(name):
             control = game.batch.bind("ctrl")
             assert np.count_nonzero(control) == 1
             assert control[1, part.ctrl.start + k] == np.float32(game.card.seats[seat].act_bound)
+
+
+@every_game
+def test_places_are_where_the_torsos_are(name: str) -> None:
+    """By what the seats see: as far apart, and as high, as the joint positions say."""
+    game = begin(GAMES[name], matches=3)
+    rng = np.random.default_rng(1)
+    for _ in range(4):
+        obs = game.step(drawn(game, rng)).obs
+    places = game.places(obs)
+    torso = [game.qpos[:, root(game, seat) : root(game, seat) + 3] for seat in (0, 1)]
+    apart = (torso[1] - torso[0])[:, :2]
+    np.testing.assert_allclose((places[:, 1] - places[:, 0])[:, :2], apart, atol=1e-5)
+    for seat in (0, 1):
+        np.testing.assert_allclose(places[:, seat, 2], torso[seat][:, 2], atol=1e-5)
