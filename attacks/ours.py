@@ -203,7 +203,7 @@ class AsReward(Deviations):
         if watched is not None:
             signal = self.signal(rollout, watched)
             self._facts |= agreement(signal, rollout)
-            rollout.pay(bonus(self._config, signal, progress))
+            rollout.pay(bonus(self._config, signal, rollout, progress))
 
     def signal(self, rollout: Rollout, watched: Watched) -> Array:
         """Both deviations of each step as one number: (T, N).

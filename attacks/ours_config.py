@@ -110,7 +110,7 @@ def refuse_inert(config: OursConfig, preset: Mapping[str, Any], settings: Settin
     once = ("surrogate_steps", "surrogate_epochs")
     of_h = tuple(field for field in OursConfig.model_fields if field.startswith("transition_"))
     inert = {
-        "mode=loss": ("anneal_until",) if config.mode == "loss" else (),
+        "mode=loss": ("anneal_until", "paid") if config.mode == "loss" else (),
         "access=white-box": (*learned, *once) if white else (),
         "surrogate=online": () if frozen else once,
         "saliency=none": ("saliency_columns",) if config.saliency == "none" else (),

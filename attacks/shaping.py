@@ -4,12 +4,17 @@ A method says how good a step was by its own measure; here that signal is standa
 rollout, clipped, weighed, and annealed to nothing well before the budget ends, so that what is
 learned last is learned from the outcome alone. Methods differ in the signal and in nothing else,
 which is what makes `dense` a control for all of them.
+
+Which formula is which function:
+  b_t = phi_t = weight (1 - progress / anneal_until) z_t           `bonus` with paid=level
+  b_t = gamma phi_t+1 - phi_t, of which a match pays -phi_0
+  in all, however it goes (Ng, Harada, Russell 1999)               `changes`, paid=change
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +41,9 @@ class ShapedConfig(BaselineConfig):
     anneal_until: float = Field(
         gt=0, le=1, description="share of the budget after which nothing is paid"
     )
+    paid: Literal["level", "change"] = Field(
+        default="level", description="a step's signal, or by how much the next one's is higher"
+    )
 
 
 def shaped_defaults(game: GameCard) -> dict[str, Any]:
@@ -53,13 +61,25 @@ def standardised(signal: Array) -> Array:
     return np.asarray(np.clip(z, -REWARD_CLIP, REWARD_CLIP), dtype=np.float32)
 
 
-def bonus(config: ShapedConfig, signal: Array, progress: float) -> Array:
-    """weight * (1 - progress / anneal_until) * z for a signal (T, N), z in its own deviations.
-
-    Nothing once progress, 0 to 1, has reached anneal_until.
+def bonus(config: ShapedConfig, signal: Array, rollout: Rollout, progress: float) -> Array:
+    """What a signal (T, N) of a rollout is paid: weight * (1 - progress / anneal_until) * z, or its
+    changes; z in its own deviations. Nothing once progress, 0 to 1, has reached anneal_until.
     """
     left = max(0.0, 1.0 - progress / config.anneal_until)
-    return standardised(signal) * np.float32(config.weight * left)
+    phi = standardised(signal) * np.float32(config.weight * left)
+    return phi if config.paid == "level" else changes(phi, rollout.ends, config.gamma)
+
+
+def changes(phi: Array, ends: NDArray[np.bool_], gamma: float) -> Array:
+    """gamma * phi_t+1 - phi_t for potentials phi (T, N), 0 after a match's end (T, N).
+
+    What comes after the rollout's last step is not known, and counts as no change.
+    """
+    after = np.zeros_like(phi)
+    after[:-1] = np.where(ends[:-1], 0.0, phi[1:])
+    paid = np.float32(gamma) * after - phi
+    paid[-1, ~ends[-1]] = 0.0
+    return np.asarray(paid, dtype=np.float32)
 
 
 class Shaping(Hooks, ABC):
@@ -78,7 +98,7 @@ class Shaping(Hooks, ABC):
         signal = self.signal(rollout, progress)
         if signal is not None:
             self._facts |= agreement(signal, rollout)
-            rollout.pay(bonus(self._shaped, signal, progress))
+            rollout.pay(bonus(self._shaped, signal, rollout, progress))
 
     def diagnostics(self) -> dict[str, float]:
         return dict(self._facts)
