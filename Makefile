@@ -100,6 +100,8 @@ findings: $(STAMP) ## Render docs/findings.md, docs/evidence.md and the README's
 STUDIES := attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \
   attacks:you-shall-not-pass-v1:house-runner:lite:baseline \
   attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:dense \
+  paid:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \
+  paid:you-shall-not-pass-v1:house-runner:lite:baseline \
   attacks:pong-v1:may1:full:baseline attacks:pong-v1:may1:full:dense \
   eta:pong-v1:may1:lite:baseline parts:pong-v1:may1:lite:whole
 

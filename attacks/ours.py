@@ -37,7 +37,7 @@ from attacks.deviation import NORMS, due_to_adversary
 from attacks.ours_config import PPO_OF, PRESETS, OursConfig, columns_of, refuse_inert
 from attacks.pretrained import Pretrained
 from attacks.shaping import Array, bonus, shaped_defaults
-from attacks.studies import STUDIES
+from attacks.studies import studies_of
 from attacks.transition import Transition
 from attacks.victim_model import (
     JUDGED,
@@ -116,7 +116,7 @@ class Ours(Baseline):
 
     @classmethod
     def studies(cls, game: GameCard) -> Mapping[str, tuple[Variant, ...]]:
-        return STUDIES if game.id in PRESETS else {}
+        return studies_of(game) if game.id in PRESETS else {}
 
     @classmethod
     def facts(cls) -> Mapping[str, list[float]]:

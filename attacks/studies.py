@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from attacks import saliency
 from attacks.deviation import NORMS
+from attacks.shaping import shaped_defaults
+from benchmark.games.game import GameCard
 from benchmark.variants import Variant, variant
 
 _PLAIN = variant("baseline", "baseline")
@@ -91,3 +94,19 @@ STUDIES: dict[str, tuple[Variant, ...]] = {
     ),
     "later": (_PLAIN, *(variant(name, name) for name in _LATER)),
 }
+AT_ONCE = 30
+"""Steps at which a signal's level is paid as much as one change of it, in the study `paid`."""
+
+
+def studies_of(game: GameCard) -> Mapping[str, tuple[Variant, ...]]:
+    """All of them on a game, whose matches say how much a change of the signal is to weigh."""
+    weight = AT_ONCE * shaped_defaults(game)["weight"]
+    paid = (
+        _PLAIN,
+        variant("ours", "ours"),
+        *(
+            variant(f"ours paid by {how}", "ours", paid=how, weight=weight)
+            for how in ("change", "rise")
+        ),
+    )
+    return {**STUDIES, "paid": paid}

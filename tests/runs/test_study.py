@@ -36,6 +36,14 @@ def test_the_issue_s_studies_are_there() -> None:
     assert shares == [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0]  # the protocol's
 
 
+@pytest.mark.parametrize(("game", "weight"), [("pong-v1", 0.03), ("sumo-ants-v1", 0.3)])
+def test_what_is_paid_at_once_follows_the_length_of_a_match(game: str, weight: float) -> None:
+    """As thirty steps of the level, whose weight is the game's own."""
+    variants = studies(registry.game(game).describe())["paid"].variants
+    paid = {(d["paid"], d["weight"]) for d in (dict(v.settings) for v in variants) if d}
+    assert paid == {("change", weight), ("rise", weight)}
+
+
 def test_an_unknown_study_is_refused_with_the_list() -> None:
     with pytest.raises(Misuse, match=r"no study 'norm'.*norms"):
         study_of("norm", registry.game("pong-v1").describe())
