@@ -45,6 +45,7 @@ class ShapedConfig(BaselineConfig):
     paid: Literal["level", "change", "rise"] = Field(
         default="level",
         description="a step's signal, by how much the next is higher, or than any of the match",
+        exclude_if=lambda paid: paid == "level",  # records are older than this field
     )
 
 

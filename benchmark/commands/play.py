@@ -28,9 +28,10 @@ from benchmark.evaluation.approach import Approach, Medians, Surveyor, medians
 from benchmark.evaluation.matches import EVALUATION_MATCHES, episode_list, play_out
 from benchmark.evaluation.starts import Dependence, by_start, check_bins
 from benchmark.evaluation.statistics import wilson
-from benchmark.games.game import Game
+from benchmark.games.game import Game, GameCard
 from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
+from benchmark.policies.blind import Blind
 from benchmark.policies.policy import Policy
 from benchmark.records.store import Store
 from benchmark.registry import Victims
@@ -50,6 +51,9 @@ def play_command(
     near: Annotated[
         bool, typer.Option("--near", help="Also tell how near both bodies came, and who went down.")
     ] = False,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="The victim sees its adversary where it began, always.")
+    ] = False,
     settings: SetOption = None,
     physics: PhysicsOption = None,
     store: StoreOption = STORE,
@@ -61,6 +65,8 @@ def play_command(
         check_bins(episodes, bins)
     pair = _pair(game, adversary, victim, settings_of(settings, physics), store)
     batch, seats = pair.kind(EVALUATION_MATCHES, pair.options), pair.seats  # one rounding for all
+    if blind:
+        seats = _blinded(seats, batch.card)
     view, seeds = batch.card.adversary_seat, episode_list(batch.card.id, episodes, seed)
     surveyor = Surveyor(batch, view, len(seeds)) if near else None
     played = play_out(batch, seats, view, seeds, surveyor)
@@ -74,6 +80,7 @@ def play_command(
                 "adversary": adversary,
                 "victim": victim,
                 "seed": seed,
+                "blind": blind,
                 "wins": tally.wins,
                 "ties": tally.ties,
                 "losses": tally.losses,
@@ -85,7 +92,7 @@ def play_command(
             }
         )
     else:
-        _tell(f"{adversary} against {victim}", tally)
+        _tell(f"{adversary} against {victim}{', blind' if blind else ''}", tally)
         if grouped is not None:
             _tell_starts(grouped)
         for name, found in how.items():
@@ -119,6 +126,14 @@ def _tell_starts(found: Dependence) -> None:
         low, high = wilson(tally.wins, tally.episodes)
         console.print(f"    {tally.win_rate:.3f} ({low:.3f}-{high:.3f}) of {tally.episodes}")
     console.print(f"  wins told from starts: AUROC {found.auroc:.3f}, p = {found.p:.2g}")
+
+
+def _blinded(seats: tuple[Policy, Policy], card: GameCard) -> tuple[Policy, Policy]:
+    """The seats, the victim's policy blind to whom it plays."""
+    seat = card.victim_seat
+    at = card.seat_index(seat.name)
+    masked = Blind(seats[at], seat.other_view, seat.other_at_start)
+    return (masked, seats[1]) if at == 0 else (seats[0], masked)
 
 
 def _approaches(found: Approach) -> dict[str, Medians]:

@@ -218,6 +218,12 @@ def test_a_rise_is_paid_to_the_step_that_leads_to_it() -> None:
     assert rises(phi, ends)[:, 0].tolist() == [2, 0, 3, 0, 0.5, 0]
 
 
+def test_a_configuration_of_before_is_the_one_of_today() -> None:
+    """How a signal is paid came later than many records: their own way is left unsaid."""
+    assert "paid" not in Dense.configure(PONG, {}).model_dump(mode="json")
+    assert Dense.configure(PONG, {"paid": "rise"}).model_dump(mode="json")["paid"] == "rise"
+
+
 @pytest.mark.parametrize("how", ["change", "rise"])
 def test_a_signal_is_paid_as_it_goes_on_where_that_is_asked_for(how: str) -> None:
     """Of the signal as it would be paid itself, with its weight and its anneal."""

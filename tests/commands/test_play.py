@@ -49,7 +49,7 @@ def test_play_json_has_the_fields_and_the_counts_add_up() -> None:
     assert done.code == 0
     told = done.json
     assert set(told) == {
-        "game", "options", "adversary", "victim", "seed", "wins", "ties", "losses", "voids",
+        "game", "options", "adversary", "victim", "seed", "blind", "wins", "ties", "losses", "voids",
         "episodes", "breakdown",
     }  # fmt: skip
     assert told["wins"] + told["ties"] + told["losses"] == told["episodes"] == 30
@@ -159,3 +159,12 @@ def test_nearness_is_refused_where_there_are_no_places() -> None:
     done = bench("play", "--adversary", "zero", "--victim", a_victim(), "--episodes", 5, "--near")
     assert done.code == 2
     assert "no bodies" in done.err
+
+
+def test_a_blind_victim_does_not_see_its_adversary_move() -> None:
+    """And then plays otherwise, which the answer says."""
+    pairing = ("play", "--adversary", "random", "--victim", a_victim(), "--episodes", 40)
+    seeing, blind = bench(*pairing, "--json").json, bench(*pairing, "--blind", "--json").json
+    assert (seeing["blind"], blind["blind"]) == (False, True)
+    assert seeing["breakdown"] != blind["breakdown"]
+    assert f"random against {a_victim()}, blind: " in bench(*pairing, "--blind").out
