@@ -49,8 +49,8 @@ def test_play_json_has_the_fields_and_the_counts_add_up() -> None:
     assert done.code == 0
     told = done.json
     assert set(told) == {
-        "game", "options", "adversary", "victim", "seed", "blind", "wins", "ties", "losses", "voids",
-        "episodes", "breakdown",
+        "game", "options", "adversary", "victim", "seed", "blind", "wins", "ties", "losses",
+        "voids", "episodes", "breakdown",
     }  # fmt: skip
     assert told["wins"] + told["ties"] + told["losses"] == told["episodes"] == 30
     assert sum(told["breakdown"].values()) == 30
