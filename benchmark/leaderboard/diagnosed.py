@@ -44,13 +44,13 @@ def _masked(title: str, records: Sequence[Record], links: dict[str, str] | None)
     )  # fmt: skip
     for cells in scoring.rows(records):
         role: Role = "attack" if cells[0].cell.defense is None else "fresh"
-        sides = [tally for one in (role, "regular") for tally in _pairs(cells, one)]
+        sides = [tally for one in (role, "regular") for tally in seen_and_blind(cells, one)]
         row = [*names(cells), *(rate_text(tally) for tally in sides)]
         table.rows.append(linked(row, cells, links))
     return with_links(table, links)
 
 
-def _pairs(cells: Sequence[Record], role: Role) -> list[Tally]:
+def seen_and_blind(cells: Sequence[Record], role: Role) -> list[Tally]:
     """What the adversaries of a role won against the victims seeing and blind.
 
     The same two meet in the same matches whichever seed's record tells of it: counted once.

@@ -8,7 +8,6 @@ from statistics import median_high, stdev
 
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.curves import rate_between, steps_to
-from benchmark.evaluation.protocol import is_whole
 from benchmark.evaluation.statistics import student_p
 from benchmark.games.game import Tier
 from benchmark.leaderboard import beside, scoring
@@ -97,18 +96,9 @@ def _of_first(row: Row) -> Row:
 
 
 def won(material: Material, game: str, tier: Tier) -> Findings:
-    """What every black-box attack wins from every undefended victim, and in the other physics.
-
-    With the tier's whole budget: a row of another has the same label.
-    """
+    """What every black-box attack wins from every undefended victim, and in the other physics."""
     made = Findings()
-    cells = [
-        r for r in material.records
-        if (r.cell.game, r.cell.tier, r.cell.track) == (game, tier, "black-box")
-        and r.cell.defense is None
-        and is_whole(game, tier, r.cell.budget_steps)
-    ]  # fmt: skip
-    for row in scoring.rows(cells):
+    for row in material.whole_attacks(game, tier):
         key = f"won/{game}/{row[0].cell.victim.name}/{row[0].cell.attack.label}"
         made.facts[key] = spread(points([scoring.win_rate(r) for r in row]))
         made.facts[f"{key}/replay"] = spread(points(scoring.rates(row, "replay")))

@@ -11,6 +11,7 @@ from benchmark.leaderboard.findings import (
     defenses,
     models,
     rules,
+    sight,
     signals,
 )
 from benchmark.leaderboard.findings.figures import Picture, of_attacks, of_defenses, of_victims
@@ -49,6 +50,7 @@ def findings(given: Material) -> Findings:
         attacks.settings(given, RUNNER),
         models.models(given, RUNNER),
         signals.signals(given, RUNNER.game),
+        sight.sight(given, RUNNER.game, "lite"),
         courses.attacks(given, RUNNER, "attack"),
         *(courses.on_victims(given, PONG, "full", BOTH, PLAIN, p) for p in ("pong", "pong-served")),
         courses.hardenings(given, RUNNER.game, "lite", "retrain", "retrained"),

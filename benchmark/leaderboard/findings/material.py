@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from benchmark.evaluation.protocol import is_whole
 from benchmark.evaluation.statistics import student_interval, student_p
+from benchmark.games.game import Tier
+from benchmark.leaderboard import scoring
 from benchmark.leaderboard.study import Row
 from benchmark.leaderboard.table import Table
 from benchmark.records.record import Record
@@ -42,6 +45,18 @@ class Material:
     attacks: Mapping[Place, Sequence[Row]]
     mixtures: Mapping[Place, Sequence[Row]]
     published: Mapping[str, Mapping[str, Any]]
+
+    def whole_attacks(self, game: str, tier: Tier) -> list[list[Record]]:
+        """Black-box attacks on undefended victims, a row each, seed by seed.
+
+        With the tier's whole budget: a row of another has the same label.
+        """
+        return scoring.rows(
+            r for r in self.records
+            if (r.cell.game, r.cell.tier, r.cell.track) == (game, tier, "black-box")
+            and r.cell.defense is None
+            and is_whole(game, tier, r.cell.budget_steps)
+        )  # fmt: skip
 
 
 @dataclass
