@@ -117,6 +117,7 @@ def material(found: Mapping[Path, Record], docs: Path, published: Path) -> Mater
         original_rule=[r for r in every if r.cell.game_options == rules.ORIGINAL],
         links=links,
         attacks=_studies(records, "attacks", [(make.RUNNER.game, "lite"), (make.PONG, "full")]),
+        paid=_studies(records, "paid", [(make.RUNNER.game, "lite")]),
         mixtures=_studies(records, "mixture", [(make.PONG, "lite")], against="ours"),
         published={
             **others.published(published),

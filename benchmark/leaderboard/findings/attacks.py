@@ -37,24 +37,45 @@ FIRST_SEEDS = 3
 """Seeds that every variant of You Shall Not Pass had before four of them were given more."""
 EARLY, LATE = 1_500_000, 3_500_000
 """Where the two half-million-step windows begin in which the baseline's training wins are read."""
+LEVEL = "ours"
+"""Of the study `paid`, the signal as it is paid unless told otherwise."""
 VARIANT = "-axis-bug"
 """What the name of a replication variant ends in, after the victim's that it is a variant of."""
 
 
 def study(material: Material, place: Place, reference: str) -> Findings:
     """One place's study of attacks: a row a variant, with its differences to the reference."""
-    made, base = Findings(), Row(reference, _row(material, place, reference))
+    rows = material.attacks[place]
+    return _studied(material, rows, f"{place.game}/{place.victim}", reference)
+
+
+def paid(material: Material, place: Place, reference: str) -> Findings:
+    """The same of the ways in which the signal of `ours` is paid, and of each to its level."""
+    rows, name = material.paid.get(place, ()), f"paid/{place.victim}"
+    made = _studied(material, rows, name, reference)
+    level = next((row for row in rows if row.label == LEVEL), Row(LEVEL, []))
+    for row in rows:
+        gain, end = (points(differences(row, level, of)) for of in (area, scoring.win_rate))
+        key = f"{name}/{row.label} - {LEVEL}"
+        made.facts |= {f"{key}/gain": difference(gain), f"{key}/end": difference(end)}
+        made.claims |= {f"{key}/gain": verdict(gain), f"{key}/end each seed": side(end)}
+    return made
+
+
+def _studied(material: Material, rows: Sequence[Row], name: str, reference: str) -> Findings:
+    """A study's table and facts, which begin with its name."""
+    made, base = Findings(), next((r for r in rows if r.label == reference), Row(reference, []))
     table = Table(
-        place.game,
+        name,
         ["attack", "seeds", "won at the end", "sd", "AUC", f"AUC - {reference}", "p", "to half",
          "won, other physics"],
         words=1,
     )  # fmt: skip
-    gains = {row.label: points(differences(row, base, area)) for row in material.attacks[place]}
+    gains = {row.label: points(differences(row, base, area)) for row in rows}
     gains[reference] = []
     compared = sum(len(gain) > 1 for gain in gains.values())
-    for row in material.attacks[place]:
-        gain, key = gains[row.label], f"{place.game}/{place.victim}/{row.label}"
+    for row in rows:
+        gain, key = gains[row.label], f"{name}/{row.label}"
         facts = {
             "seeds": str(len(row.records)),
             "wins": spread(points([scoring.win_rate(r) for r in row.records])),
@@ -73,15 +94,16 @@ def study(material: Material, place: Place, reference: str) -> Findings:
             "p, adjusted": chance(gain, compared),
             "range": spread(gain),
             **_first(row, base, compared),
-            "end": difference(points(differences(row, base, scoring.win_rate))),
+            "end": difference(end := points(differences(row, base, scoring.win_rate))),
         }
-        made.facts |= {f"{key}/{name}": text for name, text in facts.items()}
+        made.facts |= {f"{key}/{fact}": text for fact, text in facts.items()}
+        made.claims[f"{key}/end"] = verdict(end)
         made.claims[f"{key}/gain"] = verdict(gain)
         made.claims[f"{key}/each seed"] = side(gain)
         made.facts[f"{key}/adjusted"] = settled(gain, compared)
         made.claims[f"{key}/sd"] = _against(row.records, base.records)
-    made.facts[f"{place.game}/{place.victim}/comparisons"] = str(compared)
-    made.tables[f"{place.game}/{place.victim}"] = with_links(table, dict(material.links))
+    made.facts[f"{name}/comparisons"] = str(compared)
+    made.tables[name] = with_links(table, dict(material.links))
     return made
 
 

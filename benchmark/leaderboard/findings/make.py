@@ -41,6 +41,7 @@ def findings(given: Material) -> Findings:
     made = Findings()
     for part in (
         *(attacks.study(given, runner, PLAIN) for runner in (RUNNER, OWN_RUNNER)),
+        *(attacks.paid(given, runner, PLAIN) for runner in (RUNNER, OWN_RUNNER)),
         attacks.won(given, RUNNER.game, "lite"),
         attacks.two(given, RUNNER, PAPER, PUBLISHED),
         attacks.two(given, RUNNER, COMBINED, ITS_PART),

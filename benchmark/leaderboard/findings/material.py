@@ -36,13 +36,15 @@ class Material:
 
     records: the latest ones, one vote a cell, under the games' usual options. original_rule: those
     of Pong with its original rule about slow balls. links: record id to where its file is. attacks,
-    mixtures: by place the rows of those studies. published: figures that are in no record, by name.
+    paid, mixtures: by place the rows of those studies. published: figures that are in no record, by
+    name.
     """
 
     records: Sequence[Record]
     original_rule: Sequence[Record]
     links: Mapping[str, str]
     attacks: Mapping[Place, Sequence[Row]]
+    paid: Mapping[Place, Sequence[Row]]
     mixtures: Mapping[Place, Sequence[Row]]
     published: Mapping[str, Mapping[str, Any]]
 

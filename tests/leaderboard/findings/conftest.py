@@ -35,6 +35,7 @@ def given(
         original_rule=original,
         links={record.id: f"../results/{record.id}.json" for record in [*every, *original]},
         attacks={place: rows} if rows else {},
+        paid={place: rows} if rows else {},
         mixtures=mixtures or {},
         published={
             "fidelity": {"change": "-5.0", "error": "2.0"},

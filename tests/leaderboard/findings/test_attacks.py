@@ -59,6 +59,24 @@ def test_what_is_won_from_every_victim_is_told() -> None:
     assert facts["won/pong-v1/b/ours/replay"] == "-"
 
 
+def test_ways_of_paying_stand_beside_the_level_too() -> None:
+    """By names of their own, so that a row of another study is not taken for them."""
+    rows = [
+        Row("baseline", [trained(100, seed, 50) for seed in (0, 1)]),
+        Row("ours", [trained(50, 0, 30), trained(60, 1, 20)]),
+        Row("ours paid by change", [trained(120, 0, 55), trained(90, 1, 65)]),
+    ]
+    made = attacks.paid(given(rows), PLACE, "baseline")
+    key = "paid/house/ours paid by change"
+    assert made.facts[f"{key}/gain"].startswith("+10.0 ")
+    assert made.facts[f"{key} - ours/gain"].startswith("+35.0 ")
+    assert made.facts[f"{key} - ours/end"].startswith("+25.0 ")
+    assert made.claims[f"{key} - ours/end each seed"] == "all above"
+    assert made.claims["paid/house/ours/each seed"] == "all below"
+    assert len(made.tables["paid/house"].rows) == 3
+    assert attacks.paid(given(), PLACE, "baseline").tables["paid/house"].rows == []
+
+
 def test_what_many_comparisons_leave_of_it_is_told() -> None:
     """drift's p is .003; of two comparisons it is still under .05. ours spreads more at the end."""
     made = attacks.study(given([PLAIN, AHEAD, ALIKE]), PLACE, "baseline")
