@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from attacks.baseline import Baseline, BaselineConfig
-from attacks.shaping import Array, ShapedConfig, Shaping, shaped_defaults
+from attacks.shaping import Array, Shaping, StateShapedConfig, shaped_defaults
 from benchmark.arena.arena import Arena
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
@@ -41,7 +41,7 @@ BLOCK = 1024
 """Rows whose distances are held at once: 4 MB, which stays in the cache."""
 
 
-class ImapConfig(ShapedConfig):
+class ImapConfig(StateShapedConfig):
     """How the density of the visited states is estimated."""
 
     # Departs from the released code: 5 neighbours among 1024 particles, not 10 among 10,000.

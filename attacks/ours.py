@@ -34,7 +34,14 @@ from attacks import saliency
 from attacks.agreement import agreement
 from attacks.baseline import Baseline, BaselineConfig
 from attacks.deviation import NORMS, due_to_adversary
-from attacks.ours_config import PPO_OF, PRESETS, OursConfig, columns_of, refuse_inert
+from attacks.ours_config import (
+    PPO_OF,
+    PRESETS,
+    OursConfig,
+    columns_of,
+    refuse_changes_of_a_deed,
+    refuse_inert,
+)
 from attacks.pretrained import Pretrained
 from attacks.shaping import Array, bonus, shaped_defaults
 from attacks.studies import studies_of
@@ -101,6 +108,7 @@ class Ours(Baseline):
         if config.rollout_steps < 2:
             raise Misuse(f"ours needs rollouts of 2 steps or more, got {config.rollout_steps}")
         refuse_inert(config, cls.preset(game, config.preset), settings)
+        refuse_changes_of_a_deed(config)
         return config
 
     @property

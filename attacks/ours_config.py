@@ -129,6 +129,15 @@ def refuse_inert(config: OursConfig, preset: Mapping[str, Any], settings: Settin
                 raise Misuse(f"attack 'ours': setting '{field}' changes nothing with {why}")
 
 
+def refuse_changes_of_a_deed(config: OursConfig) -> None:
+    """Raise Misuse where a signal of what the step itself did would be paid as it goes on."""
+    if config.eta > 0 and config.paid != "level":
+        raise Misuse(
+            f"attack 'ours': paid={config.paid} needs eta=0: the observation deviation is of what "
+            "the step itself did, and a change of it would be held against the step"
+        )
+
+
 def columns_of(config: OursConfig, victim: SeatCard) -> tuple[int, int]:
     """The columns of the victim's view that show the adversary: by its card, or the last ones."""
     start, stop = victim.other_view

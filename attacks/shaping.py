@@ -6,10 +6,13 @@ learned last is learned from the outcome alone. Methods differ in the signal and
 which is what makes `dense` a control for all of them.
 
 Which formula is which function:
-  b_t = phi_t = weight (1 - progress / anneal_until) z_t           `bonus` with paid=level
-  b_t = gamma phi_t+1 - phi_t, of which a match pays -phi_0
-  in all, however it goes (Ng, Harada, Russell 1999)               `changes`, paid=change
-  b_t = max(0, phi_t+1 - max phi up to t), which no fall undoes    `rises`, paid=rise
+  b_t = phi_t = weight (1 - progress / anneal_until) z_t             `bonus` with paid=level
+  b_t = gamma phi_t+1 - phi_t (Ng, Harada, Russell 1999): a match
+  that lies in one rollout is paid -phi_0, discounted and in sum,
+  however it goes                                                    `changes`, paid=change
+  b_t = max(0, phi_t+1 - the highest phi of the match so far, in
+  the rollout), which no fall undoes                                 `rises`, paid=rise
+Between rollouts z is standardised anew and the weight fades, so there the sum does not hold.
 """
 
 from __future__ import annotations
@@ -42,9 +45,17 @@ class ShapedConfig(BaselineConfig):
     anneal_until: float = Field(
         gt=0, le=1, description="share of the budget after which nothing is paid"
     )
+
+
+class StateShapedConfig(ShapedConfig):
+    """Of a signal of the state before a step, which may also be paid as it goes on.
+
+    A signal of what the step itself did may not: its change would be held against the step.
+    """
+
     paid: Literal["level", "change", "rise"] = Field(
         default="level",
-        description="a step's signal, by how much the next is higher, or than any of the match",
+        description="a step's signal, the change to the next one's, or its rise to a new height",
         exclude_if=lambda paid: paid == "level",  # records are older than this field
     )
 
@@ -70,9 +81,10 @@ def bonus(config: ShapedConfig, signal: Array, rollout: Rollout, progress: float
     """
     left = max(0.0, 1.0 - progress / config.anneal_until)
     phi = standardised(signal) * np.float32(config.weight * left)
-    if config.paid == "change":
+    paid = config.paid if isinstance(config, StateShapedConfig) else "level"
+    if paid == "change":
         return changes(phi, rollout.ends, config.gamma)
-    return rises(phi, rollout.ends) if config.paid == "rise" else phi
+    return rises(phi, rollout.ends) if paid == "rise" else phi
 
 
 def changes(phi: Array, ends: NDArray[np.bool_], gamma: float) -> Array:

@@ -95,7 +95,7 @@ STUDIES: dict[str, tuple[Variant, ...]] = {
     "later": (_PLAIN, *(variant(name, name) for name in _LATER)),
 }
 AT_ONCE = 30
-"""Steps at which a signal's level is paid as much as one change of it, in the study `paid`."""
+"""Steps of a signal's level that one change of it weighs as much as, in the study `paid`."""
 
 
 def studies_of(game: GameCard) -> Mapping[str, tuple[Variant, ...]]:

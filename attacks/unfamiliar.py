@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import Field
 
 from attacks.baseline import Baseline, BaselineConfig
-from attacks.shaping import Array, ShapedConfig, Shaping, shaped_defaults
+from attacks.shaping import Array, Shaping, StateShapedConfig, shaped_defaults
 from benchmark.arena.arena import Arena
 from benchmark.games.game import GameCard, SeatCard
 from benchmark.learning.checkpoint import Arrays, Checkpoint
@@ -33,7 +33,7 @@ FAR = 10.0
 FAMILIAR_STEPS = 163_840
 
 
-class UnfamiliarConfig(ShapedConfig):
+class UnfamiliarConfig(StateShapedConfig):
     """How long the victim is watched before its states count as known."""
 
     familiar_steps: int = Field(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from attacks.shaping import ShapedConfig
+from attacks.shaping import StateShapedConfig
 from benchmark.errors import Misuse
 from benchmark.games.game import SeatCard
 from benchmark.learning.checkpoint import Arrays
@@ -31,7 +31,7 @@ JUDGED = slice(0, 4096)
 """Rows that the models are judged on before they are fitted: a rollout's first steps."""
 
 
-class SurrogateConfig(ShapedConfig):
+class SurrogateConfig(StateShapedConfig):
     """How F is fitted; H's fits share the rate and the sizes."""
 
     surrogate_hidden: tuple[int, ...]

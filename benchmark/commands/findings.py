@@ -110,11 +110,14 @@ def material(found: Mapping[Path, Record], docs: Path, published: Path) -> Mater
         record.id: os.path.relpath(path, docs).replace(os.sep, "/")
         for path, record in found.items()
     }
-    every = one_vote(latest(found.values()))
+    newest = latest(found.values())
+    every = one_vote(newest)
     records = [record for record in every if not options_text(record)]
+    masked = one_vote(r for r in newest if r.of_role("masked") and not options_text(r))
     return Material(
         records=records,
         original_rule=[r for r in every if r.cell.game_options == rules.ORIGINAL],
+        masked=masked,
         links=links,
         attacks=_studies(records, "attacks", [(make.RUNNER.game, "lite"), (make.PONG, "full")]),
         paid=_studies(records, "paid", [(make.RUNNER.game, "lite")]),

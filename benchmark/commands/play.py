@@ -130,9 +130,8 @@ def _tell_starts(found: Dependence) -> None:
 
 def _blinded(seats: tuple[Policy, Policy], card: GameCard) -> tuple[Policy, Policy]:
     """The seats, the victim's policy blind to whom it plays."""
-    seat = card.victim_seat
-    at = card.seat_index(seat.name)
-    masked = Blind(seats[at], seat.other_view, seat.other_at_start)
+    at = card.seat_index(card.victim_seat.name)
+    masked = Blind.of(seats[at], card.victim_seat)
     return (masked, seats[1]) if at == 0 else (seats[0], masked)
 
 
@@ -143,13 +142,18 @@ def _approaches(found: Approach) -> dict[str, Medians]:
 
 
 def _tell_approach(name: str, of: Medians) -> None:
+    adversary = _fell(of.down, of.down_after)
+    victim = _fell(of.other_down, of.other_down_after)
     console.print(
         f"  {name} ({of.matches}), medians: {of.steps:.0f} steps; {of.nearest_m:.2f} m apart at "
-        f"the nearest and {of.last_m:.2f} at the end; adversary down after {of.down_after:.0f} "
-        f"steps, victim after {of.other_down_after:.0f}",
+        f"the nearest and {of.last_m:.2f} at the end; adversary {adversary}, victim {victim}",
         markup=False,
         soft_wrap=True,
     )
+
+
+def _fell(count: int, after: float | None) -> str:
+    return "never down" if after is None else f"down in {count}, after {after:.0f} steps"
 
 
 def watch_command(

@@ -22,8 +22,8 @@ class Approach(NamedTuple):
     """Matches one by one, in the order of the seed list, from the view of one seat.
 
     won: (K,) bool; steps: (K,) int; nearest, last: (K,) float32, metres between both torsos over
-    the ground, the least of the match and before its last step; down: (K, 2) int, the step at which
-    the seat in view and the other were first down, `steps` where never.
+    the ground, the least of the match and before its last step; down: (K, 2) int, after how many
+    steps the seat in view and the other were first down, -1 where never.
     """
 
     won: NDArray[np.bool_]
@@ -34,14 +34,20 @@ class Approach(NamedTuple):
 
 
 class Medians(NamedTuple):
-    """Of some matches: how many they are, and medians of what `Approach` tells of each."""
+    """Of some matches: how many they are, and medians of what `Approach` tells of each.
+
+    down, other_down: in how many the seat in view and the other went down, and, over those alone,
+    after how many steps; None where in none.
+    """
 
     matches: int
     steps: float
     nearest_m: float
     last_m: float
-    down_after: float
-    other_down_after: float
+    down: int
+    down_after: float | None
+    other_down: int
+    other_down_after: float | None
 
 
 class Surveyor:
@@ -75,13 +81,21 @@ class Surveyor:
 
     def told(self) -> Approach:
         """Of all matches, once they have been played."""
-        down = np.where(self._down < 0, self._steps[:, None], self._down)
-        return Approach(self._won, self._steps, self._nearest, self._last, down)
+        return Approach(self._won, self._steps, self._nearest, self._last, self._down)
 
 
 def medians(found: Approach, rows: NDArray[np.bool_]) -> Medians | None:
     """Of the matches that rows (K,) choose; None where they choose none."""
     if not rows.any():
         return None
-    each = (found.steps, found.nearest, found.last, found.down[:, 0], found.down[:, 1])
-    return Medians(int(rows.sum()), *(float(np.median(values[rows])) for values in each))
+    steps, nearest, last = (
+        float(np.median(values[rows])) for values in (found.steps, found.nearest, found.last)
+    )
+    mine, theirs = (_fallen(found.down[rows, seat]) for seat in (0, 1))
+    return Medians(int(rows.sum()), steps, nearest, last, *mine, *theirs)
+
+
+def _fallen(down: NDArray[np.int64]) -> tuple[int, float | None]:
+    """In how many of the matches a body went down, and the median step of those."""
+    fell = down[down >= 0]
+    return len(fell), float(np.median(fell)) if len(fell) else None

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from benchmark.errors import Misuse
 from benchmark.games.bodies import HUMANOID_PRICE, LAYOUTS, Senses, seat_card, start_pose
 from benchmark.games.duel import (
     MAX_STEPS,
@@ -148,6 +149,12 @@ class Sumo(Duel):
         seen[:, -3], seen[:, -2] = self.inside(seat)[rows], self.inside(1 - seat)[rows]
         seen[:, -1] = MAX_STEPS - self.episode_step[rows]
         return seen
+
+    def places(self, obs: tuple[Array, Array]) -> Array:
+        """Raises Misuse: bodies are dropped into the ring, so where they begin is no standing."""
+        raise Misuse(
+            f"{self.card.id} begins in the air, so who goes down cannot be told by heights"
+        )
 
     def inside(self, seat: int) -> Float:
         """How far a seat's torso is from the ring's edge: (N,) metres, negative outside."""

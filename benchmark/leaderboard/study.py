@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
-from statistics import fmean, median, stdev
+from statistics import median, stdev
 
 from benchmark.evaluation import curves
 from benchmark.evaluation.statistics import bootstrap_mean, student_interval
@@ -17,8 +17,6 @@ ADDED = "added_gradient"
 """The diagnostic of an attack's curve that says how large its part of the gradient is."""
 AGREES = "signal_agreement"
 """The one that says whether won matches had more of what it pays for (attacks/agreement.py)."""
-EARLY = "signal_agreement_early"
-"""The same of the first half of matches."""
 MARKS = (0.5, 0.8)
 """Win rates whose first time is told."""
 NOTE = (
@@ -30,8 +28,8 @@ NOTE = (
     "of the gradient that the method adds to the loss over that of PPO's own, the mean over the "
     "training; '-' where it adds none. agrees: r between what the method pays for, its mean over a "
     "match, and winning it, over the matches that end in a rollout; the mean over the rollouts in "
-    "which 20 ended, some won and some not; in brackets the same of the first half of a match, "
-    "before its end is settled. '-' where it pays for nothing, and of records from before 30 "
+    "which 20 ended, some won and some not; a signal that grows along a match is greater in long "
+    "ones, whoever wins them. '-' where it pays for nothing, and of records from before 30 "
     "November 2026, which do not tell it. Intervals: "
     "percentile bootstrap over seeds, which covers .76 instead of .95 with 3 seeds (it is then "
     "their range) and .84 with 5; so of the difference of AUC Student's interval stands beside it, "
@@ -154,13 +152,12 @@ def _time_to(row: Row, mark: float) -> str:
 def added(row: Row) -> str:
     """How much of the gradient is the method's own, by the curves' diagnostic."""
     found = told(row, ADDED)
-    return f"{fmean(found):.3g}" if found else "-"
+    return f"{sum(found) / len(found):.3g}" if found else "-"
 
 
 def _agrees(row: Row) -> str:
-    found, early = told(row, AGREES), told(row, EARLY)
-    whole = f"{fmean(found):+.2f}" if found else "-"
-    return f"{whole} ({fmean(early):+.2f})" if early else whole
+    found = told(row, AGREES)
+    return f"{sum(found) / len(found):+.2f}" if found else "-"
 
 
 def told(row: Row, name: str) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.games.game import SeatCard
 from benchmark.policies.policy import Array, Policy
 
 
@@ -18,6 +19,11 @@ class Blind(Policy):
             raise ValueError(f"expected {stop - start} values for the columns, got {len(values)}")
         self.card, self._policy = policy.card, policy
         self._columns, self._values = slice(start, stop), np.array(values, dtype=np.float32)
+
+    @classmethod
+    def of(cls, policy: Policy, seat: SeatCard) -> Blind:
+        """A seat's policy that sees the other side as at a match's start, always."""
+        return cls(policy, seat.other_view, seat.other_at_start)
 
     def initial_state(self, matches: int) -> Array | None:
         return self._policy.initial_state(matches)

@@ -156,8 +156,7 @@ class Worker:
     ) -> dict[str, Any]:
         batch = game_of(job, min(job.parallel, job.episodes))
         if job.blind:
-            seat = batch.card.opposite(job.seat)
-            victim = Blind(victim, seat.other_view, seat.other_at_start)
+            victim = Blind.of(victim, batch.card.opposite(job.seat))
         seats = seated(job, policy_of(job.adversaries[0]), victim)
         halves = play(batch, seats, job.seat, episode_list(batch.card.id, job.episodes))
         try:

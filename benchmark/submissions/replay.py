@@ -89,7 +89,7 @@ class Replay:
         if isinstance(victim, NetworkPolicy):
             victim = victim.in_mode(recorded.victim_mode)
         if recorded.role == "masked":
-            victim = Blind(victim, seat.other_view, seat.other_at_start)
+            victim = Blind.of(victim, seat)
         first = batch.card.seat_index(record.cell.seat) == 0
         return (adversary, victim) if first else (victim, adversary)
 

@@ -23,6 +23,7 @@ from attacks.shaping import (
     shaped_defaults,
     standardised,
 )
+from attacks.unfamiliar import Unfamiliar
 from benchmark import registry
 from benchmark.errors import Misuse
 from benchmark.games.mujoco_games import MUJOCO_GAMES
@@ -63,7 +64,7 @@ class Given(Shaping):
 
 def shaped(signal: np.ndarray | None, **settings: Any) -> Given:
     """Hooks with this signal and these settings."""
-    return Given(toy_config(Dense, **{"weight": 1.0, "anneal_until": 0.6, **settings}), signal)
+    return Given(toy_config(Unfamiliar, **{"weight": 1.0, "anneal_until": 0.6, **settings}), signal)
 
 
 def ramp() -> np.ndarray:
@@ -220,8 +221,18 @@ def test_a_rise_is_paid_to_the_step_that_leads_to_it() -> None:
 
 def test_a_configuration_of_before_is_the_one_of_today() -> None:
     """How a signal is paid came later than many records: their own way is left unsaid."""
-    assert "paid" not in Dense.configure(PONG, {}).model_dump(mode="json")
-    assert Dense.configure(PONG, {"paid": "rise"}).model_dump(mode="json")["paid"] == "rise"
+    assert "paid" not in Unfamiliar.configure(PONG, {}).model_dump(mode="json")
+    assert Unfamiliar.configure(PONG, {"paid": "rise"}).model_dump(mode="json")["paid"] == "rise"
+
+
+@pytest.mark.parametrize("how", ["change", "rise"])
+def test_what_a_step_did_itself_is_not_paid_as_it_goes_on(how: str) -> None:
+    """The game's reward for an action, or a deviation due to one: its change would be punished."""
+    with pytest.raises(Misuse, match="no setting 'paid'"):
+        Dense.configure(PONG, {"paid": how})
+    with pytest.raises(Misuse, match=f"paid={how} needs eta=0"):
+        Ours.configure(PONG, {"paid": how, "eta": 1.0})
+    assert Ours.configure(PONG, {"paid": how})
 
 
 @pytest.mark.parametrize("how", ["change", "rise"])

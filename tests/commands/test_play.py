@@ -139,20 +139,32 @@ def test_play_counts_by_start() -> None:
     assert "wins told from starts: AUROC" in shown.out
 
 
+NEAR = (
+    "play", "--game", "you-shall-not-pass-v1", "--adversary", "random", "--victim", "house-runner",
+    "--episodes", 6, "--near",
+)  # fmt: skip
+
+
 def test_play_tells_how_near_both_came() -> None:
-    """In JSON by won and other matches, a line each for people."""
-    pairing = (
-        "play", "--game", "you-shall-not-pass-v1", "--adversary", "random", "--victim",
-        "house-runner", "--episodes", 6, "--near",
-    )  # fmt: skip
-    told = bench(*pairing, "--json").json
+    """In JSON by won and other matches, and the same a line each for people."""
+    told = bench(*NEAR, "--json").json
+    lines = [line for line in bench(*NEAR).out.splitlines() if "apart at the nearest" in line]
     assert sum(found["matches"] for found in told["near"].values()) == 6
     assert told["near"].get("won", {"matches": 0})["matches"] == told["wins"]
-    for found in told["near"].values():
-        assert 0 < found["nearest_m"] <= found["last_m"]
-        assert found["down_after"] <= found["steps"]
-    lines = [line for line in bench(*pairing).out.splitlines() if "apart at the nearest" in line]
-    assert len(lines) == len(told["near"])
+    for line, (name, found) in zip(lines, told["near"].items(), strict=True):
+        assert 0 < found["nearest_m"] < found["last_m"]
+        assert found["down"] <= found["matches"]
+        adversary = f"adversary down in {found['down']}, after {found['down_after']:.0f} steps"
+        assert line == (
+            f"  {name} ({found['matches']}), medians: {found['steps']:.0f} steps; "
+            f"{found['nearest_m']:.2f} m apart at the nearest and {found['last_m']:.2f} at the "
+            f"end; {adversary}, victim {fell(found['other_down'], found['other_down_after'])}"
+        )
+
+
+def fell(count: int, after: float | None) -> str:
+    """How a line says that a body went down in some matches, or in none."""
+    return "never down" if after is None else f"down in {count}, after {after:.0f} steps"
 
 
 def test_nearness_is_refused_where_there_are_no_places() -> None:
@@ -162,9 +174,8 @@ def test_nearness_is_refused_where_there_are_no_places() -> None:
 
 
 def test_a_blind_victim_does_not_see_its_adversary_move() -> None:
-    """And then plays otherwise, which the answer says."""
-    pairing = ("play", "--adversary", "random", "--victim", a_victim(), "--episodes", 40)
-    seeing, blind = bench(*pairing, "--json").json, bench(*pairing, "--blind", "--json").json
+    """It is the victim that is blind, not the adversary, who has no eyes here to lose."""
+    seeing, blind = bench(*NEAR, "--json").json, bench(*NEAR, "--blind", "--json").json
     assert (seeing["blind"], blind["blind"]) == (False, True)
-    assert seeing["breakdown"] != blind["breakdown"]
-    assert f"random against {a_victim()}, blind: " in bench(*pairing, "--blind").out
+    assert seeing["near"] != blind["near"]
+    assert "random against house-runner, blind: " in bench(*NEAR, "--blind").out

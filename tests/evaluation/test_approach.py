@@ -35,7 +35,7 @@ def by_hand(seed: int, me: int) -> tuple[bool, int, float, float, list[int]]:
             break
     high = np.array(heights)
     low = high < DOWN * high[0]
-    down = [int(np.argmax(low[:, i])) if low[:, i].any() else len(gaps) for i in (0, 1)]
+    down = [int(np.argmax(low[:, i])) if low[:, i].any() else -1 for i in (0, 1)]
     return bool(result_for(me, step.outcome)[0] == WIN), len(gaps), min(gaps), gaps[-1], down
 
 
@@ -54,7 +54,7 @@ def test_matches_are_followed_one_by_one(view: str, parallel: int) -> None:
         assert found.last[match] == pytest.approx(last, abs=1e-5)
         assert found.down[match].tolist() == down
     np.testing.assert_array_equal(found.won, played.results == WIN)
-    assert (found.down < found.steps[:, None]).any()  # somebody fell, so that it is told at all
+    assert (found.down > 0).any()  # somebody fell, so that it is told at all
 
 
 def test_seeing_changes_nothing() -> None:
@@ -72,10 +72,10 @@ def test_medians_are_of_the_chosen_matches() -> None:
         steps=np.array([10, 20, 90]),
         nearest=np.array([1.0, 2.0, 9.0], dtype=np.float32),
         last=np.array([3.0, 4.0, 9.0], dtype=np.float32),
-        down=np.array([[5, 10], [7, 8], [90, 90]]),
+        down=np.array([[5, -1], [7, 8], [-1, 0]]),
     )
-    assert medians(found, found.won) == (2, 15.0, 1.5, 3.5, 6.0, 9.0)
-    assert medians(found, ~found.won) == (1, 90.0, 9.0, 9.0, 90.0, 90.0)
+    assert medians(found, found.won) == (2, 15.0, 1.5, 3.5, 2, 6.0, 1, 8.0)
+    assert medians(found, ~found.won) == (1, 90.0, 9.0, 9.0, 0, None, 1, 0.0)
     assert medians(found, np.zeros(3, dtype=bool)) is None
 
 

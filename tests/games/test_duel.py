@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from benchmark.errors import Misuse
 from benchmark.games import duel
 from benchmark.games.game import VOID, BadAction, Outcome, result_for
 from benchmark.seeding import EpisodeSeeds
@@ -432,7 +433,7 @@ def test_an_action_drives_its_own_motors_only(name):
             assert control[1, part.ctrl.start + k] == np.float32(game.card.seats[seat].act_bound)
 
 
-@every_game
+@pytest.mark.parametrize("name", [name for name in GAMES if "sumo" not in name])
 def test_places_are_where_the_torsos_are(name: str) -> None:
     """By what the seats see: as far apart, and as high, as the joint positions say."""
     game = begin(GAMES[name], matches=3)
@@ -445,3 +446,10 @@ def test_places_are_where_the_torsos_are(name: str) -> None:
     np.testing.assert_allclose((places[:, 1] - places[:, 0])[:, :2], apart, atol=1e-5)
     for seat in (0, 1):
         np.testing.assert_allclose(places[:, seat, 2], torso[seat][:, 2], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in GAMES if "sumo" in name])
+def test_bodies_that_are_dropped_have_no_place_to_fall_from(name: str) -> None:
+    game = begin(GAMES[name])
+    with pytest.raises(Misuse, match=f"{name} begins in the air"):
+        game.places(game.step(idle(game)).obs)

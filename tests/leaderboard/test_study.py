@@ -89,14 +89,13 @@ def test_what_the_curves_tell_is_averaged_over_the_points_that_tell_it() -> None
     """The share of the gradient, and whether the signal goes with winning."""
     told: list[dict[str, float]] = [
         {}, {"added_gradient": 0.2, "signal_agreement": -0.5}, {"signal_agreement": 0.2},
-        {"signal_agreement": -0.15, "signal_agreement_early": 0.1},
     ]  # fmt: skip
     curve = [CurvePoint(300 * (i + 1), tally(3, 10), one) for i, one in enumerate(told)]
     row = Row("a", [record(1, 0).model_copy(update={"curves": {"attack": curve}})])
     table = study_table("Study", [row, REFERENCE], row, 1)
     at = table.columns.index("added")
     assert table.columns[at + 1] == "agrees"
-    assert table.rows[0][at : at + 2] == ["0.2", "-0.15 (+0.10)"]
+    assert table.rows[0][at : at + 2] == ["0.2", "-0.15"]
     assert table.rows[1][at : at + 2] == ["-", "-"]
 
 

@@ -26,6 +26,7 @@ from benchmark.leaderboard.findings.material import (
     side,
     spread,
     verdict,
+    whole_attacks,
 )
 from benchmark.leaderboard.study import Row, area, differences
 from benchmark.leaderboard.table import Table, linked, runs_text, steps, with_links
@@ -54,7 +55,7 @@ def paid(material: Material, place: Place, reference: str) -> Findings:
     rows, name = material.paid.get(place, ()), f"paid/{place.victim}"
     made = _studied(material, rows, name, reference)
     level = next((row for row in rows if row.label == LEVEL), Row(LEVEL, []))
-    for row in rows:
+    for row in (row for row in rows if row is not level):
         gain, end = (points(differences(row, level, of)) for of in (area, scoring.win_rate))
         key = f"{name}/{row.label} - {LEVEL}"
         made.facts |= {f"{key}/gain": difference(gain), f"{key}/end": difference(end)}
@@ -120,7 +121,7 @@ def _of_first(row: Row) -> Row:
 def won(material: Material, game: str, tier: Tier) -> Findings:
     """What every black-box attack wins from every undefended victim, and in the other physics."""
     made = Findings()
-    for row in material.whole_attacks(game, tier):
+    for row in whole_attacks(material.records, game, tier):
         key = f"won/{game}/{row[0].cell.victim.name}/{row[0].cell.attack.label}"
         made.facts[key] = spread(points([scoring.win_rate(r) for r in row]))
         made.facts[f"{key}/replay"] = spread(points(scoring.rates(row, "replay")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -35,30 +35,32 @@ class Material:
     """Records and published figures.
 
     records: the latest ones, one vote a cell, under the games' usual options. original_rule: those
-    of Pong with its original rule about slow balls. links: record id to where its file is. attacks,
-    paid, mixtures: by place the rows of those studies. published: figures that are in no record, by
-    name.
+    of Pong with its original rule about slow balls. masked: those with the victim played blind,
+    with a vote of their own. links: record id to where its file is. attacks, paid, mixtures: by
+    place the rows of those studies. published: figures that are in no record, by name.
     """
 
     records: Sequence[Record]
     original_rule: Sequence[Record]
+    masked: Sequence[Record]
     links: Mapping[str, str]
     attacks: Mapping[Place, Sequence[Row]]
     paid: Mapping[Place, Sequence[Row]]
     mixtures: Mapping[Place, Sequence[Row]]
     published: Mapping[str, Mapping[str, Any]]
 
-    def whole_attacks(self, game: str, tier: Tier) -> list[list[Record]]:
-        """Black-box attacks on undefended victims, a row each, seed by seed.
 
-        With the tier's whole budget: a row of another has the same label.
-        """
-        return scoring.rows(
-            r for r in self.records
-            if (r.cell.game, r.cell.tier, r.cell.track) == (game, tier, "black-box")
-            and r.cell.defense is None
-            and is_whole(game, tier, r.cell.budget_steps)
-        )  # fmt: skip
+def whole_attacks(records: Iterable[Record], game: str, tier: Tier) -> list[list[Record]]:
+    """Black-box attacks on undefended victims, a row each, seed by seed.
+
+    With the tier's whole budget: a row of another has the same label.
+    """
+    return scoring.rows(
+        r for r in records
+        if (r.cell.game, r.cell.tier, r.cell.track) == (game, tier, "black-box")
+        and r.cell.defense is None
+        and is_whole(game, tier, r.cell.budget_steps)
+    )  # fmt: skip
 
 
 @dataclass

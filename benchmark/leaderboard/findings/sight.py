@@ -10,7 +10,14 @@ from collections.abc import Sequence
 
 from benchmark.games.game import Tier
 from benchmark.leaderboard.diagnosed import seen_and_blind
-from benchmark.leaderboard.findings.material import Findings, Material, points, side, spread
+from benchmark.leaderboard.findings.material import (
+    Findings,
+    Material,
+    points,
+    side,
+    spread,
+    whole_attacks,
+)
 from benchmark.leaderboard.table import Table, linked, with_links
 from benchmark.records.record import Record
 
@@ -25,10 +32,7 @@ def sight(material: Material, game: str, tier: Tier) -> Findings:
     """
     made, links = Findings(), dict(material.links)
     table = Table("The blind victim", COLUMNS, words=2)
-    for row in material.whole_attacks(game, tier):
-        cells = [record for record in row if record.of_role("masked")]
-        if not cells:
-            continue
+    for cells in whole_attacks(material.masked, game, tier):
         seen, blind = zip(*(_rates(record) for record in cells), strict=True)
         victim, label = cells[0].cell.victim.name, cells[0].cell.attack.label
         texts = {"seeing": spread(points(seen)), "blind": spread(points(blind))}

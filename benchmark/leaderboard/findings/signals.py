@@ -5,10 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 
 from benchmark.leaderboard.findings.material import Findings, Material, side, spread
-from benchmark.leaderboard.study import AGREES, EARLY, Row, told
-
-TOLD = {"agrees": AGREES, "agrees early": EARLY}
-"""What a fact or a claim is called, and the diagnostic that it is of."""
+from benchmark.leaderboard.study import AGREES, Row, told
 
 
 def signals(material: Material, game: str) -> Findings:
@@ -16,13 +13,11 @@ def signals(material: Material, game: str) -> Findings:
     made = Findings()
     found: dict[str, list[float]] = {}
     for record in material.records:
-        if record.cell.game != game or record.cell.defense is not None:
-            continue
-        for what, diagnostic in TOLD.items():
-            if values := told(Row("", [record]), diagnostic):
-                name = f"{what}/{record.cell.victim.name}/{record.cell.attack.label}"
-                found.setdefault(name, []).append(fmean(values))
+        values = told(Row("", [record]), AGREES)
+        if record.cell.game == game and record.cell.defense is None and values:
+            name = f"{record.cell.victim.name}/{record.cell.attack.label}"
+            found.setdefault(name, []).append(fmean(values))
     for name, each in found.items():
-        made.facts[name] = spread(each, 2)
-        made.claims[name] = side(each)
+        made.facts[f"agrees/{name}"] = spread(each, 2)
+        made.claims[f"agrees/{name}"] = side(each)
     return made

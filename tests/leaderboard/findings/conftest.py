@@ -33,6 +33,7 @@ def given(
     return Material(
         records=every,
         original_rule=original,
+        masked=[record for record in every if record.of_role("masked")],
         links={record.id: f"../results/{record.id}.json" for record in [*every, *original]},
         attacks={place: rows} if rows else {},
         paid={place: rows} if rows else {},

@@ -35,17 +35,6 @@ def test_each_training_is_a_mean_and_the_claim_is_of_all_of_them() -> None:
     assert made.claims["agrees/house/dense"] == "all above"
 
 
-def test_the_first_half_of_matches_has_a_name_of_its_own() -> None:
-    """And is told where the whole is not, and the other way round."""
-    curve = [CurvePoint(100, tally(1, 2), {"signal_agreement_early": 0.125})]
-    early = attacked(50, seed=1).model_copy(update={"curves": {"attack": curve}})
-    made = signals(given(records=[telling(attacked(50), -0.2), early]), "pong-v1")
-    assert made.facts == {
-        "agrees/house/ours": "-0.20 (1 seed)", "agrees early/house/ours": "0.12 (1 seed)",
-    }  # fmt: skip
-    assert made.claims["agrees early/house/ours"] == "all above"
-
-
 def test_what_tells_nothing_is_left_out() -> None:
     """Curves of before, other games, attacks on hardened victims."""
     hardened = telling(defended(1, 2, 3), -0.5)
