@@ -100,9 +100,13 @@ def differences(row: Row, reference: Row, value: Callable[[Record], float]) -> l
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean and 95 % bootstrap interval of values over seeds."""
+    """Mean and 95 % bootstrap interval of values over seeds, which holds the mean.
+
+    Its ends are rounded and the mean is not: of a single seed they are the same but for that.
+    """
     low, high = bootstrap_mean(values, seed=scoring.BOOTSTRAP_SEED)
-    return sum(values) / len(values), low, high
+    mean = sum(values) / len(values)
+    return mean, min(low, mean), max(high, mean)
 
 
 def _mean(row: Row, value: Callable[[Record], float]) -> str:

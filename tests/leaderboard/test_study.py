@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmark.errors import InfrastructureError, Misuse
 from benchmark.leaderboard.figure import save_figure
-from benchmark.leaderboard.study import Row, differences, study_table
+from benchmark.leaderboard.study import Row, area, differences, interval, study_table
 from benchmark.learning.progress import CurvePoint
 from benchmark.records.record import Record
 from tests.factories import attacked, tally
@@ -117,6 +117,17 @@ def test_equal_records_give_equal_pictures(tmp_path: Path, suffix: str) -> None:
     for path in (first, second):
         save_figure(path, "Study", [REFERENCE, BETTER, NONE], REFERENCE)
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_single_seed_can_be_drawn(tmp_path: Path) -> None:
+    """Whose interval is rounded and whose difference is not, to either side."""
+    for wins in (1, 2):  # thirds, one rounded up and one down
+        steps = attacked(9).cell.budget_steps
+        curve = [CurvePoint(steps=steps, tally=tally(wins, 3))]
+        row = Row("one", [record(9, 0).model_copy(update={"curves": {"attack": curve}})])
+        mean, low, high = interval(differences(row, REFERENCE, area))
+        assert low <= mean <= high
+        save_figure(tmp_path / f"{wins}.svg", "Study", [REFERENCE, row], REFERENCE)
 
 
 def test_the_picture_names_what_it_shows(tmp_path: Path) -> None:
