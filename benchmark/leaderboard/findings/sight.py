@@ -32,9 +32,9 @@ def sight(material: Material, game: str, tier: Tier) -> Findings:
     """
     made, links = Findings(), dict(material.links)
     table = Table("The blind victim", COLUMNS, words=2)
-    for cells in whole_attacks(material.masked, game, tier):
+    for cells in sorted(whole_attacks(material.masked, game, tier), key=_names):
         seen, blind = zip(*(_rates(record) for record in cells), strict=True)
-        victim, label = cells[0].cell.victim.name, cells[0].cell.attack.label
+        victim, label = _names(cells)
         texts = {"seeing": spread(points(seen)), "blind": spread(points(blind))}
         made.facts |= {f"{eyes}/{victim}/{label}": text for eyes, text in texts.items()}
         lost = [b - s for s, b in zip(seen, blind, strict=True)]
@@ -43,6 +43,11 @@ def sight(material: Material, game: str, tier: Tier) -> Findings:
         table.rows.append(linked(row_texts, cells, links))
     made.tables[f"sight/{game}"] = with_links(table, links)
     return made
+
+
+def _names(row: Sequence[Record]) -> tuple[str, str]:
+    """The victim and the attack of a row."""
+    return row[0].cell.victim.name, row[0].cell.attack.label
 
 
 def _rates(record: Record) -> Sequence[float]:

@@ -28,14 +28,14 @@ def test_each_seed_stands_beside_itself_blind() -> None:
     """The regular opponents, who are played blind too, are no part of it."""
     made = sight(
         given(records=[
-            diagnosed(180, 2), diagnosed(160, 6, seed=1), attacked(10, seed=2, **LITE),
-            diagnosed(100, 120, victim="other"),
+            diagnosed(100, 120, victim="other"), diagnosed(180, 2), diagnosed(160, 6, seed=1), attacked(10, seed=2, **LITE),
         ]),
         "pong-v1", "lite",
     )  # fmt: skip
     assert made.facts["seeing/house/ours"] == "85.0 (80.0 to 90.0)"
     assert made.facts["blind/house/ours"] == "2.0 (1.0 to 3.0)"
     assert made.claims == {"blind/house/ours": "all below", "blind/other/ours": "all above"}
+    assert [row[0] for row in made.tables["sight/pong-v1"].rows] == ["house", "other"]
     rows = {(row[0], row[1]): row[2:5] for row in made.tables["sight/pong-v1"].rows}
     assert rows["house", "ours"] == ["2", "85.0 (80.0 to 90.0)", "2.0 (1.0 to 3.0)"]
     assert rows["other", "ours"] == ["1", "50.0 (1 seed)", "60.0 (1 seed)"]
