@@ -28,7 +28,8 @@ def test_each_seed_stands_beside_itself_blind() -> None:
     """The regular opponents, who are played blind too, are no part of it."""
     made = sight(
         given(records=[
-            diagnosed(100, 120, victim="other"), diagnosed(180, 2), diagnosed(160, 6, seed=1), attacked(10, seed=2, **LITE),
+            diagnosed(100, 120, victim="other"), diagnosed(180, 2), diagnosed(160, 6, seed=1),
+            attacked(10, seed=2, **LITE),
         ]),
         "pong-v1", "lite",
     )  # fmt: skip
