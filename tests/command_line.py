@@ -19,7 +19,10 @@ from benchmark.policies import artifact
 from tests.factories import scribble
 
 ROLLOUT = 65_536  # one rollout of every learner on Pong: the smallest budget
-TINY = ("run", "--attack", "ours", "--defense", "retrain", "--budget", str(ROLLOUT), "--json")
+TINY = (
+    "run", "--attack", "ours", "--defense", "retrain", "--budget", str(ROLLOUT),
+    "--isolation", "process", "--json",  # whether or not a container engine is at hand
+)  # fmt: skip
 
 
 class Done(NamedTuple):
