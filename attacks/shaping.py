@@ -46,6 +46,10 @@ class ShapedConfig(BaselineConfig):
         gt=0, le=1, description="share of the budget after which nothing is paid"
     )
 
+    def pay_of(self, phi: Array, ends: NDArray[np.bool_]) -> Array:
+        """What is paid for phi (T, N), where ends (T, N) says that matches ended: itself."""
+        return phi
+
 
 class StateShapedConfig(ShapedConfig):
     """Of a signal of the state before a step, which may also be paid as it goes on.
@@ -58,6 +62,12 @@ class StateShapedConfig(ShapedConfig):
         description="a step's signal, the change to the next one's, or its rise to a new height",
         exclude_if=lambda paid: paid == "level",  # records are older than this field
     )
+
+    def pay_of(self, phi: Array, ends: NDArray[np.bool_]) -> Array:
+        """See `ShapedConfig.pay_of`: itself, or how it goes on."""
+        if self.paid == "change":
+            return changes(phi, ends, self.gamma)
+        return rises(phi, ends) if self.paid == "rise" else phi
 
 
 def shaped_defaults(game: GameCard) -> dict[str, Any]:
@@ -81,10 +91,7 @@ def bonus(config: ShapedConfig, signal: Array, rollout: Rollout, progress: float
     """
     left = max(0.0, 1.0 - progress / config.anneal_until)
     phi = standardised(signal) * np.float32(config.weight * left)
-    paid = config.paid if isinstance(config, StateShapedConfig) else "level"
-    if paid == "change":
-        return changes(phi, rollout.ends, config.gamma)
-    return rises(phi, rollout.ends) if paid == "rise" else phi
+    return config.pay_of(phi, rollout.ends)
 
 
 def changes(phi: Array, ends: NDArray[np.bool_], gamma: float) -> Array:
