@@ -2,7 +2,8 @@
 
 Which formula is which function:
   l1, l2, linf of a deviation (Wu et al. 2021, figure 6d)     `NORMS`
-  |F(s) - F(s with the adversary at its initial pose)|        `due_to_adversary`
+  |F(s) - F(s with the adversary at its initial pose)|,
+  or with its place alone put back, or its posture alone      `due_to_adversary`
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from attacks.victim_model import Surrogate, VictimView
+from attacks.victim_model import PutBack, Surrogate, VictimView
 
 Norm = Literal["l1", "l2", "linf"]
 
@@ -36,11 +37,13 @@ def linf(difference: Tensor) -> Tensor:
 NORMS: dict[Norm, Callable[[Tensor], Tensor]] = {"l1": l1, "l2": l2, "linf": linf}
 
 
-def due_to_adversary(surrogate: Surrogate, view: VictimView, s: Tensor, norm: Norm) -> Tensor:
-    """How far the adversary, being where it is, moves the victim's action: (B, D) to (B,).
+def due_to_adversary(
+    surrogate: Surrogate, view: VictimView, s: Tensor, norm: Norm, put_back: PutBack = "all"
+) -> Tensor:
+    """How far the adversary, being where and as it is, moves the victim's action: (B, D) to (B,).
 
     Departs from the paper's equation 9, whose saliency is a mask: counterfactual, against the
-    action that F expects of the victim were its adversary at its initial pose.
+    action that F expects of the victim were its adversary, or `put_back` of it, as at the start.
     """
     with torch.no_grad():
-        return NORMS[norm](surrogate(s) - surrogate(view.without_adversary(s)))
+        return NORMS[norm](surrogate(s) - surrogate(view.without_adversary(s, put_back)))

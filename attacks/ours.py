@@ -41,6 +41,7 @@ from attacks.ours_config import (
     columns_of,
     refuse_changes_of_a_deed,
     refuse_inert,
+    refuse_unknown_place,
 )
 from attacks.pretrained import Pretrained
 from attacks.shaping import Array, bonus, shaped_defaults
@@ -99,12 +100,13 @@ class Ours(Baseline):
         """See `Attack.configure`.
 
         Raises:
-            Misuse: also for columns that the victim's card lacks, and for rollouts of a single
-                step, which show no next observation.
+            Misuse: also for columns that the victim's card does not name, and for rollouts of a
+                single step, which show no next observation.
         """
         config = super().configure(game, settings)
         assert isinstance(config, OursConfig)
         columns_of(config, game.victim_seat)
+        refuse_unknown_place(config, game.victim_seat)
         if config.rollout_steps < 2:
             raise Misuse(f"ours needs rollouts of 2 steps or more, got {config.rollout_steps}")
         refuse_inert(config, cls.preset(game, config.preset), settings)
@@ -216,12 +218,14 @@ class AsReward(Deviations):
     def signal(self, rollout: Rollout, watched: Watched) -> Array:
         """Both deviations of each step as one number: (T, N).
 
-        The action deviation is what of F's output is due to where the adversary is (against its
-        initial pose); the observation deviation is what of H's prediction is due to what the
-        adversary did (against nothing).
+        The action deviation is what of F's output is due to where and how the adversary is
+        (against its start, or `put_back` of it); the observation deviation is what of H's
+        prediction is due to what the adversary did (against nothing).
         """
         config, steps = self._config, watched.seen.steps
-        action = due_to_adversary(self.surrogate, self.view, steps.view, config.norm)
+        action = due_to_adversary(
+            self.surrogate, self.view, steps.view, config.norm, config.put_back
+        )
         total = config.action_weight * watched.weights * action
         self._facts["action_deviation"] = float(action.mean())
         if config.eta > 0:

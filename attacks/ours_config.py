@@ -9,7 +9,7 @@ from pydantic import Field
 
 from attacks.deviation import Norm
 from attacks.saliency import Saliency
-from attacks.victim_model import SurrogateConfig
+from attacks.victim_model import PutBack, SurrogateConfig
 from benchmark.errors import Misuse
 from benchmark.games.game import SeatCard
 from benchmark.games.mujoco_games import MUJOCO_GAMES
@@ -22,6 +22,11 @@ class OursConfig(SurrogateConfig):
     mode: Literal["reward", "loss"] = Field(description="annealed reward, or the published loss")
     norm: Norm = Field(description="of both deviations")
     action_weight: float = Field(default=1.0, ge=0, description="of the action deviation; 0: none")
+    put_back: PutBack = Field(
+        default="all",
+        description="of the adversary in the action deviation's counterfactual, to its start",
+        exclude_if=lambda put_back: put_back == "all",  # records are older than this field
+    )
     eta: float = Field(ge=0, description="weight of the observation deviation against the action's")
     saliency: Saliency = Field(description="weigh samples by w_t, or all by 1 (none)")
     saliency_columns: Literal["card", "tail"] = Field(
@@ -110,12 +115,13 @@ def refuse_inert(config: OursConfig, preset: Mapping[str, Any], settings: Settin
     once = ("surrogate_steps", "surrogate_epochs")
     of_h = tuple(field for field in OursConfig.model_fields if field.startswith("transition_"))
     inert = {
-        "mode=loss": ("anneal_until", "paid") if config.mode == "loss" else (),
+        "mode=loss": ("anneal_until", "paid", "put_back") if config.mode == "loss" else (),
         "access=white-box": (*learned, *once) if white else (),
         "surrogate=online": () if frozen else once,
         "saliency=none": ("saliency_columns",) if config.saliency == "none" else (),
         # The signal is paid in its own standard deviations, so of one term the weight is nothing.
         "mode=reward and eta=0": () if needs_h else (*of_h, "eps_s", "mask_ends", "action_weight"),
+        "action_weight=0": ("put_back",) if config.action_weight == 0 else (),
         "no network that learns along": () if needs_h or not (white or frozen) else rates,
     }
     if config.action_weight == 0 == config.eta:
@@ -135,6 +141,15 @@ def refuse_changes_of_a_deed(config: OursConfig) -> None:
         raise Misuse(
             f"attack 'ours': paid={config.paid} needs eta=0: the observation deviation is of what "
             "the step itself did, and a change of it would be held against the step"
+        )
+
+
+def refuse_unknown_place(config: OursConfig, victim: SeatCard) -> None:
+    """Raise Misuse where the place is to be told from the posture and no card says how."""
+    if config.put_back != "all" and victim.other_place is None:
+        raise Misuse(
+            f"attack 'ours': put_back={config.put_back} needs the columns that show seat "
+            f"'{victim.name}' where its adversary is, and the game's card names none"
         )
 
 

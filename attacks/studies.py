@@ -81,6 +81,13 @@ STUDIES: dict[str, tuple[Variant, ...]] = {
         _PLAIN,
         *(variant(f"ours {weight:g}", "ours", weight=weight) for weight in WEIGHTS),
     ),
+    # What of the adversary the signal is of: where it is, or how it stands and moves.
+    "counterfactual": (
+        _PLAIN,
+        variant("ours", "ours"),
+        variant("ours of its place", "ours", put_back="place"),
+        variant("ours of its posture", "ours", put_back="posture"),
+    ),
     "attacks": (
         _PLAIN,
         _PUBLISHED,

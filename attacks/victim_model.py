@@ -7,7 +7,7 @@ F, the surrogate: o_v -> a_v                  `Imitation`; white-box `TrueVictim
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from benchmark.learning.rollout import Rollout
 from benchmark.policies.policy import MLPPolicy, Policy
 
 Array = NDArray[np.float32]
+PutBack = Literal["all", "place", "posture"]
 VIEW_CLIP = 10.0  # the released code clips the victim's standardised observation here
 JUDGED = slice(0, 4096)
 """Rows that the models are judged on before they are fitted: a rollout's first steps."""
@@ -48,6 +49,15 @@ SURROGATE: dict[str, Any] = {
     "model_rows": 16_384,
     "model_minibatch": 512,
 }
+
+
+def columns_put_back(victim: SeatCard, put_back: PutBack) -> list[int]:
+    """Which columns of the victim's view that is: its adversary's, of its place, or the others."""
+    place = victim.other_place or ()
+    if put_back == "place":
+        return list(place)
+    every = range(*victim.other_view)
+    return [k for k in every if put_back == "all" or k not in place]
 
 
 class VictimView:
@@ -82,13 +92,13 @@ class VictimView:
         mean, std = (torch.from_numpy(part) for part in self._scale())
         return s * std + mean
 
-    def without_adversary(self, s: Tensor) -> Tensor:
-        """Views (B, D) with the adversary's columns put back to its initial pose."""
-        start, stop = self.victim.other_view
+    def without_adversary(self, s: Tensor, put_back: PutBack = "all") -> Tensor:
+        """Views (B, D) with the adversary's columns, or some of them, put back to its start."""
+        columns = columns_put_back(self.victim, put_back)
         pose = np.zeros(self.victim.obs_dim, dtype=np.float32)
-        pose[start:stop] = self.victim.other_at_start
+        pose[slice(*self.victim.other_view)] = self.victim.other_at_start
         absent = s.clone()
-        absent[:, start:stop] = torch.from_numpy(self.of(pose)[start:stop])
+        absent[:, columns] = torch.from_numpy(self.of(pose)[columns])
         return absent
 
     def _scale(self) -> tuple[Array, Array]:

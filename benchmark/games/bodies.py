@@ -166,6 +166,7 @@ def seat_card(
         own_view=own,
         other_view=(other_first, other_first + layout.pose),
         other_at_start=tuple(other_start),
+        other_place=(other_first, other_first + 1),
     )
 
 

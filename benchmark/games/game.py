@@ -68,6 +68,9 @@ class SeatCard(BaseModel):
     own_view: tuple[int, int] = Field(description="columns [start, stop) that show its own body")
     other_view: tuple[int, int] = Field(description="columns [start, stop) that show the other")
     other_at_start: tuple[float, ...] = Field(description="those columns when a match starts")
+    other_place: tuple[int, int] | None = Field(
+        default=None, description="which of those columns show where the other is over the ground"
+    )
 
 
 class GameCard(BaseModel):

@@ -117,6 +117,7 @@ def make_card(options: PongOptions) -> GameCard:
         SeatCard(
             name=name, obs_dim=OBS_DIM, act_dim=ACT_DIM, act_bound=1.0,
             own_view=(0, 4), other_view=(4, 8), other_at_start=(0.0, 0.0, 0.0, 0.0),
+            other_place=(4, 6),
         )
         for name in ("left", "right")
     )  # fmt: skip

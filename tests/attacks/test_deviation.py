@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from attacks.deviation import NORMS, Norm, due_to_adversary, l1, l2, linf
-from attacks.victim_model import VictimView
+from attacks.victim_model import PutBack, VictimView
 from tests.attacks.conftest import PONG
 
 
@@ -51,6 +51,20 @@ def test_the_deviation_is_against_the_adversary_at_its_start(norm: Norm) -> None
     found = due_to_adversary(lambda x: x @ matrix, view, s, norm)
     torch.testing.assert_close(found, wanted)
     assert (found > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("put_back", "columns"), [("all", [4, 5, 6, 7]), ("place", [4, 6]), ("posture", [5, 7])]
+)
+def test_the_deviation_is_of_what_is_put_back(put_back: PutBack, columns: list[int]) -> None:
+    """Pong shows a paddle's place and its speed of each axis in turn."""
+    view, s = _seen()
+    absent = view.without_adversary(s, put_back)
+    assert (absent != s).any(dim=0).nonzero()[:, 0].tolist() == columns
+    assert torch.equal(absent[:, columns], view.without_adversary(s)[:, columns])
+    kept = [k for k in range(13) if k not in columns]
+    assert not due_to_adversary(lambda x: x[:, kept], view, s, "l1", put_back).any()
+    assert due_to_adversary(lambda x: x[:, columns], view, s, "l1", put_back).all()
 
 
 def test_the_deviation_is_blind_to_what_is_not_the_adversary() -> None:

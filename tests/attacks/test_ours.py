@@ -320,14 +320,19 @@ def test_each_mode_enters_by_its_own_door() -> None:
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
-@pytest.mark.parametrize(("eta", "action_weight"), [(0.0, 1.0), (0.5, 1.0), (0.5, 0.0)])
+@pytest.mark.parametrize(
+    ("eta", "action_weight", "put_back"),
+    [(0.0, 1.0, "all"), (0.5, 1.0, "all"), (0.5, 0.0, "all"), (0.0, 1.0, "place"),
+     (0.5, 1.0, "posture")],
+)  # fmt: skip
 def test_the_reward_is_the_counterfactual_deviations(
-    norm: str, eta: float, action_weight: float
+    norm: str, eta: float, action_weight: float, put_back: str
 ) -> None:
-    """Recomputed step by step: against the initial pose, and against doing nothing."""
+    """Recomputed step by step: against the initial pose, or part of it, and doing nothing."""
+    columns = {"all": [4, 5, 6, 7], "place": [4, 6], "posture": [5, 7]}[put_back]
     settings = {
         "weight": 0.5, "norm": norm, "eta": eta, "saliency": "gradient",
-        "action_weight": action_weight,
+        "action_weight": action_weight, "put_back": put_back,
     }  # fmt: skip
     hooks, rollout = hooks_of(**settings), made_up_rollout(np.random.default_rng(0))
     hooks.on_rollout(rollout, 0.15)
@@ -336,7 +341,7 @@ def test_the_reward_is_the_counterfactual_deviations(
     deviations = []
     for t, n in itertools.product(range(STEPS), range(MATCHES)):
         s, absent = by_hand.see(t, n), by_hand.see(t, n).copy()
-        absent[4:8] = ((0.0 - by_hand.mean) / by_hand.std)[4:8]
+        absent[columns] = ((0.0 - by_hand.mean) / by_hand.std)[columns]
         f = by_hand.run(by_hand.f, s) - by_hand.run(by_hand.f, absent)
         action = NORM_OF[norm](f.tolist())
         did = by_hand.predicted(t, n, rollout.actions[t, n])

@@ -102,7 +102,7 @@ def test_the_default_preset_is_tuned_and_weighs_as_all_shaped_attacks() -> None:
         ("surrogate_steps", 0), ("surrogate_epochs", 0), ("transition_passes", 0), ("eps_a", -1),
         ("eps_s", -0.1),
         ("transition_inputs", "paper"), ("transition_output", "raw"), ("transition_columns", "x"),
-        ("saliency_columns", "head"), ("model_rate", 0),
+        ("saliency_columns", "head"), ("put_back", "none"), ("model_rate", 0),
     ],
 )  # fmt: skip
 def test_a_combination_that_cannot_work_is_refused(field: str, value: object) -> None:
@@ -118,6 +118,11 @@ def test_a_combination_that_cannot_work_is_refused(field: str, value: object) ->
         ({"surrogate": "frozen", "model_rate": 0.01}, "nothing with no network that learns along"),
         ({"access": "white-box", "model_rows": 9}, "nothing with no network that learns along"),
         ({"mode": "loss", "paid": "change"}, "'paid' changes nothing with mode=loss"),
+        ({"mode": "loss", "put_back": "place"}, "'put_back' changes nothing with mode=loss"),
+        (
+            {"action_weight": 0.0, "eta": 1.0, "put_back": "place"},
+            "'put_back' changes nothing with action_weight=0",
+        ),
         ({"action_weight": 0.0}, "pays nothing at all"),
         ({"mode": "loss", "action_weight": 0.0, "eta": 0.0}, "pays nothing at all"),
     ],
@@ -178,6 +183,23 @@ def test_a_reward_that_could_pay_nothing_is_refused() -> None:
     """Without those columns the counterfactual is what happened."""
     with pytest.raises(Misuse, match=r"mode 'reward' .*'right'.*mode=loss"):
         Ours.configure(_blind_card(), {"saliency": "none"})
+
+
+@pytest.mark.parametrize("put_back", ["place", "posture"])
+def test_a_part_of_the_adversary_is_refused_where_no_column_tells_it(put_back: str) -> None:
+    seats = tuple(seat.model_copy(update={"other_place": None}) for seat in PONG.seats)
+    untold = PONG.model_copy(update={"seats": seats})
+    with pytest.raises(Misuse, match=f"put_back={put_back} needs the columns .*'right' where"):
+        Ours.configure(untold, {"put_back": put_back})
+    assert Ours.configure(untold, {})
+    assert Ours.configure(PONG, {"put_back": put_back})
+
+
+def test_a_configuration_of_before_this_choice_is_the_one_of_today() -> None:
+    """Records are older than `put_back`: at its default it is left unsaid."""
+    assert "put_back" not in Ours.configure(PONG, {}).model_dump(mode="json")
+    chosen = Ours.configure(PONG, {"put_back": "place"}).model_dump(mode="json")
+    assert chosen["put_back"] == "place"
 
 
 def test_the_loss_without_saliency_needs_no_columns() -> None:

@@ -200,6 +200,7 @@ def test_views_have_the_published_sizes_and_the_other_body_where_the_card_says(n
         assert np.array_equal(obs[0, start + 2 : stop], np.array(pose[2:], dtype=np.float32))
         own = joint_positions(Shadow(game), seat)
         offset = own[:2] if name == "kick-and-defend-v1" else [0.0, 0.0]
+        assert card.other_place == (start, start + 1)
         assert np.allclose(obs[0, start : start + 2], np.subtract(pose[:2], offset), atol=1e-6)
         assert card.own_view[1] <= start
 

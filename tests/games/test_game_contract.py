@@ -97,6 +97,11 @@ def test_views_lie_within_the_observation_and_apart(name):
         assert seat.act_bound > 0
 
 
+def test_the_other_s_place_is_a_part_of_what_is_seen_of_it(name):
+    for seat in make(name).card.seats:
+        assert seat.other_place is None or set(seat.other_place) < set(range(*seat.other_view))
+
+
 def test_options_are_frozen_and_stand_on_the_card(name):
     kind = registry.game(name)
     options = kind.Options()

@@ -371,6 +371,17 @@ def test_actions_push_each_bat_its_own_way():
     assert left_x == -right_x > left_y == right_y > 0.0
 
 
+def test_the_card_says_which_columns_show_the_other_s_place():
+    push = np.array([[1.0, 0.5]], dtype=np.float32)
+    game = rally(Pong, TO_RIGHT)
+    for _ in range(5):
+        step = game.step((push, -push))
+    for seat in (0, 1):
+        x, y = game.card.seats[seat].other_place
+        own_x, own_y = step.obs[1 - seat][0, [0, 2]]  # the other's own place, as it sees it
+        assert (step.obs[seat][0, x], step.obs[seat][0, y]) == (-own_x, own_y)
+
+
 # --- seeds, checkpoints, symmetry ----------------------------------------------------------
 
 
