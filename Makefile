@@ -102,6 +102,8 @@ STUDIES := attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \
   attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:dense \
   paid:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \
   paid:you-shall-not-pass-v1:house-runner:lite:baseline \
+  counterfactual:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \
+  counterfactual:you-shall-not-pass-v1:house-runner:lite:baseline \
   attacks:pong-v1:may1:full:baseline attacks:pong-v1:may1:full:dense \
   eta:pong-v1:may1:lite:baseline parts:pong-v1:may1:lite:whole
 

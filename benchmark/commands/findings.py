@@ -120,7 +120,9 @@ def material(found: Mapping[Path, Record], docs: Path, published: Path) -> Mater
         masked=masked,
         links=links,
         attacks=_studies(records, "attacks", [(make.RUNNER.game, "lite"), (make.PONG, "full")]),
-        paid=_studies(records, "paid", [(make.RUNNER.game, "lite")]),
+        varied={
+            name: _studies(records, name, [(make.RUNNER.game, "lite")]) for name in make.VARIED
+        },
         mixtures=_studies(records, "mixture", [(make.PONG, "lite")], against="ours"),
         published={
             **others.published(published),

@@ -38,8 +38,8 @@ FIRST_SEEDS = 3
 """Seeds that every variant of You Shall Not Pass had before four of them were given more."""
 EARLY, LATE = 1_500_000, 3_500_000
 """Where the two half-million-step windows begin in which the baseline's training wins are read."""
-LEVEL = "ours"
-"""Of the study `paid`, the signal as it is paid unless told otherwise."""
+USUAL = "ours"
+"""Of a study of `ours`, the method as it is unless told otherwise."""
 VARIANT = "-axis-bug"
 """What the name of a replication variant ends in, after the victim's that it is a variant of."""
 
@@ -50,14 +50,14 @@ def study(material: Material, place: Place, reference: str) -> Findings:
     return _studied(material, rows, f"{place.game}/{place.victim}", reference)
 
 
-def paid(material: Material, place: Place, reference: str) -> Findings:
-    """The same of the ways in which the signal of `ours` is paid, and of each to its level."""
-    rows, name = material.paid.get(place, ()), f"paid/{place.victim}"
+def varied(material: Material, name: str, place: Place, reference: str) -> Findings:
+    """The same of a study of `ours` by its name, and the difference of each row to the usual."""
+    rows, name = material.varied[name].get(place, ()), f"{name}/{place.victim}"
     made = _studied(material, rows, name, reference)
-    level = next((row for row in rows if row.label == LEVEL), Row(LEVEL, []))
-    for row in (row for row in rows if row is not level):
-        gain, end = (points(differences(row, level, of)) for of in (area, scoring.win_rate))
-        key = f"{name}/{row.label} - {LEVEL}"
+    usual = next((row for row in rows if row.label == USUAL), Row(USUAL, []))
+    for row in (row for row in rows if row is not usual):
+        gain, end = (points(differences(row, usual, of)) for of in (area, scoring.win_rate))
+        key = f"{name}/{row.label} - {USUAL}"
         made.facts |= {f"{key}/gain": difference(gain), f"{key}/end": difference(end)}
         made.claims |= {f"{key}/gain": verdict(gain), f"{key}/end each seed": side(end)}
     return made

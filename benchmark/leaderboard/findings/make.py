@@ -32,6 +32,8 @@ SOUND = Place(PONG, "may1")
 """The published victim of Pong as it was trained."""
 BOTH = ("may1", "may1-axis-bug")
 """That one, and as its authors' code runs it."""
+VARIED = ("paid", "counterfactual")
+"""Studies of the signal of `ours`: how it is paid, and what of the adversary it is of."""
 PLAIN, CONTROL = "baseline", "dense"
 """What attacks are compared with: plain PPO, and the game's own reward paid in the same way."""
 
@@ -41,7 +43,11 @@ def findings(given: Material) -> Findings:
     made = Findings()
     for part in (
         *(attacks.study(given, runner, PLAIN) for runner in (RUNNER, OWN_RUNNER)),
-        *(attacks.paid(given, runner, PLAIN) for runner in (RUNNER, OWN_RUNNER)),
+        *(
+            attacks.varied(given, name, runner, PLAIN)
+            for name in VARIED
+            for runner in (RUNNER, OWN_RUNNER)
+        ),
         attacks.won(given, RUNNER.game, "lite"),
         attacks.two(given, RUNNER, PAPER, PUBLISHED),
         attacks.two(given, RUNNER, COMBINED, ITS_PART),

@@ -36,8 +36,9 @@ class Material:
 
     records: the latest ones, one vote a cell, under the games' usual options. original_rule: those
     of Pong with its original rule about slow balls. masked: those with the victim played blind,
-    with a vote of their own. links: record id to where its file is. attacks, paid, mixtures: by
-    place the rows of those studies. published: figures that are in no record, by name.
+    with a vote of their own. links: record id to where its file is. attacks, mixtures: by place the
+    rows of those studies; varied: those of the studies of `ours`, by their names. published:
+    figures that are in no record, by name.
     """
 
     records: Sequence[Record]
@@ -45,7 +46,7 @@ class Material:
     masked: Sequence[Record]
     links: Mapping[str, str]
     attacks: Mapping[Place, Sequence[Row]]
-    paid: Mapping[Place, Sequence[Row]]
+    varied: Mapping[str, Mapping[Place, Sequence[Row]]]
     mixtures: Mapping[Place, Sequence[Row]]
     published: Mapping[str, Mapping[str, Any]]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmark.leaderboard.findings.make import VARIED
 from benchmark.leaderboard.findings.material import Material, Place
 from benchmark.leaderboard.study import Row
 from benchmark.learning.progress import CurvePoint
@@ -36,7 +37,7 @@ def given(
         masked=[record for record in every if record.of_role("masked")],
         links={record.id: f"../results/{record.id}.json" for record in [*every, *original]},
         attacks={place: rows} if rows else {},
-        paid={place: rows} if rows else {},
+        varied={name: {place: rows} if rows else {} for name in VARIED},
         mixtures=mixtures or {},
         published={
             "fidelity": {"change": "-5.0", "error": "2.0"},

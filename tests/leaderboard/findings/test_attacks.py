@@ -59,14 +59,14 @@ def test_what_is_won_from_every_victim_is_told() -> None:
     assert facts["won/pong-v1/b/ours/replay"] == "-"
 
 
-def test_ways_of_paying_stand_beside_the_level_too() -> None:
+def test_variants_of_ours_stand_beside_the_usual_one_too() -> None:
     """By names of their own, so that a row of another study is not taken for them."""
     rows = [
         Row("baseline", [trained(100, seed, 50) for seed in (0, 1)]),
         Row("ours", [trained(50, 0, 30), trained(60, 1, 20)]),
         Row("ours paid by change", [trained(120, 0, 55), trained(90, 1, 65)]),
     ]
-    made = attacks.paid(given(rows), PLACE, "baseline")
+    made = attacks.varied(given(rows), "paid", PLACE, "baseline")
     key = "paid/house/ours paid by change"
     assert made.facts[f"{key}/gain"].startswith("+10.0 ")
     assert made.facts[f"{key} - ours/gain"].startswith("+35.0 ")
@@ -74,7 +74,7 @@ def test_ways_of_paying_stand_beside_the_level_too() -> None:
     assert made.claims[f"{key} - ours/end each seed"] == "all above"
     assert made.claims["paid/house/ours/each seed"] == "all below"
     assert len(made.tables["paid/house"].rows) == 3
-    assert attacks.paid(given(), PLACE, "baseline").tables["paid/house"].rows == []
+    assert attacks.varied(given(), "paid", PLACE, "baseline").tables["paid/house"].rows == []
 
 
 def test_what_many_comparisons_leave_of_it_is_told() -> None:
