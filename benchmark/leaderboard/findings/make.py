@@ -32,8 +32,8 @@ SOUND = Place(PONG, "may1")
 """The published victim of Pong as it was trained."""
 BOTH = ("may1", "may1-axis-bug")
 """That one, and as its authors' code runs it."""
-VARIED = ("paid", "counterfactual")
-"""Studies of the signal of `ours`: how it is paid, and what of the adversary it is of."""
+VARIED = {"paid": (RUNNER, OWN_RUNNER), "counterfactual": (RUNNER, OWN_RUNNER), "eta": (SOUND,)}
+"""Studies of settings of `ours`, at tier lite, and on which victims they were run."""
 PLAIN, CONTROL = "baseline", "dense"
 """What attacks are compared with: plain PPO, and the game's own reward paid in the same way."""
 
@@ -44,9 +44,9 @@ def findings(given: Material) -> Findings:
     for part in (
         *(attacks.study(given, runner, PLAIN) for runner in (RUNNER, OWN_RUNNER)),
         *(
-            attacks.varied(given, name, runner, PLAIN)
-            for name in VARIED
-            for runner in (RUNNER, OWN_RUNNER)
+            attacks.varied(given, name, place, PLAIN)
+            for name, places in VARIED.items()
+            for place in places
         ),
         attacks.won(given, RUNNER.game, "lite"),
         attacks.two(given, RUNNER, PAPER, PUBLISHED),
