@@ -93,7 +93,7 @@ again: $(STAMP) ## Draw rows of the board and make them again from nothing (ARGS
 leaderboard: $(STAMP) ## Render leaderboard.md from the records under results/
 	$(BIN)/bench leaderboard
 
-findings: $(STAMP) ## Render docs/findings.md, evidence.md, claims.md and the README's head of the board
+findings: $(STAMP) ## Render docs/findings.md, evidence.md, reproduction.md and the README's head of the board
 	$(BIN)/bench findings $(ARGS)
 
 # STUDY:GAME:VICTIM:TIER:REFERENCE, each a page and a figure under docs/studies.

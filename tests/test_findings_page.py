@@ -11,7 +11,7 @@ import pytest
 from tests.command_line import bench, refused
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / f"docs/{name}.md" for name in ("findings", "evidence", "claims")]
+PAGES = [ROOT / f"docs/{name}.md" for name in ("findings", "evidence", "reproduction")]
 PAGE = PAGES[0]
 KEPT = ("results", "docs", "README.md")
 

@@ -121,8 +121,8 @@ def material(found: Mapping[Path, Record], docs: Path, published: Path) -> Mater
         links=links,
         attacks=_studies(records, "attacks", [(make.RUNNER.game, "lite"), (make.PONG, "full")]),
         varied={
-            name: _studies(records, name, [(places[0].game, "lite")])
-            for name, places in make.VARIED.items()
+            name: _studies(records, name, [(study.places[0].game, "lite")])
+            for name, study in make.VARIED.items()
         },
         mixtures=_studies(records, "mixture", [(make.PONG, "lite")], against="ours"),
         published={

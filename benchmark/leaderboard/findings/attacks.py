@@ -54,9 +54,9 @@ def varied(material: Material, name: str, place: Place, reference: str) -> Findi
     """The same of a study of `ours` by its name, and the difference of each row to the usual."""
     rows, name = material.varied[name].get(place, ()), f"{name}/{place.victim}"
     made = _studied(material, rows, name, reference)
-    usual = next((row for row in rows if row.label == USUAL), Row(USUAL, []))
-    for row in (row for row in rows if row is not usual):
-        gain, end = (points(differences(row, usual, of)) for of in (area, scoring.win_rate))
+    usual = [row for row in rows if row.label == USUAL]
+    for row in (row for row in rows if usual and row not in usual):
+        gain, end = (points(differences(row, usual[0], of)) for of in (area, scoring.win_rate))
         key = f"{name}/{row.label} - {USUAL}"
         made.facts |= {f"{key}/gain": difference(gain), f"{key}/end": difference(end)}
         made.claims |= {f"{key}/gain": verdict(gain), f"{key}/end each seed": side(end)}

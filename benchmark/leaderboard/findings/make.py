@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from benchmark.leaderboard.findings import (
     attacks,
@@ -32,10 +33,23 @@ SOUND = Place(PONG, "may1")
 """The published victim of Pong as it was trained."""
 BOTH = ("may1", "may1-axis-bug")
 """That one, and as its authors' code runs it."""
-VARIED = {"paid": (RUNNER, OWN_RUNNER), "counterfactual": (RUNNER, OWN_RUNNER), "eta": (SOUND,)}
-"""Studies of settings of `ours`, at tier lite, and on which victims they were run."""
 PLAIN, CONTROL = "baseline", "dense"
 """What attacks are compared with: plain PPO, and the game's own reward paid in the same way."""
+
+
+class Varied(NamedTuple):
+    """A study of settings of `ours` at tier lite: of what it takes differences, and from whom."""
+
+    reference: str
+    places: Sequence[Place]
+
+
+VARIED = {
+    "paid": Varied(PLAIN, (RUNNER, OWN_RUNNER)),
+    "counterfactual": Varied(PLAIN, (RUNNER, OWN_RUNNER)),
+    "eta": Varied(PLAIN, (SOUND,)),
+    "parts": Varied("whole", (SOUND,)),
+}
 
 
 def findings(given: Material) -> Findings:
@@ -44,9 +58,9 @@ def findings(given: Material) -> Findings:
     for part in (
         *(attacks.study(given, runner, PLAIN) for runner in (RUNNER, OWN_RUNNER)),
         *(
-            attacks.varied(given, name, place, PLAIN)
-            for name, places in VARIED.items()
-            for place in places
+            attacks.varied(given, name, place, study.reference)
+            for name, study in VARIED.items()
+            for place in study.places
         ),
         attacks.won(given, RUNNER.game, "lite"),
         attacks.two(given, RUNNER, PAPER, PUBLISHED),
