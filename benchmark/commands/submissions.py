@@ -28,6 +28,8 @@ from benchmark.commands.common import (
 )
 from benchmark.display import Live, Silent, show_plan
 from benchmark.errors import CheckFailed, Misuse
+from benchmark.leaderboard.table import show as show_table
+from benchmark.leaderboard.tables import tables
 from benchmark.learning.threads import use_threads
 from benchmark.records.store import Store
 from benchmark.runs.executors.executor import Display
@@ -94,6 +96,9 @@ def submit(
             }
         )  # fmt: skip
     else:
+        for table in tables(report.records):
+            show_table(console, table)
+            console.print()
         _print(report.items)
         _note("content", report.sha256)
         _note("isolation", chosen.isolation.kind)

@@ -63,6 +63,7 @@ def test_for_people_it_says_the_same(dice: Make) -> None:
     for told in (
         "passed  submission.toml", "passed  contract on pong-v1: 9 checks", "house-relu",
         f"to do   its own test: python -m pytest {made}", "isolation process",
+        "Attacks on pong-v1, tier smoke",
     ):  # fmt: skip
         assert told in done.out
 
