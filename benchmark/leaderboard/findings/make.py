@@ -31,6 +31,10 @@ COMBINED, ITS_PART = "drift", "ours l1"
 """The combination of two signals, and the one of the two that is the paper's."""
 SOUND = Place(PONG, "may1")
 """The published victim of Pong as it was trained."""
+NORMS = (
+    (RUNNER, "ours l2", "ours l1"), (RUNNER, "ours l2", "ours linf"), (SOUND, "ours l2", "ours l1"),
+)  # fmt: skip
+"""Where the paper says of l2 that it is worse, or as good."""
 BOTH = ("may1", "may1-axis-bug")
 """That one, and as its authors' code runs it."""
 PLAIN, CONTROL = "baseline", "dense"
@@ -47,6 +51,7 @@ class Varied(NamedTuple):
 VARIED = {
     "paid": Varied(PLAIN, (RUNNER, OWN_RUNNER)),
     "counterfactual": Varied(PLAIN, (RUNNER, OWN_RUNNER)),
+    "weight": Varied(PLAIN, (RUNNER, OWN_RUNNER)),
     "eta": Varied(PLAIN, (SOUND,)),
     "parts": Varied("whole", (SOUND,)),
 }
@@ -68,6 +73,7 @@ def findings(given: Material) -> Findings:
         *(attacks.over_victims(given, PONG, one, (PUBLISHED,)) for one in (PLAIN, CONTROL)),
         attacks.won(given, PONG, "full"),
         attacks.two(given, SOUND, PUBLISHED, PLAIN),
+        *(attacks.two(given, *pair) for pair in NORMS),
         attacks.settings(given, RUNNER),
         models.models(given, RUNNER),
         signals.signals(given, RUNNER.game),

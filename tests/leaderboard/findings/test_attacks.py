@@ -74,6 +74,8 @@ def test_variants_of_ours_stand_beside_the_usual_one_too() -> None:
     assert made.claims[f"{key} - ours/end each seed"] == "all above"
     assert made.claims["paid/house/ours/each seed"] == "all below"
     assert len(made.tables["paid/house"].rows) == 3
+    alone = attacks.varied(given([rows[0], rows[2]]), "paid", PLACE, "baseline")
+    assert not [name for name in alone.facts if name.endswith("- ours/gain")]
     assert attacks.varied(given(), "paid", PLACE, "baseline").tables["paid/house"].rows == []
 
 
