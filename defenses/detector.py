@@ -63,7 +63,7 @@ class Detector(ABC):
         return float(self.per_step(episode).mean())
 
     def scores(self, episodes: Iterable[Episode]) -> list[float]:
-        """Of several, one by one as they come."""
+        """Of several, one by one as they come: to the last bit what `score` gives of each."""
         return [self.score(episode) for episode in episodes]
 
 

@@ -72,16 +72,17 @@ def make_record(
 ) -> Record:
     """A record of these matches, unchecked, so that a test may make an impossible one.
 
-    `changes` are other fields of its cell.
+    `changes` are other fields of its cell, which knows whom it met: `others` are more than those.
     """
+    others = [*changes.pop("others", []), *_opponents(matches)]
     cell = Cell.model_validate(
         {
             "game": "pong-v1",
             "game_options": {"slow_ball": "loss"},
             "seat": "left",
             "victim": player(victim),
-            "others": [],
-            "held_out": [],
+            "others": list({one.name: one for one in others}.values()),
+            "held_out": [m.adversary.name for m in matches if _judges_unseen(m)],
             "victim_ranked": True,
             "attack": method(attack),
             "track": "black-box",
@@ -111,6 +112,14 @@ def make_record(
         provenance={name: {"commit": "abc", "cores": 2} for name in artifacts},
         timings={name: {"wall_s": 1.5, "cpu_s": 1.25} for name in artifacts},
     )
+
+
+def _opponents(matches: Sequence[MatchSet]) -> list[PlayerRef]:
+    return [m.adversary for m in matches if m.role == "regular"]
+
+
+def _judges_unseen(played: MatchSet) -> bool:
+    return played.role == "held-out" and played.ranked_mode
 
 
 def _artifacts(matches: Sequence[MatchSet], hardened: bool) -> dict[str, str]:

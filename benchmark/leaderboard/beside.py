@@ -35,12 +35,12 @@ def worst_victim(win_rates: Strata) -> Worst:
 
 
 def fullest(records: Sequence[Record], role: Role) -> list[Record]:
-    """Of one victim's records the one with matches of a role that met most others; or none.
+    """Of one victim's records the one with matches of most adversaries of a role; or none.
 
     A victim's floors and regular opponents are its own, whichever attack's record they stand in.
     """
     played = [record for record in records if record.of_role(role)]
-    return sorted(played, key=lambda r: (-len(r.cell.others), r.id))[:1]
+    return sorted(played, key=lambda r: (-len(r.of_role(role)), -len(r.cell.others), r.id))[:1]
 
 
 def opponents(records: Sequence[Record]) -> dict[str, Tally]:

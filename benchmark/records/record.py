@@ -18,6 +18,7 @@ from benchmark.learning.progress import impossible
 from benchmark.policies.policy import ActionMode
 from benchmark.records.cell import MOST, Cell, Frozen, PlayerRef
 from benchmark.records.curve import Curve
+from benchmark.records.players import check_players
 
 Role = Literal[
     "attack", "floor", "regular", "transfer", "stored", "held-out", "fresh", "foreign", "replay",
@@ -161,6 +162,8 @@ class Record(Frozen):
         self._check_once()
         self._check_trainings()
         self._complete()
+        if self.failure is None:
+            check_players(self)
         return self
 
     def _check_once(self) -> None:

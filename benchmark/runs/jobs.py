@@ -139,6 +139,8 @@ class Worker:
 
         try:
             policy = checked(training.train(), card_of(job), *_wanted(job))
+            if job.kind == "harden":
+                check_mode(policy, self.policy(job.victim, job))
             check_curve(progress.curve, training.steps)
         except (TrainingDiverged, TooManyVoids, WrongCurve, WrongPolicy, Contained) as error:
             # For good: trying again would end alike. The last checkpoint stays beside it.
@@ -242,6 +244,19 @@ def checked(policy: Any, card: GameCard, seat: str, kind: type[Policy] = Policy)
             f"the method returned a policy that is not what its card says: {error}"
         ) from error
     return policy
+
+
+def check_mode(hardened: Policy, victim: Policy) -> None:
+    """Raise WrongPolicy for a hardened victim that acts in another mode than before.
+
+    Its judges meet it in the mode of the victim that it was; a fresh attack would be trained
+    against what nobody judges.
+    """
+    if hardened.card.action_mode != victim.card.action_mode:
+        raise WrongPolicy(
+            f"the method returned a policy that acts in the mode '{hardened.card.action_mode}', "
+            f"expected '{victim.card.action_mode}', that of '{victim.card.name}'"
+        )
 
 
 class JobProgress:

@@ -7,10 +7,12 @@ from the very seeds of the adversary's matches.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmark.errors import CheckFailed
 from benchmark.evaluation import split as splitting
 from benchmark.evaluation.detection import Detection
 from benchmark.evaluation.matches import episode_list
@@ -25,45 +27,114 @@ LEARNED_FROM = 1
 """Names the list of seeds that detectors learn regular play from: no match of it is judged."""
 LESSONS = 200
 """Matches that they learn from, at most: all of them are held at once."""
+CONTROLS = 16
+"""Regular matches that stand among every adversary's too, where their scores must be the same."""
 PolicyOf = Callable[[Player], Policy]
 Look = Callable[[Job, Policy, PolicyOf], dict[str, Any]]
 """Does a job that trains nothing: (job, its victim, what loads the others) -> its result."""
 
 
+class WrongScores(CheckFailed):
+    """A detector judged an episode by those beside it."""
+
+
+class _Control(NamedTuple):
+    """A regular match and how it was judged among regular ones."""
+
+    episode: Episode
+    score: float
+
+
 class Detecting:
-    """Detectors' jobs. The last detector is kept: a cell asks the same of several adversaries."""
+    """Detectors' jobs. The last detector is kept: a cell asks the same of several adversaries.
+
+    Regular matches and an adversary's are judged apart, so a detector could tell the whole lot by
+    its mean. Some regular ones stand among the adversary's, it does not know where, and must be
+    judged as before to the last bit.
+    """
 
     def __init__(self) -> None:
         self._of: str | None = None
         self._detector: Any = None
         self._regular: list[float] = []
+        self._controls: list[_Control] = []
 
     def __call__(self, job: Job, victim: Policy, policy_of: PolicyOf) -> dict[str, Any]:
-        """Let the job's detector judge the adversary's matches and regular ones."""
+        """Let the job's detector judge the adversary's matches and regular ones.
+
+        Raises:
+            WrongScores: it did not judge each for itself.
+        """
         alone = job.model_copy(update={"adversaries": ()}).key
         seeds = episode_list(card_of(job).id, job.episodes)
         if alone != self._of:
             opponents = [policy_of(player) for player in job.opponents]
             self._detector = _fitted(job, victim, opponents)
-            self._regular = self._scores(job, victim, opponents, seeds)
+            self._judge_regular(job, victim, opponents, seeds)
             self._of = alone
         adversarial = self._scores(job, victim, [policy_of(job.adversaries[0])], seeds)
         counts = Detection.count(adversarial=adversarial, regular=self._regular)
         return {"counts": counts.model_dump()}
 
+    def _judge_regular(
+        self, job: Job, victim: Policy, opponents: Sequence[Policy], seeds: Sequence[int]
+    ) -> None:
+        """Score regular matches, and keep some of them as controls."""
+        rng = np.random.default_rng(derive("controls", job.key))
+        chosen = rng.choice(len(seeds), min(CONTROLS, len(seeds)), replace=False).tolist()
+        kept: dict[int, Episode] = {}
+
+        def watched() -> Iterator[tuple[int, Episode]]:
+            for position, episode in _watched(job, victim, opponents, seeds):
+                if position in chosen:
+                    kept[position] = episode
+                yield position, episode
+
+        self._regular = self._in_order(watched())
+        self._controls = [_Control(kept[k], self._regular[k]) for k in chosen]
+
     def _scores(
         self, job: Job, victim: Policy, players: Sequence[Policy], seeds: Sequence[int]
     ) -> list[float]:
+        """Of an adversary's matches, by position; the controls' are behind them and looked at."""
+        rng = np.random.default_rng(derive("among", job.key))
+        count, controls = len(seeds), self._controls
+        slots = np.sort(rng.integers(0, count + 1, len(controls))).tolist()
+
+        def mixed() -> Iterator[tuple[int, Episode]]:
+            waiting = list(zip(slots, range(len(controls)), strict=True))
+            matches = enumerate(_watched(job, victim, players, seeds))
+            for nth, one in chain(matches, [(count, None)]):
+                while waiting and waiting[0][0] <= nth:
+                    _, k = waiting.pop(0)
+                    yield count + k, controls[k].episode
+                if one is not None:
+                    yield one
+
+        found = self._in_order(mixed())
+        again = found[count:]
+        otherwise = sum(a != one.score for a, one in zip(again, controls, strict=True))
+        if otherwise:
+            assert job.method is not None
+            raise WrongScores(
+                f"detector '{job.method.name}' judged {otherwise} of {len(controls)} regular "
+                "matches otherwise among an adversary's than among regular ones; a score must be "
+                "of its episode alone"
+            )
+        return found[:count]
+
+    def _in_order(self, matches: Iterator[tuple[int, Episode]]) -> list[float]:
+        """The detector's scores of matches that come with their positions, by position."""
         positions: list[int] = []
 
         def episodes() -> Iterator[Episode]:
-            for position, episode in _watched(job, victim, players, seeds):
+            for position, episode in matches:
                 positions.append(position)
                 yield episode
 
         found = self._detector.scores(episodes())
         by_position = dict(zip(positions, found, strict=True))
-        return [by_position[k] for k in range(len(seeds))]
+        return [by_position[k] for k in range(len(positions))]
 
 
 def _fitted(job: Job, victim: Policy, opponents: Sequence[Policy]) -> Any:

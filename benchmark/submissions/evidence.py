@@ -89,6 +89,10 @@ def _read(path: Path, submission: Submission) -> Record:
         return record  # the undefended cell that a defended one is compared with
     if method is None or method.name != about.name:
         raise BadRecord(f"{path}: of another method than '{about.name}'")
+    if about.kind == "attack" and record.cell.track != about.track:
+        raise BadRecord(
+            f"{path}: of track '{record.cell.track}', the manifest says '{about.track}'"
+        )
     return record
 
 

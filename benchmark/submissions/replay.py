@@ -11,7 +11,7 @@ from benchmark.evaluation.matches import EVALUATION_MATCHES, Halves, episode_lis
 from benchmark.games.game import Game
 from benchmark.policies import artifact, zoo
 from benchmark.policies.blind import Blind
-from benchmark.policies.policy import NetworkPolicy, Policy
+from benchmark.policies.policy import ANY, NetworkPolicy, Policy
 from benchmark.records.cell import PlayerRef, content_hash
 from benchmark.records.record import MatchSet, Record
 from benchmark.registry import Victims, floors, game
@@ -37,6 +37,7 @@ class Replay:
     def differences(self, records: Iterable[Record]) -> Iterator[str]:
         """For every match set whose counts are not those recorded, what is wrong."""
         for record in records:
+            yield from (f"record {record.id}: {one}" for one in self.belied(record))
             for recorded in record.matches:
                 pairing = f"{recorded.role}, {recorded.adversary.name} on {recorded.victim.name}"
                 try:
@@ -49,6 +50,29 @@ class Replay:
                         f"record {record.id}, {pairing}: {recorded.tally.wins} won of "
                         f"{recorded.tally.episodes} recorded, {halves.total.wins} replayed"
                     )
+
+    def belied(self, record: Record) -> Iterator[str]:
+        """What a record says of its victim, or leaves out of opponents, that cards here say."""
+        cell, cards = record.cell, {card.sha256: card for card in self._victims.cards().values()}
+        card = cards.get(cell.victim.sha256)
+        if card is None:
+            yield f"its victim '{cell.victim.name}' is not among the victims here"
+            return
+        if cell.victim_ranked != card.ranked:
+            yield f"victim_ranked is {cell.victim_ranked}, its card says {card.ranked}"
+        own = {card.sha256, record.artifacts.get("hardening")}
+        for one in record.matches:
+            ranked = one.victim_mode == card.action_mode
+            if one.victim.sha256 in own and one.ranked_mode != ranked:
+                yield (
+                    f"'{one.role}' matches in the mode '{one.victim_mode}' say ranked_mode "
+                    f"{one.ranked_mode}; the card of '{card.name}' ranks '{card.action_mode}'"
+                )
+        met = {one.adversary.sha256 for one in record.of_role("regular")}
+        for other in cell.others if record.of_role("regular") else ():
+            fits = other.sha256 in cards and cards[other.sha256].seat in (ANY, cell.seat)
+            if fits and other.sha256 not in met | {card.sha256}:
+                yield f"no matches of the regular opponent '{other.name}'"
 
     @property
     def count(self) -> int:

@@ -261,6 +261,10 @@ class _DetectorTrial(Trial):
         before = detector.score(episode)
         detector.score(self._episodes[-1])
         _expect(detector.score(episode) == before, "an episode's score depends on those before")
+        backwards = self._episodes[::-1]
+        one_by_one = [detector.score(one) for one in backwards]
+        together = list(detector.scores(iter(backwards)))
+        _expect(together == one_by_one, f"scores gives {together}, score one by one {one_by_one}")
         same = all(np.array_equal(a, b) for a, b in zip(kept, episode, strict=True))
         _expect(same, "it writes into the episode")
 

@@ -45,6 +45,7 @@ SEEDS = 3
 TIERS: tuple[Tier, ...] = ("smoke", "lite", "full")
 STEPS = ("replay", RETRAIN, HELD_OUT)
 """What is shown for level 1, 2 and 3."""
+REPLAYED = 1
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,10 @@ def verify(submission: Submission, wanted: Wanted, runner: Runner, show: Show) -
             break
         found.shown += 1
     found.level, found.why = _level(found.shown, runner, inquiry.records)
-    for record in inquiry.records if runner.isolation.enforced else ():
-        if record.level != found.level:  # lowered too: until now it was the author's word
-            evidence.replace(submission, record.model_copy(update={"level": found.level}))
+    for record in inquiry.every if runner.isolation.enforced else ():
+        level = inquiry.level_of(record, found.level)
+        if record.level != level:  # lowered too: until now it was the author's word
+            evidence.replace(submission, record.model_copy(update={"level": level}))
     return found
 
 
@@ -128,7 +130,7 @@ class _Inquiry:
     def __init__(self, submission: Submission, wanted: Wanted, runner: Runner, show: Show):
         self.submission, self.wanted = submission, wanted
         self.runner, self.show = runner, show
-        every = evidence.records(submission)
+        self.every = every = evidence.records(submission)
         tiers = [tier for tier in TIERS if any(r.cell.tier == tier for r in every)]
         tier = wanted.tier or tiers[-1]
         self.records = [record for record in every if record.cell.tier == tier]
@@ -138,6 +140,19 @@ class _Inquiry:
         self.strangers = [] if wanted.victims is None else _strangers(wanted.victims, every)
         used = {record.cell.seed for record in every}
         self.fresh = drawn(submission.sha256, wanted.salt, wanted.seeds, used)
+
+    def level_of(self, record: Record, level: int) -> int:
+        """What a verification that came to `level` says of one of the records.
+
+        Those of cells that are not the submission's own were not trained again; replayed they were
+        unless it is a detector. Those of another tier were not looked at: nothing is known of them,
+        unless a tier was asked for, when they keep what the verification of theirs has said.
+        """
+        if record in self.own:
+            return level
+        if record in self.records:
+            return min(level, 0 if self.submission.manifest.kind == "detector" else REPLAYED)
+        return record.level if self.wanted.tier is not None else 0
 
     def groups(self) -> list[list[Record]]:
         """The submission's own records by everything of their cells but the seed, by seed."""

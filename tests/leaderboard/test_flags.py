@@ -96,7 +96,7 @@ def test_a_silent_record_is_flagged_on_the_page() -> None:
 def test_who_met_fewer_victims_than_others_did_is_flagged() -> None:
     """Transfer is a mean over those that were at hand."""
     few, many = attacked(50, others=["b"]), attacked(50, attack="x", others=["b", "c"])
-    assert fewer_met([few, many]) == ["ours on house: met 1 of 2 other victims"]
+    assert fewer_met([few, many]) == ["ours on house: met 2 of 3 other victims"]
     assert fewer_met([few]) == []
 
 

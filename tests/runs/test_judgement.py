@@ -305,11 +305,45 @@ def test_diagnoses_are_part_of_the_record(house: House) -> None:
     assert after.victim.sha256 == record.artifacts["hardening"]
 
 
+class ByTheLot(Density):
+    """Judges all that it is shown by their mean: one call is regular play, the next is not."""
+
+    def scores(self, episodes: Any) -> list[float]:
+        """The lot's mean, for each."""
+        found = super().scores(episodes)
+        return [float(np.mean(found))] * len(found)
+
+
+def test_a_detector_that_judges_by_the_lot_is_found_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regular matches stand among the adversary's, and were judged before."""
+    monkeypatch.setattr(registry.detectors, "load", lambda name: ByTheLot)
+    outcome = run(house, defense_names=["density"])
+    (told,) = {f.message for f in outcome.failures if f.kind == "WrongScores"}
+    assert "a score must be of its episode alone" in told
+    assert not [record for record in outcome.records if record.detections]
+
+
 def test_unknown_names_are_refused(resolve: Resolve) -> None:
     with pytest.raises(Misuse, match=r"no diagnosis 'masks'.*masked"):
         resolve(diagnoses=["masks"])
     with pytest.raises(Misuse, match=r"no defense 'densities'.*density"):
         resolve(defense_names=["densities"])
+
+
+def test_a_victim_hardened_into_another_mode_is_refused(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fresh attack would meet its noise, and be judged against its mean."""
+    noisy = scribble(3)
+    card = noisy.card.model_copy(update={"stochastic": True})
+    tensors = {**noisy.tensors(), "log_std": np.full(2, 3.0, dtype=np.float32)}
+    monkeypatch.setattr(FakeDefense, "made", MLPPolicy(card, tensors).in_mode("sampled"))
+    outcome = run(house)
+    (told,) = {f.message for f in outcome.failures if f.kind == "WrongPolicy"}
+    assert "acts in the mode 'sampled', expected 'mean'" in told
+    assert defended(outcome).failure is not None
 
 
 def test_what_is_as_its_card_says_passes() -> None:

@@ -165,6 +165,26 @@ def test_a_level_of_the_author_s_own_is_lowered_to_what_was_found(dice: Make) ->
     assert {read(path).level for path in records(made)} == {2}
 
 
+def test_records_of_a_tier_that_was_not_looked_at_have_no_level(dice: Make) -> None:
+    """Unless it was another tier's turn: then they keep what the one of theirs has said."""
+    made = submitted(dice())
+    for path in records(made):
+        change(path, isolation=PINNED, level=2)
+    first = next(read(path) for path in records(made) if read(path).cell.seed == 0)
+    cell = first.cell.model_copy(update={"tier": "lite"})
+    other = first.model_copy(update={"cell": cell, "id": cell.id})
+    (made / "evidence" / "records" / f"{cell.id}.json").write_bytes(to_json(other))
+
+    def levels() -> dict[str, set[int]]:
+        found = [read(path) for path in records(made)]
+        return {t: {r.level for r in found if r.cell.tier == t} for t in ("smoke", "lite")}
+
+    in_container(made, seeds=1, tier="smoke")
+    assert levels() == {"smoke": {2}, "lite": {2}}
+    in_container(made, seeds=1)  # the highest, of one seed
+    assert levels() == {"smoke": {0}, "lite": {1}}
+
+
 @pytest.mark.parametrize(
     ("submitted_in", "verified_in", "why"),
     [
@@ -237,6 +257,38 @@ def test_a_victim_of_ones_own_making_is_told(dice: Make) -> None:
     assert "is not among the victims here" in details(done, "failed")
 
 
+def test_what_the_victim_s_card_does_not_say_is_told(dice: Make) -> None:
+    """A victim that is not ranked would be, and the other way round."""
+    made = submitted(dice(), seeds=1)
+    change(records(made)[0], cell={"victim_ranked": False})
+    done = bench("verify", made, "--json")
+    assert done.code == 1
+    assert "victim_ranked is False, its card says True" in details(done, "failed")
+
+
+def test_a_mode_that_the_card_does_not_rank_is_told(dice: Make) -> None:
+    """All of its matches: a record whose ranked modes differ is refused by itself."""
+    made = submitted(dice(), seeds=1)
+    (path,) = records(made)
+    other = {"mean": "sampled", "sampled": "mean"}
+    changed = [
+        m.model_copy(update={"victim_mode": other[m.victim_mode]})
+        if m.victim.name == "house-relu"
+        else m
+        for m in read(path).matches
+    ]
+    change(path, matches=changed)
+    done = bench("verify", made, "--json")
+    assert done.code == 1
+    assert "in the mode 'sampled' say ranked_mode True" in details(done, "failed")
+
+
+def test_records_of_another_track_than_the_manifest_s_are_refused(dice: Make) -> None:
+    made = submitted(dice(), seeds=1)
+    change(records(made)[0], cell={"track": "white-box"})
+    refused(bench("verify", made), "of track 'white-box', the manifest says 'black-box'")
+
+
 def test_a_seed_that_was_left_out_is_told(dice: Make) -> None:
     made = submitted(dice())
     next(path for path in records(made) if read(path).cell.seed == 1).unlink()
@@ -295,6 +347,19 @@ def test_a_defense_is_verified_by_every_role(no_defense: Path) -> None:
     assert done.json["shown"] == 2
     for role in ("stored", "held-out", "fresh", "regular"):
         assert f"win rate, {role} of 1 fresh seed(s)" in details(done, "passed")
+
+
+def test_a_regular_opponent_that_was_left_out_is_told(no_defense: Path) -> None:
+    """Before and after, so that the record by itself is in order."""
+    done = bench("submit", made := no_defense, "--against", "quick", *TINY, "--seeds", 1)
+    assert done.code == 0, done
+    (path,) = [path for path in records(made) if read(path).cell.defense is not None]
+    left_out = next(m.adversary for m in read(path).matches if m.role == "regular")
+    kept = [m for m in read(path).matches if m.adversary != left_out or m.role != "regular"]
+    change(path, matches=kept)
+    done = bench("verify", made, "--json")
+    assert done.code == 1
+    assert f"no matches of the regular opponent '{left_out.name}'" in details(done, "failed")
 
 
 def test_a_detector_must_judge_alike_again(no_defense: Path) -> None:
