@@ -6,8 +6,8 @@ from the very seeds of the adversary's matches.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,7 +72,7 @@ class Detecting:
             self._detector = _fitted(job, victim, opponents)
             self._judge_regular(job, victim, opponents, seeds)
             self._of = alone
-        adversarial = self._scores(job, victim, [policy_of(job.adversaries[0])], seeds)
+        adversarial = self._judge_adversary(job, victim, [policy_of(job.adversaries[0])], seeds)
         counts = Detection.count(adversarial=adversarial, regular=self._regular)
         return {"counts": counts.model_dump()}
 
@@ -93,23 +93,21 @@ class Detecting:
         self._regular = self._in_order(watched())
         self._controls = [_Control(kept[k], self._regular[k]) for k in chosen]
 
-    def _scores(
+    def _judge_adversary(
         self, job: Job, victim: Policy, players: Sequence[Policy], seeds: Sequence[int]
     ) -> list[float]:
         """Of an adversary's matches, by position; the controls' are behind them and looked at."""
-        rng = np.random.default_rng(derive("among", job.key))
         count, controls = len(seeds), self._controls
-        slots = np.sort(rng.integers(0, count + 1, len(controls))).tolist()
+        rng = np.random.default_rng(derive("among", job.key))
+        before = defaultdict(list)  # the controls that stand before the match of that number
+        for k, slot in enumerate(rng.integers(0, count + 1, len(controls)).tolist()):
+            before[slot].append((count + k, controls[k].episode))
 
         def mixed() -> Iterator[tuple[int, Episode]]:
-            waiting = list(zip(slots, range(len(controls)), strict=True))
-            matches = enumerate(_watched(job, victim, players, seeds))
-            for nth, one in chain(matches, [(count, None)]):
-                while waiting and waiting[0][0] <= nth:
-                    _, k = waiting.pop(0)
-                    yield count + k, controls[k].episode
-                if one is not None:
-                    yield one
+            for number, match in enumerate(_watched(job, victim, players, seeds)):
+                yield from before[number]
+                yield match
+            yield from before[count]
 
         found = self._in_order(mixed())
         again = found[count:]
