@@ -300,7 +300,10 @@ def test_a_cell_is_filed_once_whoever_was_at_hand(tmp_path: Path) -> None:
     kept = fill(tmp_path)["zero"]
     fewer = kept.cell.model_copy(update={"others": kept.cell.others[:1]})
     met = {player.name for player in fewer.others} | {kept.cell.victim.name}
-    matches = [m for m in kept.matches if m.role != "transfer" or m.victim.name in met]
+    of_others = {"transfer": lambda m: m.victim, "regular": lambda m: m.adversary}
+    matches = [
+        m for m in kept.matches if m.role not in of_others or of_others[m.role](m).name in met
+    ]
     twin = kept.model_copy(update={"cell": fewer, "id": fewer.id, "matches": matches})
     Store(tmp_path / "store").write_record(twin)
     assert {r.id for r in filed_by(tmp_path) if r.cell.attack.name == "zero"} == {kept.id}
