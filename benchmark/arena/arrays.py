@@ -7,6 +7,7 @@ touches it: it reads what it needs once, into memory of its own, and writes what
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 from collections.abc import Mapping
@@ -70,7 +71,17 @@ class Layout:
     @cached_property
     def given_bytes(self) -> int:
         """Of the rest."""
-        return sum(np.dtype(kind).itemsize * int(np.prod(shape)) for _, kind, shape in self.fields)
+        return sum(_bytes(dtype, shape) for _, dtype, shape, _ in self._places)
+
+    @cached_property
+    def _places(self) -> tuple[tuple[str, np.dtype[Any], tuple[int, ...], int], ...]:
+        """(name, dtype, shape, start) of each field: looked up on every step, computed once."""
+        found, start = [], 0
+        for name, kind, shape in self.fields:
+            dtype = np.dtype(kind)
+            found.append((name, dtype, shape, start))
+            start += _bytes(dtype, shape)
+        return tuple(found)
 
     @property
     def region_bytes(self) -> int:
@@ -80,18 +91,20 @@ class Layout:
     def gather(self, given: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """The arrays in their order; those that are not given are zero."""
         return [
-            np.ascontiguousarray(given[name], kind) if name in given else np.zeros(shape, kind)
-            for name, kind, shape in self.fields
+            np.ascontiguousarray(given[name], dtype) if name in given else np.zeros(shape, dtype)
+            for name, dtype, shape, _ in self._places
         ]
 
     def split(self, block: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """Views into a copy of the rest: (given_bytes,) uint8."""
-        found, start = {}, 0
-        for name, kind, shape in self.fields:
-            stop = start + np.dtype(kind).itemsize * int(np.prod(shape))
-            found[name] = block[start:stop].view(kind).reshape(shape)
-            start = stop
-        return found
+        return {
+            name: np.ndarray(shape, dtype, block.data, start)
+            for name, dtype, shape, start in self._places
+        }
+
+
+def _bytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
+    return dtype.itemsize * math.prod(shape)
 
 
 class ArraysFile:
