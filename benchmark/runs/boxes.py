@@ -262,8 +262,3 @@ def _written(path: Path, model: RefereeSpec | Orders) -> Path:
     path.write_text(json.dumps(model.model_dump(mode="json")), encoding="utf-8")
     path.chmod(0o644)
     return path
-
-
-def wall_limit(budget_steps: int, steps_per_s: int) -> float:
-    """Seconds after which a training is stopped: many times what it should take."""
-    return 900.0 + 20.0 * budget_steps / steps_per_s

@@ -13,6 +13,7 @@ from benchmark.records.store import Store, storage_errors
 from benchmark.registry import Victims
 from benchmark.runs.assemble import records_of
 from benchmark.runs.boxes import Boxes
+from benchmark.runs.estimate import training_seconds
 from benchmark.runs.executors.executor import Display, Executor, Failure
 from benchmark.runs.executors.local import LocalExecutor
 from benchmark.runs.job import Job
@@ -52,7 +53,7 @@ def preview(spec: RunSpec, store: Store, plan: Plan | None = None) -> Preview:
     """
     plan = plan or make_plan(spec)
     missing = [job for job in plan.jobs if not store.has(job.key)]
-    training = sum(job.budget_steps for job in missing) / spec.game.training_speed
+    training = sum(training_seconds(job, spec.game) for job in missing)
     playing = 0.0
     for job in missing:
         costs = 1.0 if job.game_options == spec.game_options else REPLAY_COSTS

@@ -23,9 +23,10 @@ from benchmark.policies.policy import Policy
 from benchmark.records.cell import MethodRef
 from benchmark.records.record import Isolation
 from benchmark.registry import attacks, defenses
-from benchmark.runs.boxes import Boxes, wall_limit
+from benchmark.runs.boxes import Boxes
 from benchmark.runs.clock import Clock
 from benchmark.runs.contestant import Task
+from benchmark.runs.estimate import wall_limit
 from benchmark.runs.job import Job, Player
 from benchmark.runs.staging import arena_of, card_of, other_seat, seed_base_of
 from benchmark.seeding import derive
@@ -133,8 +134,7 @@ class Boxed:
             raise Misuse(f"trainings in containers learn on the CPU alone, not on {job.device}")
         self._go_on()
         spec = self._attack() if job.kind == "attack" else self._harden()
-        wall_s = wall_limit(job.budget_steps, card.training_speed)
-        return self._boxes.train(spec, self._orders(), wall_s, self, self._kept)
+        return self._boxes.train(spec, self._orders(), wall_limit(job, card), self, self._kept)
 
     def restart(self) -> None:
         """Another try begins."""
