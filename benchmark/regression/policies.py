@@ -11,10 +11,10 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmark.arena.tally import Tally
-from benchmark.leaderboard.regression import ALPHA, holm, two_sided_p
 from benchmark.policies.policy import Policy
 from benchmark.records.record import MatchSet, Record
 from benchmark.registry import Victims
+from benchmark.regression.falls import ALPHA, holm, two_sided_p
 from benchmark.regression.findings import Finding, counts, points
 from benchmark.submissions.replay import Absent, Replay
 

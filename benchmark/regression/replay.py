@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from benchmark.arena.tally import TALLY, Tally
 from benchmark.errors import Misuse
-from benchmark.leaderboard.regression import ALPHA, holm, two_sided_p
 from benchmark.regression import facts, golden, pairings
 from benchmark.regression.baseline import POLICIES, ReplayBaseline, replays
+from benchmark.regression.falls import ALPHA, holm, two_sided_p
 from benchmark.regression.findings import Finding, counts, points
 from benchmark.regression.golden import Trained
 from benchmark.regression.pairings import Course

@@ -15,12 +15,12 @@ import numpy as np
 
 from benchmark.arena.tally import Tally
 from benchmark.errors import CheckFailed, InfrastructureError, Misuse
-from benchmark.leaderboard.regression import Fall, falls, is_countable, power
 from benchmark.policies import artifact
 from benchmark.records.record import Record, Role
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.regression.baseline import POLICIES, CellBaseline, TrainingBaseline
+from benchmark.regression.falls import Fall, falls, is_countable, power
 from benchmark.regression.findings import Finding, points
 from benchmark.regression.platform import here
 from benchmark.runs.executors.executor import Display

@@ -24,10 +24,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmark.leaderboard.regression import falls
 from benchmark.records.store import Store
 from benchmark.regression import baseline, training
 from benchmark.regression.baseline import FOLDER
+from benchmark.regression.falls import falls
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("benchmark", "attacks", "defenses", "tests/regression")

@@ -10,12 +10,12 @@ import pytest
 
 from benchmark.display import Silent
 from benchmark.errors import CheckFailed, Misuse
-from benchmark.leaderboard import regression
 from benchmark.policies import artifact
 from benchmark.records.record import Record
 from benchmark.records.store import Store
 from benchmark.regression import training
 from benchmark.regression.baseline import CellBaseline, TrainingBaseline
+from benchmark.regression.falls import ALPHA
 from benchmark.regression.platform import here
 from benchmark.regression.training import MEASURES, Trained, measured, setup
 from benchmark.runs.plan import Plan
@@ -75,7 +75,7 @@ def test_the_cell_that_fell_is_named_with_how_far_and_how_sure() -> None:
     }
     assert [name for name, one in found.items() if one.failed] == [STORED]
     assert found[STORED].change == "-19.9 points"
-    assert found[STORED].facts["adjusted"] < regression.ALPHA
+    assert found[STORED].facts["adjusted"] < ALPHA
     rose = training.compare(baseline(), of({"ours": 150}, range(100, 108)))
     assert not any(one.failed for one in rose)
 
@@ -105,7 +105,7 @@ def test_seeds_that_judge_are_not_trained_on(seeds: list[int]) -> None:
 
 
 def test_the_power_is_stored_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regression, "DRAWS", 10)
+    monkeypatch.setattr("benchmark.regression.falls.DRAWS", 10)
     made = training.baseline_of(of({}, range(20)), seeds=8)
     assert all(cell.finds_at_80 is not None for cell in made.cells.values())
     text = training.power_text(baseline(), 8)

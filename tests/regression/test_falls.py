@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.leaderboard import regression
-from benchmark.leaderboard.regression import falls, holm, permutation_p, power, two_sided_p
+from benchmark.regression.falls import falls, holm, permutation_p, power, two_sided_p
 from tests.factories import tally
 
 wins = st.lists(st.integers(0, 12), min_size=1, max_size=5)
@@ -69,7 +68,7 @@ def test_the_order_of_cells_and_of_seeds_says_nothing() -> None:
 
 
 def test_power_grows_with_seeds_and_falls_with_spread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regression, "DRAWS", 60)
+    monkeypatch.setattr("benchmark.regression.falls.DRAWS", 60)
     rng = np.random.default_rng(0)
     narrow = [int(w) for w in rng.normal(100, 10, 12)]
     wide = [int(w) for w in rng.normal(100, 30, 12)]
@@ -85,7 +84,7 @@ def test_power_grows_with_seeds_and_falls_with_spread(monkeypatch: pytest.Monkey
 
 def test_power_is_what_another_simulation_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Normal seeds, fallen by what is found at 80 %: found about that often."""
-    monkeypatch.setattr(regression, "DRAWS", 150)
+    monkeypatch.setattr("benchmark.regression.falls.DRAWS", 150)
     rng = np.random.default_rng(2)
     old = [int(w) for w in rng.normal(100, 15, 20)]
     told = power(old, 200, 6, 1, np.random.default_rng(3))
@@ -101,7 +100,7 @@ def test_power_is_what_another_simulation_finds(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_test_that_can_find_nothing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two seeds against three: the smallest p is 1 in 10."""
-    monkeypatch.setattr(regression, "DRAWS", 20)
+    monkeypatch.setattr("benchmark.regression.falls.DRAWS", 20)
     found = power([50, 52, 54], 100, 2, 1, np.random.default_rng(0))
     assert (found.at_80, found.at_90, found.false_alarms) == (None, None, 0.0)
 
