@@ -75,8 +75,8 @@ def show_plan(
 
 def show_failures(console: Console, failures: list[Failure]) -> None:
     """Each job that failed, with its reason."""
-    blocked = Counter(one.message for one in failures if one.kind == "blocked")
-    for failure in (one for one in failures if one.kind != "blocked"):
+    blocked = Counter(one.message for one in failures if one.blocked)
+    for failure in (one for one in failures if not one.blocked):
         line = f" {failure.label}: {failure.message} ({failure.kind})"
         console.print(Text.assemble(("failed", "red"), line), soft_wrap=True)
         for text in (failure.trace, "\n".join(failure.log)):

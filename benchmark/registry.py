@@ -238,7 +238,7 @@ class Victims:
         if name not in folders:
             raise Misuse(
                 f"no victim '{name}'; {hint(name, folders)}; "
-                "`bench victims import PATH` adds published ones"
+                "`bench victims import PATH` adds published ones (where to get them: README.md)"
             )
         loaded = artifact.load(folders[name])
         if not isinstance(loaded, NetworkPolicy):

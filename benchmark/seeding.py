@@ -86,6 +86,14 @@ def generator(*parts: object) -> np.random.Generator:
     return np.random.default_rng(derive(*parts))
 
 
+def training_rng(kind: str, seed: int, game: str) -> np.random.Generator:
+    """The generator of a training, which is the same in a process and in a container.
+
+    Not of the method's name: methods are compared seed by seed, from the same start.
+    """
+    return generator(kind, seed, game)
+
+
 class EpisodeSeeds:
     """Hands every match of a batch the seeds of its episodes, first to last.
 

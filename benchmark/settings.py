@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -69,6 +69,8 @@ def type_name(model: type[BaseModel], field: str) -> str:
     if info is None:
         return "of another type"
     kind = info.annotation
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(map(str, get_args(kind)))
     text = kind.__name__ if isinstance(kind, type) else str(kind)
     return text.replace("typing.", "")
 

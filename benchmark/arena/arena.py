@@ -55,7 +55,7 @@ class Arena(gymnasium.vector.VectorEnv[Array, Array, NDArray[Any]]):
     game: Shown
     players: Opposite
     steps: int
-    """Environment steps played in it, resets included: the budget is counted here."""
+    """Environment steps played in it: the budget is counted here."""
 
     def __init__(
         self,

@@ -51,7 +51,10 @@ def check_fits(policy: Policy, game: GameCard, seat: str) -> None:
     """Raise Misuse unless a policy is made for this game and seat."""
     card = policy.card
     if card.game not in (ANY, game.id):
-        raise Misuse(f"policy '{card.name}' plays {card.game}, this run plays {game.id}")
+        raise Misuse(
+            f"policy '{card.name}' plays {card.game}, this run plays {game.id}; "
+            f"name the game with --game {card.game}"
+        )
     if card.seat not in (ANY, seat):
         raise Misuse(
             f"policy '{card.name}' is made for seat '{card.seat}', it was asked to play '{seat}'"

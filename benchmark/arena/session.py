@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import (
@@ -89,9 +89,6 @@ class RefereeSpec(BaseModel):
         description="of all episodes, never shown; none: the seeds that the contestant names are "
         "taken as they are, which only a trusted one should be granted",
     )
-    white_box: Literal[False] = Field(
-        default=False, description="a referee reveals nothing: hand over the victim's artifact"
-    )
     matches: PositiveInt = Field(default=1024, description="at most, of one arena")
     arenas: int = Field(default=64, ge=1, le=MAX_ARENAS, description="at most, in all")
     open_matches: PositiveInt = Field(
@@ -101,7 +98,10 @@ class RefereeSpec(BaseModel):
     )
     reports: PositiveInt = Field(default=20_000, description="at most, in all")
     saves: PositiveInt = Field(default=20_000, description="checkpoints, at most, in all")
-    checkpoint_bytes: PositiveInt = Field(default=64 << 20, description="at most, of one")
+    checkpoint_bytes: PositiveInt = Field(
+        default=512 << 20,
+        description="at most, of one; `ours` with a frozen F keeps 310 MiB of pairs for a while",
+    )
     policies: PositiveInt = Field(default=1024, description="at most, that a defense may send")
     policy_bytes: PositiveInt = Field(default=128 << 20, description="at most, of all of them")
     arrays_bytes: PositiveInt = Field(default=64 << 20, description="at most, of the shared file")

@@ -32,7 +32,7 @@ class Kept(NamedTuple):
 
 
 class Snapshots:
-    """Snapshots of several kinds, such as "ledger" or "arena3"; handles count up over all."""
+    """Snapshots of several kinds, such as "training" or "arena3"; handles count up over all."""
 
     def __init__(self, folder: Path):
         self._folder = folder

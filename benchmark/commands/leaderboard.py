@@ -21,7 +21,10 @@ from benchmark.records.record import Record
 
 
 def leaderboard(
-    results: Annotated[Path, typer.Option(help="Folder of records.")] = Path("results"),
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of records (results). Repeatable: rendered as one."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="The file to write or check.")] = Path("leaderboard.md"),
     check: Annotated[
         bool, typer.Option("--check", help="Fail if the file is not current.")
@@ -33,18 +36,28 @@ def leaderboard(
         Path | None, typer.Option(help="Films for the page: RECORD.mp4 or RECORD-LABEL.mp4.")
     ] = None,
 ) -> None:
-    """Render leaderboard.md from the records under results/ and nothing else."""
+    """Render leaderboard.md from the records under results/ and nothing else.
+
+    With a second folder, how a submission stands: `--results results --results
+    DIR/evidence/records --out mine.md`.
+    """
     if videos is not None and html is None:
         raise Misuse("--videos: films are shown on the page; say where with --html DIR")
     if check and html is not None:
         raise Misuse("--check writes nothing: give --html in a run of its own")
+    folders = results or [Path("results")]
     if check:
-        count = board.check(results, out)
+        if len(folders) > 1:
+            raise Misuse("--check: a page is held against one --results folder")
+        count = board.check(folders[0], out)
         console.print(f"{out}: {count} records, current")
         return
     if html is not None:
         check_ours(html)  # before anything is written
-    found, problems = board.read_results(results)
+    found, problems = board.read_results(*folders)
+    if not found and not problems:
+        named = ", ".join(map(str, folders))
+        raise Misuse(f"no record under {named}; a run leaves them in STORE/records")
     for problem in problems:
         line = Text.assemble(("refused", "red"), f" {problem}")
         Console(stderr=True).print(line, soft_wrap=True)

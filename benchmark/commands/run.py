@@ -109,9 +109,9 @@ def run(
         store, isolation, allow_unpinned=allow_unpinned, threads=threads, tensorboard=tensorboard,
         cluster=wish(executor, address, artifacts, store_url, need),
     )  # fmt: skip
-    place = choose(device, spec, crew.apart)
-    spec = spec.model_copy(update={"device": place.name})
     with stoppable(store), only_json(as_json):
+        place = choose(device, spec, crew.apart)
+        spec = spec.model_copy(update={"device": place.name})
         outcome = _run(spec, victims, crew, workers, as_json, place.note)
     if as_json:
         print_json([record.model_dump(mode="json") for record in outcome.records])

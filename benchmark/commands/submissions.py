@@ -55,7 +55,10 @@ def new(
     """Write a submission's folder: manifest, a method that works, its test, a README."""
     for path in template.write(kind, name, into):
         console.print(str(path), markup=False, soft_wrap=True)
-    console.print(f"next: bench submit {into / name}", markup=False, soft_wrap=True)
+    console.print(
+        f"next: fill in what is marked TODO, then bench submit {into / name}",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 def submit(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -118,10 +117,10 @@ def sweep(
         store, isolation, allow_unpinned=allow_unpinned, threads=threads, tensorboard=tensorboard,
         cluster=wish(executor, address, artifacts, store_url, need),
     )  # fmt: skip
-    place = choose(device, spec, crew.apart)
-    failures = _run(
-        spec.model_copy(update={"device": place.name}), asked.victims, crew, workers, place
-    )
+    with stoppable(store):
+        place = choose(device, spec, crew.apart)
+        spec = spec.model_copy(update={"device": place.name})
+        failures = _run(spec, asked.victims, crew, workers, place)
     scope = asked.scope_of(spec, kind.attack)
     rows = _rows(kind, Store(store).records(), scope)
     if files == NOWHERE and any(row.records for row in rows):
@@ -193,8 +192,7 @@ def _run(spec: RunSpec, victims: Victims, crew: Crew, asked: str, device: Choice
     ahead = preview(spec, store, plan_study(spec))
     found = crew.workers(asked, ahead, console.print)
     show_plan(console, spec, ahead, crew.place.note, found, device.note)
-    with stoppable(store.root), contextlib.ExitStack() as stack:
-        live = stack.enter_context(Live(console, ahead.plan.jobs))
+    with Live(console, ahead.plan.jobs) as live:
         outcome = crew.execute(spec.command, ahead.plan, found, victims, lambda: live)
     return outcome.failures
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from benchmark.arena.mixture import Mixture, Players
 from benchmark.arena.tally import Tally
+from benchmark.errors import Misuse
 from benchmark.evaluation.protocol import PROTOCOL
 from benchmark.games.game import Array, Game, Step, result_for
 from benchmark.policies.policy import Policy
@@ -74,7 +75,13 @@ class Turn(NamedTuple):
 
 
 def episode_list(game_id: str, episodes: int, seed: int | None = None) -> list[int]:
-    """The protocol's fixed episode seeds for a game, or a list of one's own from `seed`."""
+    """The protocol's fixed episode seeds for a game, or a list of one's own from `seed`.
+
+    Raises:
+        Misuse: a negative seed.
+    """
+    if seed is not None and seed < 0:
+        raise Misuse(f"--seed: a whole number from 0 on, got {seed}")
     list_name = f"protocol-{PROTOCOL}" if seed is None else f"seed-{seed}"
     return [derive(list_name, game_id, "episode", k) for k in range(episodes)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmark.errors import CheckFailed, InfrastructureError, Misuse
 from benchmark.leaderboard import policies
-from benchmark.leaderboard.filed import filed_table, to_markdown_filed
+from benchmark.leaderboard.filed import altered, filed_table, to_markdown_filed
 from benchmark.leaderboard.table import to_markdown
 from benchmark.leaderboard.tables import tables
 from benchmark.policies.artifact import write_atomically
@@ -20,14 +20,15 @@ from benchmark.registry import games
 from benchmark.settings import hint
 
 
-def read_results(folder: Path) -> tuple[dict[Path, Record], list[str]]:
-    """Every record under a folder by path, and one line for each file that is refused."""
-    if not folder.is_dir():
-        raise Misuse(f"{folder}: no such folder of records")
-    if (folder / "artifacts").is_dir() and (folder / "records").is_dir():
-        raise Misuse(f"{folder}: that is a store; its records are in {folder / 'records'}")
+def read_results(*folders: Path) -> tuple[dict[Path, Record], list[str]]:
+    """Every record under some folders by path, and one line for each file that is refused."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise Misuse(f"{folder}: no such folder of records")
+        if (folder / "artifacts").is_dir() and (folder / "records").is_dir():
+            raise Misuse(f"{folder}: that is a store; its records are in {folder / 'records'}")
     with _no_search_for_cycles():
-        return _read_all(folder)
+        return _read_all(folders)
 
 
 @contextlib.contextmanager
@@ -42,12 +43,12 @@ def _no_search_for_cycles() -> Iterator[None]:
             gc.enable()
 
 
-def _read_all(folder: Path) -> tuple[dict[Path, Record], list[str]]:
+def _read_all(folders: Sequence[Path]) -> tuple[dict[Path, Record], list[str]]:
     found: dict[Path, Record] = {}
     problems: list[str] = []
     seen: dict[str, Path] = {}
     known = games.names()
-    for path in _files(folder, problems):
+    for path in (path for folder in folders for path in _files(folder, problems)):
         try:
             record = read(path)
         except BadRecord as error:
@@ -94,9 +95,16 @@ def render(found: dict[Path, Record], board: Path, problems: Sequence[str] = ())
 
 
 def write(text: str, board: Path) -> None:
-    """Write leaderboard.md atomically; raises InfrastructureError where that cannot be done."""
+    """Write leaderboard.md atomically.
+
+    Raises:
+        Misuse: its folder is not there.
+        InfrastructureError: it cannot be written.
+    """
     try:
         write_atomically(board, text.encode())
+    except FileNotFoundError as error:
+        raise Misuse(f"{board.parent}: no such folder; make it, or choose another --out") from error
     except OSError as error:
         raise InfrastructureError(f"{board}: cannot be written ({error.strerror})") from error
 
@@ -120,6 +128,12 @@ def check(results: Path, board: Path) -> int:
         raise CheckFailed("; ".join(problems))
     committed = board.read_bytes() if board.is_file() else b""
     if committed != render(found, board).encode():
+        other = altered(found, committed.decode(errors="replace"))
+        if other:
+            raise CheckFailed(
+                f"{board} lists other content of {', '.join(map(str, other))}: restore what it was "
+                "made from, or, if the change is meant, run `bench leaderboard` and commit both"
+            )
         raise CheckFailed(
             f"{board} is not what {results} renders to; run `bench leaderboard` and commit it"
         )

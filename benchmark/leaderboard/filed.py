@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from benchmark.records.votes import latest, one_vote
 
 DIGITS = 12
 """Of a file's sha256: enough to tell an altered file from the one that was rendered."""
+_LISTED = re.compile(rf"^\| \[([0-9a-f]+)\]\(.*\| ([0-9a-f]{{{DIGITS}}}) \|$", re.MULTILINE)
+"""A row of the list: a record's id, and the digits."""
 
 
 def filed_table(found: Mapping[Path, Record], links: Mapping[str, str]) -> Table:
@@ -36,9 +39,22 @@ def filed_table(found: Mapping[Path, Record], links: Mapping[str, str]) -> Table
         name = _cell(record) + marks[record.id]
         table.rows.append(
             [link, name, str(record.cell.seed), str(record.level), record.isolation.kind,
-             hashlib.sha256(load(path)).hexdigest()[:DIGITS]]
+             _digest(path)]
         )  # fmt: skip
     return table
+
+
+def altered(found: Mapping[Path, Record], page: str) -> list[Path]:
+    """Files of records whose content is not what a rendered page says of them."""
+    listed = dict(_LISTED.findall(page))
+    return [
+        path for path, record in found.items()
+        if record.id in listed and listed[record.id] != _digest(path)
+    ]  # fmt: skip
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(load(path)).hexdigest()[:DIGITS]
 
 
 def to_markdown_filed(table: Table) -> str:

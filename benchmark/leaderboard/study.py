@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
-from statistics import median, stdev
+from statistics import median_high, stdev
 
 from benchmark.evaluation import curves
 from benchmark.evaluation.statistics import bootstrap_mean, student_interval
@@ -21,21 +21,20 @@ MARKS = (0.5, 0.8)
 """Win rates whose first time is told."""
 NOTE = (
     "win rate: mean over seeds of the evaluation's (the final policy, its mean action). sd: its "
-    "standard deviation over seeds, in points. AUC: 100 x the mean over the budget of the win rate "
-    "while training. Differences are paired by seed, to '{reference}'. to 50 / 80 %: steps after "
-    "which so many of at least the last 200 training matches were won, the median over all seeds "
-    "('never' where most did not get there). replay: under the game's other physics. added: norm "
-    "of the gradient that the method adds to the loss over that of PPO's own, the mean over the "
-    "training; '-' where it adds none. agrees: r between what the method pays for, its mean over a "
-    "match, and winning it, over the matches that end in a rollout; the mean over the rollouts in "
-    "which 20 ended, some won and some not; a signal that grows along a match is greater in long "
-    "ones, whoever wins them. '-' where it pays for nothing, and of records from before 30 "
-    "November 2026, which do not tell it. Intervals: "
-    "percentile bootstrap over seeds, which covers .76 instead of .95 with 3 seeds (it is then "
-    "their range) and .84 with 5; so of the difference of AUC Student's interval stands beside it, "
-    "which takes differences for normal, and where the two do not agree it is the one to go by. "
-    "The rows are many and their intervals each for itself. in: seeds that are done, of those "
-    "asked for."
+    "standard deviation over seeds, in points. AUC: 100 x the mean over the budget of the win "
+    "rate while training. Differences are paired by seed, to '{reference}'. to 50 / 80 %: steps "
+    "after which so many of at least the last 200 training matches were won, the upper median "
+    "over all seeds ('never' where most did not get there). replay: under the game's other "
+    "physics. added: norm of the gradient that the method adds to the loss over that of PPO's "
+    "own, the mean over the training; '-' where it adds none. agrees: r between what the method "
+    "pays for, its mean over a match, and winning it, over the matches that end in a rollout; the "
+    "mean over the rollouts in which 20 ended, some won and some not; a signal that grows along a "
+    "match is greater in long ones, whoever wins them. '-' where it pays for nothing, and of "
+    "records from before 30 November 2026, which do not tell it. Intervals: percentile bootstrap "
+    "over seeds, which covers .76 instead of .95 with 3 seeds (it is then their range) and .84 "
+    "with 5; so of the difference of AUC Student's interval stands beside it, which takes "
+    "differences for normal, and where the two do not agree it is the one to go by. The rows are "
+    "many and their intervals each for itself. in: seeds that are done, of those asked for."
 )
 
 
@@ -147,9 +146,9 @@ def _times(row: Row) -> str:
 
 
 def _time_to(row: Row, mark: float) -> str:
-    """The median over seeds of the steps to a win rate, a seed that never got there the last."""
+    """The upper median over seeds of the steps to a win rate; one that never got there is last."""
     times = [curves.steps_to(record.curves["attack"], mark) for record in row.records]
-    middle = median(inf if time is None else float(time) for time in times)
+    middle = median_high(inf if time is None else float(time) for time in times)
     return "never" if middle == inf else steps(int(middle))
 
 

@@ -101,7 +101,8 @@ def first_problem(error: ValidationError) -> str:
     """
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"])
-    told = f"{where}: {problem['msg']}" if where else problem["msg"]
+    what = problem["msg"].removeprefix("Value error, ")
+    told = f"{where}: {what}" if where else what
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in told)
 
 

@@ -25,6 +25,10 @@ class Blind(Policy):
         """A seat's policy that sees the other side as at a match's start, always."""
         return cls(policy, seat.other_view, seat.other_at_start)
 
+    @property
+    def needs_draws(self) -> bool:
+        return self._policy.needs_draws
+
     def initial_state(self, matches: int) -> Array | None:
         return self._policy.initial_state(matches)
 

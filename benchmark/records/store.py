@@ -165,7 +165,8 @@ class Store:
             try:
                 (staging / "new").rename(home)
             except OSError:
-                (staging / "old").rename(home)
+                if (staging / "old").exists():
+                    (staging / "old").rename(home)
                 raise
         return card
 

@@ -64,6 +64,9 @@ class Told(Protocol):
     def report(self, point: CurvePoint) -> None:
         """An interval of the referee's ledger."""
 
+    def played(self, steps: int) -> None:
+        """So many environment steps the referee has counted in all, in an interval or after it."""
+
 
 class Contained(CheckFailed):
     """A training that ended in its container without a policy: its status, and its last words."""
@@ -152,6 +155,7 @@ class Boxes:
                     ends = pair.wait()
                 found = pair.collect("out", POLICY_BYTES)
             account = _account(books)
+            told.played(account.steps)
             line = "" if account.status in INNOCENT else f"{account.status}: {account.line}"
             verdict = judge(ends.contestant, ends.referee, line)
             if verdict.status is Status.OK and account.status is not Word.DONE:

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.arena.remote import Client, RemoteArena
@@ -29,7 +28,7 @@ from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy
 from benchmark.registry import attacks, defenses
-from benchmark.seeding import derive
+from benchmark.seeding import training_rng
 
 PATIENCE_S = 120.0
 """How long the referee's socket may take to appear."""
@@ -95,8 +94,8 @@ class Words:
 
 def train(task: Task, client: Client) -> Policy:
     """The policy that the task's method makes of its referee's arenas."""
-    # As `runs.training` does it in one process, so that both make the same policy.
-    rng = np.random.default_rng(derive(task.kind, task.seed, client.card.id))
+    # What follows is as `runs.training` does it in one process, so that both make the same policy.
+    rng = training_rng(task.kind, task.seed, client.card.id)
     victim = None if task.victim is None else artifact.load(task.victim)
     words = Words(client, task.checkpoint_s)
     if task.kind == "attack":

@@ -53,7 +53,7 @@ class Journal(BaseModel):
     pid: int = Field(default_factory=os.getpid)
     started: str = Field(default_factory=_now)
     ended: str | None = None
-    """When every job was done or had failed for good, and the records were filed."""
+    """When every job was done or its failure was on record, and the records were filed."""
 
     @classmethod
     def of(cls, plan: Plan, command: str) -> Journal:

@@ -117,9 +117,20 @@ def execute(
             records_of(plan, store)
         raise
     records, unreadable = records_of(plan, store)
-    if not unreadable and not any(failure.infrastructure for failure in failures):
+    if not unreadable and all(_on_record(failure, store) for failure in failures):
         journal.end(store)  # last: until then, what is finished is kept for this run
     return Outcome(records, failures + unreadable)
+
+
+def _on_record(failure: Failure, store: Store) -> bool:
+    """Whether a record tells of a failure: nothing of its cell is left to go on with.
+
+    A crash outside of a training, of a detector say, is filed nowhere, and what was trained for it
+    is all that there is of its cell.
+    """
+    if failure.infrastructure:
+        return False
+    return failure.blocked or store.failure(failure.job) is not None
 
 
 @contextlib.contextmanager

@@ -150,7 +150,10 @@ def _attacked(
     for name in names:
         if name not in known:
             found = victims.load(name).card  # raises for an unknown name
-            raise Misuse(f"victim '{name}' plays {found.game}, this run plays {card.id}")
+            raise Misuse(
+                f"victim '{name}' plays {found.game}, this run plays {card.id}; "
+                f"name the game with --game {found.game}"
+            )
     return list(dict.fromkeys(names)) or [default_victim(victims, known, card)]
 
 

@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.arena.session import RefereeSpec
@@ -29,7 +27,7 @@ from benchmark.runs.contestant import Task
 from benchmark.runs.estimate import wall_limit
 from benchmark.runs.job import Job, Player
 from benchmark.runs.staging import arena_of, card_of, other_seat, seed_base_of
-from benchmark.seeding import derive
+from benchmark.seeding import training_rng
 
 
 class Shelf(Protocol):
@@ -75,8 +73,7 @@ class InProcess:
     def __init__(self, job: Job, shelf: Shelf, progress: Curve):
         self._job, self._shelf, self._progress = job, shelf, progress
         self._arenas: list[Arena] = []
-        # Not of the method's name: methods are compared seed by seed, from the same start.
-        self._rng = np.random.default_rng(derive(job.kind, job.seed, job.game))
+        self._rng = training_rng(job.kind, job.seed, job.game)
 
     @property
     def steps(self) -> int:
@@ -147,6 +144,10 @@ class Boxed:
         self._progress.report(point)
         if time.monotonic() - self._noted_at > checkpoint.EVERY_S:
             self._note_down()
+
+    def played(self, steps: int) -> None:
+        """What the referee counted, of which the method may have left the last part unsaid."""
+        self.steps = steps
 
     def lost(self) -> None:
         """A try was lost; whoever tries again, perhaps another run, counts it in."""

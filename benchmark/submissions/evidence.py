@@ -16,14 +16,15 @@ from benchmark import __version__
 from benchmark.errors import Misuse
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy
-from benchmark.records.files import BadRecord, read, to_json
+from benchmark.records.files import BadRecord, plain, read, to_json
 from benchmark.records.record import Record
 from benchmark.records.store import Store, storage_errors
+from benchmark.runs.finished import read_policy
 from benchmark.runs.plan import Plan
 from benchmark.submissions.folder import Submission
 
 ABOUT, RECORDS, POLICIES = "submission.json", "records", "policies"
-MAX_RECORDS, MAX_POLICIES = 500, 2000
+MAX_RECORDS, MAX_POLICIES, MAX_ABOUT = 500, 2000, 4096
 
 
 def write(submission: Submission, store: Store, plans: Sequence[Plan], made: list[Record]) -> None:
@@ -76,14 +77,12 @@ def records(submission: Submission) -> list[Record]:
 def policies(submission: Submission) -> dict[str, Policy]:
     """The policies that were handed in, by the sha256 of their weights; raises BadArtifact."""
     folders = _plain(submission.evidence / POLICIES, "*/card.json", MAX_POLICIES)
-    loaded = [artifact.load(path.parent) for path in folders]
+    loaded = [read_policy(path.parent) for path in folders]
     return {policy.card.sha256: policy for policy in loaded}
 
 
 def _read(path: Path, submission: Submission) -> Record:
     record, about = read(path), submission.manifest
-    if path.stem != record.id:
-        raise BadRecord(f"{path}: its record's id is {record.id}")
     method = record.cell.attack if about.kind == "attack" else record.cell.defense
     if about.kind != "attack" and method is None:
         return record  # the undefended cell that a defended one is compared with
@@ -110,7 +109,7 @@ def _plain(home: Path, pattern: str, most: int) -> list[Path]:
 def _about(home: Path) -> str | None:
     """The hash of the content that the evidence is of."""
     try:
-        told = json.loads((home / ABOUT).read_bytes())
+        told = json.loads(plain(home / ABOUT, MAX_ABOUT, BadRecord))
         return str(told["sha256"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (BadRecord, ValueError, TypeError, KeyError):
         return None

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmark.errors import BenchError, CheckFailed, InfrastructureError, Misuse
+from benchmark.isolation.readable import let_read
 from benchmark.submissions import lines
 from benchmark.submissions import manifest as manifests
 from benchmark.submissions.manifest import Manifest
@@ -95,8 +96,7 @@ class Submission:
         with tempfile.TemporaryDirectory(prefix="submission-") as made:
             copy = Path(made)
             self.write(copy)
-            for path in (copy, *copy.rglob("*")):
-                path.chmod(0o755 if path.is_dir() else 0o644)
+            let_read(copy)
             yield copy
 
     def write(self, into: Path) -> None:
@@ -183,7 +183,10 @@ def _files(folder: Path) -> dict[str, bytes]:
         if path.is_symlink() or not path.is_file():
             raise Misuse(f"{path}: only plain files may be in a submission, no links")
         if path.suffix.lower() in REFUSED:
-            raise Misuse(f"{path}: files of this kind may not be in a submission")
+            raise Misuse(
+                f"{path}: {path.suffix} files may not be in a submission, nor others that nobody "
+                f"can read before they run ({' '.join(sorted(REFUSED))})"
+            )
         with path.open("rb") as file:
             found[name] = file.read(room + 1)
         room -= len(found[name])

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.evaluation.watching import Episode
 from benchmark.games.game import GameCard, SeatCard
+from benchmark.isolation.readable import let_read
 from benchmark.isolation.status import Status, Verdict
 from benchmark.learning.checkpoint import generator_facts
 from benchmark.policies import artifact
@@ -98,6 +99,7 @@ class Outsider:
         with tempfile.TemporaryDirectory(prefix="question-") as made:
             path = Path(made) / "question.json"
             path.write_text(question.model_dump_json(), encoding="utf-8")
+            let_read(Path(made))
             given = {"/task/question.json": path, str(CODE): self._code, **inputs}
             if self._wheels is not None:
                 given[str(WHEELS)] = self._wheels
@@ -157,7 +159,7 @@ class Configured:
                 seat=seat, generator=generator,
             )  # fmt: skip
             question = self._outsider.question(self._game, self._told.config, judgement=asked)
-            home.chmod(0o755)
+            let_read(home)
             told = self._outsider.put(question, {str(LESSON): home}, JUDGE_S)
         if told.refusal:
             raise Misuse(told.refusal)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import CheckFailed
+from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import Tier
 from benchmark.policies.policy import ANY
 from benchmark.records.record import Record
@@ -18,11 +18,15 @@ from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.spec import BLACK_BOX, WHITE_BOX, RunSpec, check_budget, resolve_run
 from benchmark.submissions import checklist, evidence
 from benchmark.submissions.checklist import Item, failed, passed, to_do
+from benchmark.submissions.contract import Check
 from benchmark.submissions.folder import Submission
 from benchmark.submissions.manifest import FILE, TODO, Manifest
 from benchmark.submissions.measures import told
 from benchmark.submissions.names import module_of
 from benchmark.submissions.runners import Runner, Show
+
+RANKED_ON = ("house-relu", "house-tanh", "may1")
+"""Victims of Pong that ranked attacks have met: those of the first row of results/board.toml."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ def _try_out(
     for name in submission.manifest.games:
         found = runner.contract(submission, kind, name)
         broken = [one for one in found if not one.passed]
-        report.items += [failed(f"contract on {name}: {one.what}", one.detail) for one in broken]
+        report.items += _broken(name, broken)
         if broken:
             report.items.append(to_do(f"run on {name}", "after the contract holds"))
             continue
@@ -142,6 +146,17 @@ def _try_out(
         report.items.append(failed("a run", "no game had a victim to run on"))
 
 
+def _broken(name: str, checks: Sequence[Check]) -> list[Item]:
+    """Checks that do not pass, one item for those that say the same."""
+    by_detail: dict[str, list[str]] = {}
+    for one in checks:
+        by_detail.setdefault(one.detail, []).append(one.what)
+    return [
+        failed(f"contract on {name}: {first}" + (f", and {len(more)} more" if more else ""), detail)
+        for detail, (first, *more) in by_detail.items()
+    ]
+
+
 def _run(
     submission: Submission, name: str, victims: Victims, asked: Asked, runner: Runner, show: Show,
     report: Report, store: Store,
@@ -149,7 +164,7 @@ def _run(
     spec = spec_of(submission.manifest, name, victims, asked)
     outcome = runner.execute(spec, store, victims, show)
     what = f"tier {asked.tier} on {name}"
-    for failure in (one for one in outcome.failures if one.kind != "blocked"):
+    for failure in (one for one in outcome.failures if not one.blocked):
         cause = [*map(str.strip, failure.log[-3:]), *crash_places(failure.trace)]
         told_of = f"{failure.label}: {failure.message} ({failure.kind})"
         report.items.append(failed(what, "; ".join([told_of, *cause])))
@@ -169,12 +184,35 @@ def crash_places(trace: str) -> list[str]:
 
 
 def spec_of(about: Manifest, name: str, victims: Victims, asked: Asked) -> RunSpec:
-    """The run of a submission on a game, with its own defaults."""
+    """The run of a submission on a game, with its own defaults.
+
+    Raises:
+        Misuse: it takes none of the victims, or not one that was asked for.
+    """
+    shipped = [] if asked.victims else _chosen(name, victims)
+    taken = [one for one in shipped if refusal(about, name, victims, asked, one) is None]
+    return _spec(about, name, victims, asked, list(asked.victims) or taken or shipped)
+
+
+def refusal(
+    about: Manifest, name: str, victims: Victims, asked: Asked, victim: str
+) -> Misuse | None:
+    """Why there is no run of a submission on one victim, say of a kind that it does not read."""
+    try:
+        _spec(about, name, victims, asked, [victim])
+    except Misuse as error:
+        return error
+    return None
+
+
+def _spec(
+    about: Manifest, name: str, victims: Victims, asked: Asked, victim_names: list[str]
+) -> RunSpec:
     own = about.kind == "attack"
     return resolve_run(
         victims=victims,
         game_name=name,
-        victim_names=list(asked.victims) or _chosen(name, victims),
+        victim_names=victim_names,
         attack_names=[about.name if own else asked.against],
         defense_names=[] if own else [about.name],
         seeds=asked.seeds,
@@ -213,11 +251,19 @@ def _no_victim(name: str) -> Item:
     )
 
 
+def _ranking(again: str, about: Manifest) -> str:
+    """The command whose records can be ranked: against the victims that ranked entries have met."""
+    victims = RANKED_ON if "pong-v1" in about.games else ()
+    named = "".join(f" --victim {victim}" for victim in victims)
+    imported = ", after `bench victims import` of may1 (README.md)" if victims else ""
+    return f"{again} --tier full{named}{imported}"
+
+
 def _remaining(submission: Submission, asked: Asked, runner: Runner) -> Iterator[Item]:
     """What a pull request needs that this run cannot have shown."""
     again = f"bench submit {submission.folder}"
     if asked.tier != "full" or asked.budget is not None:
-        yield to_do("results that are ranked", f"{again} --tier full")
+        yield to_do("results that are ranked", _ranking(again, submission.manifest))
     if not submission.manifest.paper.startswith("none"):
         yield to_do(
             "departures from the paper", "each a comment `# Departs from ...` where it acts, and a "

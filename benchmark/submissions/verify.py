@@ -23,13 +23,13 @@ from typing import NamedTuple
 
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import Tier
-from benchmark.policies.policy import NetworkPolicy
+from benchmark.policies.policy import NetworkPolicy, PolicyCard
 from benchmark.records.cell import Cell, content_hash, method_key
 from benchmark.records.record import Record
 from benchmark.records.store import Store
-from benchmark.registry import Victims
+from benchmark.registry import Victims, game
 from benchmark.runs.run import Outcome
-from benchmark.runs.spec import RunSpec
+from benchmark.runs.spec import EPISODES, RunSpec
 from benchmark.seeding import derive
 from benchmark.submissions import evidence, prediction
 from benchmark.submissions.checklist import Item, failed, passed, to_do
@@ -39,7 +39,7 @@ from benchmark.submissions.measures import measures, own
 from benchmark.submissions.measures import told as told_of
 from benchmark.submissions.replay import Replay, policies_at
 from benchmark.submissions.runners import Runner, Show
-from benchmark.submissions.submit import Asked, own_store, spec_of, victims_of
+from benchmark.submissions.submit import Asked, own_store, refusal, spec_of, victims_of
 
 SEEDS = 3
 TIERS: tuple[Tier, ...] = ("smoke", "lite", "full")
@@ -87,8 +87,13 @@ def verify(submission: Submission, wanted: Wanted, runner: Runner, show: Show) -
     inquiry = _Inquiry(submission, wanted, runner, show)
     found.seeds = inquiry.fresh
     steps = (inquiry.replay, inquiry.retrain, inquiry.held_out)
-    for step in steps:
-        items = list(step())
+    for name, step in zip(STEPS, steps, strict=True):
+        items = []
+        try:
+            for item in step():
+                items.append(item)
+        except (CheckFailed, Misuse) as error:  # a method may also say so to keep what it has
+            items.append(failed(name, str(error)))
         found.items += items
         if any(item.status != "passed" for item in items):
             break
@@ -163,6 +168,10 @@ class _Inquiry:
 
     def replay(self) -> Iterator[Item]:
         """No seed is left out, and every pairing gives the counts that its record has."""
+        outsized = [line for record in self.records for line in _outsized(record)]
+        if outsized:  # nothing of it is played: it could take for ever
+            yield from (failed("replay", line) for line in outsized)
+            return
         for group in self.groups():
             seeds = [record.cell.seed for record in group]
             if seeds != list(range(len(seeds))):
@@ -237,21 +246,53 @@ class _Inquiry:
         return max(cells, key=lambda cell: (cell.budget_steps, cell.id))
 
     def _on_strangers(self, cell: Cell, store: Store) -> Iterator[Item]:
-        names = [p.card.name for p in self.strangers if p.card.game == cell.game]
-        if not names:
+        cards = [p.card for p in self.strangers if p.card.game == cell.game]
+        if not cards:
             yield to_do(HELD_OUT, f"{self.wanted.victims}: no victim of {cell.game}")
             return
-        asked = replace(self._asked(cell), store=store, victims=names)
-        done = self._execute(cell.game, Victims(store.victims), asked, self.fresh, store)
-        problems = _failures(HELD_OUT, cell.game, done)
+        asked, victims = replace(self._asked(cell), store=store), Victims(store.victims)
+        refused = self._refused(cards, victims, asked)
+        met = self._kinds_met()
+        problems = [
+            failed(HELD_OUT, f"{cell.game}: {why}; it has run on others of kind '{card.kind}'")
+            for card, why in refused
+            if card.kind in met
+        ]
+        left_out = [card for card, _ in refused]
+        names = [card.name for card in cards if card not in left_out]
+        if not names:
+            problems.append(failed(HELD_OUT, f"{cell.game}: {refused[0][1]}"))
+        if not problems:
+            asked = replace(asked, victims=names)
+            done = self._execute(cell.game, victims, asked, self.fresh, store)
+            problems = _failures(HELD_OUT, cell.game, done)
         if problems:
             yield from problems
             return
         shown = told_of(self.submission.manifest, done.records)
-        yield passed(HELD_OUT, f"{cell.game}: {shown}")
+        told = "".join(f"; not on {card.name}, of kind '{card.kind}'" for card in left_out)
+        yield passed(HELD_OUT, f"{cell.game}: {shown}{told}")
         if self.submission.manifest.kind == "attack":
             known = [record for record in self.own if _alike(record.cell, cell)]
             yield carried(known, own(self.submission.manifest, done.records))
+
+    def _refused(
+        self, cards: Sequence[PolicyCard], victims: Victims, asked: Asked
+    ) -> list[tuple[PolicyCard, Misuse]]:
+        """Those of some victims that the method does not take, and why."""
+        about, found = self.submission.manifest, []
+        with self.runner.knowing(self.submission):
+            for card in cards:
+                why = refusal(about, card.game, victims, asked, card.name)
+                if why is not None:
+                    found.append((card, why))
+        return found
+
+    def _kinds_met(self) -> set[str]:
+        """Kinds of victim that the method was handed in with: it has no reason to refuse one."""
+        met = {record.cell.victim.sha256 for record in self.own}
+        cards = Victims(self.wanted.store.victims).cards().values()
+        return {card.kind for card in cards if card.sha256 in met}
 
     def _asked(self, cell: Cell) -> Asked:
         wanted = self.wanted
@@ -297,6 +338,22 @@ class _Inquiry:
                 _check_alike(spec, like)
             spec = spec.model_copy(update={"seeds": tuple(seeds)})
             return self.runner.execute(spec, store, victims, self.show)
+
+
+def _outsized(record: Record) -> Iterator[str]:
+    """What a record claims of its size that is not its tier's."""
+    cell = record.cell
+    episodes, steps = EPISODES[cell.tier], game(cell.game).describe().budgets[cell.tier]
+    if cell.episodes != episodes:
+        yield (
+            f"record {record.id}: {cell.episodes} episodes a pairing; tier {cell.tier} has "
+            f"{episodes}"
+        )
+    if cell.budget_steps > steps:
+        yield (
+            f"record {record.id}: {cell.budget_steps} steps of training; tier {cell.tier} of "
+            f"{cell.game} has {steps} at most"
+        )
 
 
 def drawn(sha256: str, salt: str, count: int, used: set[int]) -> list[int]:

@@ -16,6 +16,7 @@ from benchmark.arena.arrays import Layout
 from benchmark.arena.referee import Account, Referee
 from benchmark.arena.remote import Client, RemoteArena
 from benchmark.arena.session import RefereeSpec
+from benchmark.arena.wire import Status
 from benchmark.games.pong import Pong
 from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
@@ -24,6 +25,9 @@ from tests.factories import scribble
 CARD = Pong.describe()
 SEED_BASE = 4_2424_2424
 HELLO = {"op": "hello", "protocol": 2}
+OPEN = {"op": "arena", "matches": 4}
+RESET = {"op": "reset", "arena": 1}
+WORDS = {"op": "report", "diagnostics": {"loss": 0.5}}
 
 
 @pytest.fixture(autouse=True)
@@ -145,3 +149,25 @@ def host(tmp_path: Path) -> Iterator[Host]:
     yield start
     for hosted in begun:
         hosted.end()
+
+
+def fouled(account: Account, status: Status, *told: str) -> None:
+    """The session ended in this status, with one line that says so."""
+    assert account.status is status, account.line
+    assert account.line.isprintable()
+    for words in told:
+        assert words in account.line
+
+
+def a_good_start(raw: Raw, matches: int = 4, steps: int = 300) -> list[dict[str, Any]]:
+    """Play, report, play a little more; what the ledger must still say whatever comes next."""
+    layout = raw.sit(matches)
+    for k in range(steps):
+        raw.act(layout, 0.1 * (k % 7))
+        assert raw.step() == b"\1"
+    assert raw.ask(WORDS) == {}
+    raw.step()
+    interval = raw.hosted.referee._session.ledger.intervals[0]
+    assert interval.steps == matches * steps
+    assert interval.tally.episodes
+    return [interval.model_dump()]

@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from attacks.ours import Ours
+from attacks.ours_config import PRESETS, OursConfig
 from attacks.pretrained import Pretrained
 from attacks.victim_model import VictimView
+from benchmark import registry
+from benchmark.arena.session import RefereeSpec
 from tests.attacks.conftest import toy_config
 from tests.attacks.victims import VICTIM, rng, shown_pairs, weights_of
 
@@ -29,6 +32,20 @@ def fitted(**settings: object) -> Pretrained:
     made.fit(shown_pairs(0))
     made.fit(shown_pairs(1))
     return made
+
+
+@pytest.mark.parametrize("preset", ["paper", "released"])
+@pytest.mark.parametrize("game", sorted(PRESETS))
+def test_a_referee_takes_the_pairs_of_every_preset(game: str, preset: str) -> None:
+    """They are part of a checkpoint while they are collected, and one too large ends a training."""
+    card = registry.game(game).describe()
+    config = Ours.configure(card, {"preset": preset})
+    assert isinstance(config, OursConfig)
+    a_rollout = config.matches * config.rollout_steps
+    pairs = config.surrogate_steps + a_rollout
+    wide = card.victim_seat.obs_dim + card.victim_seat.act_dim
+    limit = RefereeSpec.model_fields["checkpoint_bytes"].default
+    assert 1.2 * 4 * pairs * wide < limit, "a fifth is left for networks and moments"
 
 
 def test_it_says_nothing_before_it_has_seen_enough_and_does_not_move_after() -> None:

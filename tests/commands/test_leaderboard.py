@@ -31,8 +31,9 @@ def test_a_stale_leaderboard_is_exit_code_1(elsewhere: Path, results: Path) -> N
     refused(bench("leaderboard", "--check"), "leaderboard.md", "bench leaderboard", code=1)
     page.write_text(text, encoding="utf-8")
     assert bench("leaderboard", "--check").code == 0
-    (results / f"{attacked(50).id}.json").write_bytes(to_json(attacked(51)))
-    refused(bench("leaderboard", "--check"), code=1)
+    name = f"{attacked(50).id}.json"
+    (results / name).write_bytes(to_json(attacked(51)))
+    refused(bench("leaderboard", "--check"), f"other content of results/{name}", "restore", code=1)
 
 
 def test_refused_records_are_named_and_exit_code_1(elsewhere: Path, results: Path) -> None:
@@ -56,8 +57,32 @@ def test_a_misspelt_results_folder_does_not_empty_the_page(elsewhere: Path, resu
 
 
 def test_a_page_that_cannot_be_written_is_one_line(elsewhere: Path, results: Path) -> None:
-    """A folder that is not there."""
-    done = bench("leaderboard", "--out", elsewhere / "no" / "page.md")
+    """A folder that is not there; one that is in the way."""
+    refused(bench("leaderboard", "--out", elsewhere / "no" / "page.md"), elsewhere / "no", "--out")
+    (elsewhere / "page.md").mkdir()
+    done = bench("leaderboard", "--out", elsewhere / "page.md")
     assert done.code == 3
-    assert str(elsewhere / "no") in done.err
+    assert str(elsewhere / "page.md") in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_folder_without_records_does_not_empty_the_page(elsewhere: Path, results: Path) -> None:
+    bench("leaderboard")
+    before = (elsewhere / "leaderboard.md").read_bytes()
+    (elsewhere / "none").mkdir()
+    refused(bench("leaderboard", "--results", "none"), "no record under none")
+    assert (elsewhere / "leaderboard.md").read_bytes() == before
+
+
+def test_a_submission_s_records_are_shown_beside_others(elsewhere: Path, results: Path) -> None:
+    own = elsewhere / "mine"
+    own.mkdir()
+    (own / f"{attacked(60, attack='calm').id}.json").write_bytes(
+        to_json(attacked(60, attack="calm"))
+    )
+    both = "--results", results, "--results", own
+    assert bench("leaderboard", *both, "--out", "mine.md").code == 0
+    page = (elsewhere / "mine.md").read_text(encoding="utf-8")
+    assert "| calm" in page
+    assert "| ours" in page
+    refused(bench("leaderboard", *both, "--check"), "one --results folder")

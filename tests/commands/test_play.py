@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from benchmark import registry
 from benchmark.games.pong import ENDINGS
 from tests.command_line import (
+    Done,
     a_victim,
     bench,
 )
@@ -145,9 +148,15 @@ NEAR = (
 )  # fmt: skip
 
 
+@functools.cache
+def near() -> Done:
+    """In JSON, played once for those that look at it."""
+    return bench(*NEAR, "--json")
+
+
 def test_play_tells_how_near_both_came() -> None:
     """In JSON by won and other matches, and the same a line each for people."""
-    told = bench(*NEAR, "--json").json
+    told = near().json
     lines = [line for line in bench(*NEAR).out.splitlines() if "apart at the nearest" in line]
     assert sum(found["matches"] for found in told["near"].values()) == 6
     assert told["near"].get("won", {"matches": 0})["matches"] == told["wins"]
@@ -175,7 +184,7 @@ def test_nearness_is_refused_where_there_are_no_places() -> None:
 
 def test_a_blind_victim_does_not_see_its_adversary_move() -> None:
     """It is the victim that is blind, not the adversary, who has no eyes here to lose."""
-    seeing, blind = bench(*NEAR, "--json").json, bench(*NEAR, "--blind", "--json").json
+    seeing, blind = near().json, bench(*NEAR, "--blind", "--json").json
     assert (seeing["blind"], blind["blind"]) == (False, True)
     assert seeing["near"] != blind["near"]
-    assert "random against house-runner, blind: " in bench(*NEAR, "--blind").out
+    assert "random against house-runner, blind: " in bench(*NEAR, "--blind", "--episodes", 1).out

@@ -157,6 +157,9 @@ class Told:
         """A point."""
         self.points.append(point)
 
+    def played(self, steps: int) -> None:
+        """Nothing: the points say it."""
+
 
 class Ring:
     """Runs a hostile method: an attack on the shipped victim, or its defense against members.

@@ -13,7 +13,6 @@ import pytest
 from benchmark.arena.session import RefereeSpec
 from benchmark.display import Silent
 from benchmark.errors import InfrastructureError
-from benchmark.evaluation.detection import Detection
 from benchmark.isolation.engine import Engine
 from benchmark.isolation.owner import LABEL, mark
 from benchmark.policies.policy import Policy
@@ -65,7 +64,9 @@ def test_a_submission_runs_in_containers_alone(
     assert own
     assert all(record.isolation.kind == "container" for record in report.records)
     if kind == "detector":
-        assert all(isinstance(d.counts, Detection) for r in own for d in r.detections)
+        (record,) = own
+        assert {d.role for d in record.detections} == {"stored", "held-out"}
+        assert all(d.counts.adversarial == d.counts.regular == 10 for d in record.detections)
 
 
 def trained(boxes: Boxes, folder: Path, told: Told) -> Policy:

@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.policies.blind import Blind
 from benchmark.policies.lstm import LSTMPolicy
-from benchmark.policies.policy import expected_shapes
+from benchmark.policies.policy import RandomPolicy, expected_shapes
 from tests.factories import scribble
 
 OBS = np.random.default_rng(0).normal(size=(5, 13)).astype(np.float32)
@@ -33,6 +33,14 @@ def test_what_it_cannot_see_does_not_move_it() -> None:
     other = OBS.copy()
     other[:, 4:8] += 3.0
     np.testing.assert_array_equal(blind.act(OBS)[0], blind.act(other)[0])
+
+
+def test_one_that_needs_draws_gets_them() -> None:
+    policy = RandomPolicy(2, 1.0)
+    blind, draws = Blind(policy, (4, 8), (0.0,) * 4), np.full((5, 2), 0.25)
+    assert blind.needs_draws
+    np.testing.assert_array_equal(blind.act(OBS, None, draws)[0], policy.act(OBS, None, draws)[0])
+    assert not Blind(scribble(), (4, 8), (0.0,) * 4).needs_draws
 
 
 def test_a_recurrent_one_keeps_its_memory() -> None:

@@ -47,7 +47,7 @@ class Told:
 
     def __init__(self) -> None:
         self.points: list[CurvePoint] = []
-        self.tries = self.losses = 0
+        self.tries = self.losses = self.steps = 0
 
     def restart(self) -> None:
         """Another try."""
@@ -61,6 +61,10 @@ class Told:
     def report(self, point: CurvePoint) -> None:
         """A point."""
         self.points.append(point)
+
+    def played(self, steps: int) -> None:
+        """What the referee counted."""
+        self.steps = steps
 
 
 class Engine:
@@ -107,7 +111,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, policy: dict[str, bytes]) -> Fake:
             def wait(self) -> Ends:
                 self._books.mkdir(parents=True, exist_ok=True)
                 account = Account(
-                    status=status, line="a rule was broken", steps=64,
+                    status=status, line="a rule was broken", steps=80,
                     intervals=(Interval(steps=64, tally=POINT, diagnostics={"loss": 0.5}),),
                 )  # fmt: skip
                 (self._books / "ledger.json").write_text(account.model_dump_json())
@@ -130,6 +134,7 @@ def test_curve_and_policy_come_from_whom_they_may(fake: Fake, tmp_path: Path) ->
     told = Told()
     made = fake().train(SPEC, ORDERS, 10.0, told, tmp_path / "kept")
     assert [(p.steps, p.tally, p.diagnostics) for p in told.points] == [(64, POINT, {"loss": 0.5})]
+    assert told.steps == 80
     assert made.tensors().keys() == scribble(1).tensors().keys()
 
 
@@ -230,7 +235,7 @@ def test_what_failed_in_a_container_is_on_record(house: House, fake: Fake) -> No
     assert failed["failure"] == "out-of-memory: needed more memory than is allowed"
     assert (failed["status"], failed["log"]) == ("out-of-memory", ["its last line"])
     assert Isolation.model_validate(failed["isolation"]).image == "sha256:image"
-    assert failed["steps"] == 64
+    assert failed["steps"] == 80, "counted by the referee, though the method told of 64"
 
 
 def test_an_interval_that_cannot_be_told_is_not_told_twice(

@@ -23,11 +23,13 @@ from tests.runs.conftest import Shelf
 class Fails:
     """An executor that does nothing, and says why."""
 
-    def __init__(self, *, lost: bool):
-        self._lost = lost
+    def __init__(self, *, lost: bool = False, on_record: Store | None = None):
+        self._lost, self._on_record = lost, on_record
 
     def run(self, jobs: list[Job], display: Display) -> list[Failure]:
         first = jobs[0]
+        if self._on_record is not None:
+            self._on_record.file_failure(first.key, {"failure": "x"})
         return [Failure(job=first.key, label=first.label, kind="x", message="x", lost=self._lost)]
 
 
@@ -61,13 +63,12 @@ def test_a_run_is_open_until_its_records_are_filed(
     assert again.open(store)
 
 
-@pytest.mark.parametrize("lost", [True, False])
-def test_only_what_the_same_command_tries_again_leaves_a_run_open(
-    tmp_path: Path, lost: bool
-) -> None:
-    """A lost process is; a method's own failure is an end."""
-    store = Store(tmp_path)
-    assert after(store, Fails(lost=lost)).open(store) == lost
+def test_only_what_no_record_tells_leaves_a_run_open(tmp_path: Path) -> None:
+    """A lost process; a crash that nothing files, as of a detector, whose adversaries are kept."""
+    assert after(Store(tmp_path / "lost"), Fails(lost=True)).open(Store(tmp_path / "lost"))
+    assert after(Store(tmp_path / "crash"), Fails()).open(Store(tmp_path / "crash"))
+    told = Store(tmp_path / "told")
+    assert not after(told, Fails(on_record=told)).open(told)
 
 
 def test_journals_that_cannot_be_read_are_named(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_files_that_nobody_can_read_are_refused(dice: Make, name: str) -> None:
     made = dice()
     (made / name).parent.mkdir(exist_ok=True)
     (made / name).write_bytes(b"x")
-    with pytest.raises(Misuse, match="files of this kind"):
+    with pytest.raises(Misuse, match="may not be in a submission"):
         folder.read(made)
 
 

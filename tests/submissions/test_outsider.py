@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +39,20 @@ class Box:
     def alone(
         self, command: Sequence[str], inputs: Mapping[str, Path], wall_s: float
     ) -> tuple[Verdict, list[str]]:
+        for given in inputs.values():
+            assert all(readable(path) for path in (given, *given.rglob("*"))), given
         text = inputs[command[-1]].read_text()
         for place in (CODE, LESSON):
             text = text.replace(f'"{place}', f'"{inputs.get(str(place), place)}')
         self.asked.append(Question.model_validate_json(text))
         printed = inside.answer(self.asked[-1]).model_dump_json(indent=1).splitlines()
         return FINE, self._tamper(["the method says hello", *printed])
+
+
+def readable(path: Path) -> bool:
+    """By the user of a container, who is not the one of this process."""
+    wanted = 0o005 if path.is_dir() else 0o004
+    return path.stat().st_mode & wanted == wanted
 
 
 class Broken:
@@ -57,10 +66,13 @@ class Broken:
 
 
 @pytest.fixture(autouse=True)
-def apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is known inside is another registry than that of this machine."""
+def apart(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is known inside is another registry than here, where the umask is strict."""
     groups = (registry.attacks, registry.defenses, registry.detectors)
     monkeypatch.setattr(inside, "GROUPS", {g.kind: Registry(g.group, g.kind) for g in groups})
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
 
 
 def test_what_an_attack_says_of_itself(dice: Make) -> None:

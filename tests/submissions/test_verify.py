@@ -10,19 +10,25 @@ from typing import Any
 
 import pytest
 
+from benchmark import registry
+from benchmark.arena.tally import Tally
 from benchmark.display import Silent
+from benchmark.errors import Misuse
 from benchmark.policies import artifact
 from benchmark.records.files import read, to_json
-from benchmark.records.record import Isolation
+from benchmark.records.record import Isolation, MatchSet
 from benchmark.records.store import Store
 from benchmark.registry import Victims
 from benchmark.runs.run import Outcome, preview
-from benchmark.runs.spec import RunSpec
+from benchmark.runs.spec import EPISODES, RunSpec
 from benchmark.submissions import folder, prediction, verify
+from benchmark.submissions.replay import Replay
 from benchmark.submissions.runners import InProcess, Show
+from benchmark.submissions.submit import Asked, spec_of
 from benchmark.submissions.verify import Verification, Wanted, drawn
 from tests.command_line import Done, bench, refused
 from tests.factories import scribble
+from tests.learning.recall import lstm
 from tests.submissions.conftest import Make
 
 TINY = ("--budget", 64, "--victim", "house-relu", "--json")
@@ -165,8 +171,11 @@ def test_a_level_of_the_author_s_own_is_lowered_to_what_was_found(dice: Make) ->
     assert {read(path).level for path in records(made)} == {2}
 
 
-def test_records_of_a_tier_that_was_not_looked_at_have_no_level(dice: Make) -> None:
+def test_records_of_a_tier_that_was_not_looked_at_have_no_level(
+    dice: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Unless it was another tier's turn: then they keep what the one of theirs has said."""
+    monkeypatch.setitem(EPISODES, "lite", 10)
     made = submitted(dice())
     for path in records(made):
         change(path, isolation=PINNED, level=2)
@@ -231,6 +240,37 @@ def test_counts_that_were_embellished_are_told(dice: Make) -> None:
     assert done.json["shown"] == 0
     assert path.stem in details(done, "failed")
     assert "retrain" not in json.dumps(done.json["items"])
+
+
+def grown(found: MatchSet, times: int) -> MatchSet:
+    """With so many times the matches, won and lost alike."""
+
+    def more(told: Tally) -> Tally:
+        breakdown = {name: times * count for name, count in told.breakdown.items()}
+        counts = (times * count for count in (told.wins, told.ties, told.losses))
+        return Tally(*counts, breakdown=breakdown)
+
+    return found.model_copy(update={"even": more(found.even), "odd": more(found.odd)})
+
+
+@pytest.mark.parametrize(
+    ("claimed", "line"),
+    [
+        ({"episodes": 10**12}, "1000000000000 episodes a pairing; tier smoke has 10"),
+        ({"budget_steps": 10**12}, "steps of training; tier smoke of pong-v1 has 1000000 at most"),
+    ],
+)
+def test_a_size_that_no_tier_has_is_told_and_not_played(
+    dice: Make, claimed: dict[str, int], line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = submitted(dice(), seeds=1)
+    for path in records(made):
+        matches = [grown(m, claimed.get("episodes", 10) // 10) for m in read(path).matches]
+        change(path, cell=claimed, matches=matches)
+    monkeypatch.setattr(Replay, "again", None)
+    done = bench("verify", made, "--json")
+    assert (done.code, done.json["shown"]) == (1, 0)
+    assert line in details(done, "failed")
 
 
 def test_a_policy_that_was_exchanged_is_told(dice: Make) -> None:
@@ -336,6 +376,13 @@ def test_what_evidence_must_not_be(dice: Make, tmp_path: Path) -> None:
     copy.rename(path)
     path.with_name("link.json").symlink_to(path)
     refused(bench("verify", made), "a link")
+    path.with_name("link.json").unlink()
+    weights = next((made / "evidence" / "policies").glob("*/policy.safetensors"))
+    weights.unlink()
+    weights.symlink_to("/dev/zero")
+    done = bench("verify", made, "--json")
+    assert done.code == 1
+    assert f"{weights}: a link" in details(done, "failed")
 
 
 def test_a_defense_is_verified_by_every_role(no_defense: Path) -> None:
@@ -382,6 +429,62 @@ def test_a_detector_must_judge_alike_again(no_defense: Path) -> None:
     done = bench("verify", made, "--seeds", 1, "--json")
     assert (done.code, done.json["shown"]) == (1, 0)
     assert "judge otherwise" in details(done, "failed")
+
+
+MLP_ONLY = """    name, citation = "dice", "none"
+    trains = frozenset({"mlp"})
+"""
+REFUSES_STRANGERS = """    name, citation = "dice", "none"
+
+    def check_victim(self, card):
+        if card.name.startswith("held-out"):
+            raise Misuse("not on this one")
+"""
+
+
+def _strangers(kept: Path) -> Path:
+    artifact.save(scribble(5, name="one", seat="right"), kept / "one")
+    artifact.save(lstm(game="pong-v1", seat="right", obs_dim=13, act_dim=2), kept / "two")
+    return kept
+
+
+def test_a_stranger_of_a_kind_that_it_never_took_is_left_out(
+    no_defense: Path, tmp_path: Path
+) -> None:
+    code = no_defense / "dice.py"
+    code.write_text(code.read_text().replace('    name, citation = "dice", "none"\n', MLP_ONLY))
+    made = folder.read(no_defense)
+    with registry.defenses.including("dice", made.manifest.entry, no_defense):
+        asked = Asked(store=Store(Path("store")), against="quick")
+        chosen = spec_of(made.manifest, "pong-v1", Victims(), asked).victims
+        with pytest.raises(Misuse, match="house-lstm"):
+            spec_of(made.manifest, "pong-v1", Victims(), replace(asked, victims=["house-lstm"]))
+    cards = Victims().cards("pong-v1").items()
+    assert set(chosen) == {name for name, card in cards if card.ranked and card.kind == "mlp"}
+    done = bench("submit", no_defense, "--against", "quick", *TINY, "--seeds", 2)
+    assert done.code == 0, done
+    kept = _strangers(tmp_path / "kept")
+    done = bench("verify", no_defense, "--seeds", 1, "--victims", kept, "--json")
+    assert (done.code, done.json["shown"]) == (0, 3), done.json
+    assert "not on held-out-2-scribble, of kind 'lstm'" in details(done, "passed")
+
+
+def test_who_refuses_what_it_has_taken_elsewhere_fails(no_defense: Path, tmp_path: Path) -> None:
+    """And a level that its records claim is lowered all the same."""
+    code = no_defense / "dice.py"
+    said = "from benchmark.errors import Misuse\n" + REFUSES_STRANGERS
+    first, rest = said.split("\n", 1)
+    text = code.read_text().replace('    name, citation = "dice", "none"\n', rest)
+    code.write_text(text.replace("from benchmark.settings", f"{first}\nfrom benchmark.settings"))
+    done = bench("submit", no_defense, "--against", "quick", *TINY, "--seeds", 2)
+    assert done.code == 0, done
+    for path in records(no_defense):
+        change(path, isolation=PINNED, level=3)
+    found = in_container(no_defense, seeds=1, victims=_strangers(tmp_path / "kept"))
+    assert found.shown == found.level == 2
+    told = [item.detail for item in found.items if item.status == "failed"]
+    assert any("not on this one; it has run on others of kind 'mlp'" in line for line in told)
+    assert 3 not in {read(path).level for path in records(no_defense)}
 
 
 def test_seeds_follow_from_the_content_and_the_salt() -> None:

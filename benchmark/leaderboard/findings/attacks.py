@@ -30,7 +30,7 @@ from benchmark.leaderboard.findings.material import (
 )
 from benchmark.leaderboard.study import Row, area, differences
 from benchmark.leaderboard.table import Table, linked, runs_text, steps, with_links
-from benchmark.records.record import Record, Role
+from benchmark.records.record import Record
 
 USUAL_SEEDS = 5
 """Of a comparison on Pong; where there are others, their number stands beside it."""
@@ -252,7 +252,7 @@ def _in_training(cells: Sequence[Record], start: int) -> list[float]:
 def broken(material: Material, game: str) -> Findings:
     """The replication variants of victims, beside the victims that they are variants of."""
     made = Findings()
-    scale: dict[str, Role] = {"regular opponents": "regular", "random": "floor", "zero": "floor"}
+    scale = ("regular opponents", "random", "zero")
     table = Table(
         "The broken victim",
         ["victim", "attack", "runs", "won at the end", *(f"won by {name}" for name in scale)],
@@ -274,17 +274,50 @@ def broken(material: Material, game: str) -> Findings:
         cell = cells[0].cell
         wins = spread(points([scoring.win_rate(r) for r in cells]))
         row = [cell.victim.name, cell.attack.label, runs_text(cells, cell.budget_steps), wins]
-        others = {name: _won_by(cells, role, name) for name, role in scale.items()}
+        both = _opponents_of_both(material.records, game, cell.victim.name.removesuffix(VARIANT))
+        regular = Tally.sum(both[cell.victim.name].values())
+        texts = (_percent(regular), *(_percent(_floor(cells, name)) for name in scale[1:]))
+        others = dict(zip(scale, texts, strict=True))
         table.rows.append(linked([*row, *others.values()], cells, dict(material.links)))
         made.facts[f"broken/{cell.victim.name}/{cell.attack.label}/wins"] = wins
         made.facts |= {f"broken/{cell.victim.name}/{name}": won for name, won in others.items()}
+        made.facts[f"broken/{cell.victim.name}/opponents"] = str(len(both[cell.victim.name]))
     made.tables["broken"] = with_links(table, dict(material.links))
     return made
 
 
-def _won_by(cells: Sequence[Record], role: Role, name: str) -> str:
-    """What somebody else wins against a row's victim, in percent: a floor, or all regulars."""
-    tally = scoring.pooled(beside.fullest(cells, role), role, name if role == "floor" else None)
+def _opponents_of_both(
+    records: Sequence[Record], game: str, victim: str
+) -> dict[str, dict[str, Tally]]:
+    """What the regular opponents that a victim and its variant both met won against either.
+
+    By victim, then by opponent: means over other opponents would be of others' strength too. Of
+    each, the record that met most of them.
+    """
+    met = {
+        name: beside.opponents(
+            beside.fullest(
+                [
+                    record
+                    for record in records
+                    if record.cell.defense is None
+                    and (record.cell.game, record.cell.victim.name) == (game, name)
+                ],
+                "regular",
+            )
+        )
+        for name in (victim, victim + VARIANT)
+    }
+    common = set.intersection(*map(set, met.values()))
+    return {name: {k: won[k] for k in sorted(common)} for name, won in met.items()}
+
+
+def _floor(cells: Sequence[Record], name: str) -> Tally:
+    """What a floor wins against a row's victim."""
+    return scoring.pooled(beside.fullest(cells, "floor"), "floor", name)
+
+
+def _percent(tally: Tally) -> str:
     return f"{100 * tally.win_rate:.1f}" if tally.episodes else "-"
 
 

@@ -77,7 +77,7 @@ def findings(given: Material) -> Findings:
         attacks.settings(given, RUNNER),
         models.models(given, RUNNER),
         signals.signals(given, RUNNER.game),
-        sight.sight(given, RUNNER.game, "lite"),
+        sight.sight(given, RUNNER.game),
         courses.attacks(given, RUNNER, "attack"),
         *(courses.on_victims(given, PONG, "full", BOTH, PLAIN, p) for p in ("pong", "pong-served")),
         courses.hardenings(given, RUNNER.game, "lite", "retrain", "retrained"),

@@ -18,29 +18,33 @@ from benchmark.leaderboard.findings.material import (
     spread,
     whole_attacks,
 )
-from benchmark.leaderboard.table import Table, linked, with_links
+from benchmark.leaderboard.table import Table, linked, runs_text, with_links
 from benchmark.records.record import Record
 
-COLUMNS = ["victim", "attack", "seeds", "wins, %", "of the blind"]
+COLUMNS = ["victim", "attack", "runs", "wins, %", "of the blind"]
+TIERS: tuple[Tier, ...] = ("lite", "full")
 
 
-def sight(material: Material, game: str, tier: Tier) -> Findings:
+def sight(material: Material, game: str) -> Findings:
     """Win rates against the seeing and the blind victim, of attacks diagnosed as 'masked'.
 
-    The claim is on which side of the seeing's the blind's is, in each seed. With the tier's whole
-    budget.
+    The claim is on which side of the seeing's the blind's is, in each seed. Facts and claims are
+    of tier lite; full has rows of its own. With the tier's whole budget.
     """
     made, links = Findings(), dict(material.links)
     table = Table("The blind victim", COLUMNS, words=2)
-    for cells in sorted(whole_attacks(material.masked, game, tier), key=_names):
-        seen, blind = zip(*(_rates(record) for record in cells), strict=True)
-        victim, label = _names(cells)
-        texts = {"seeing": spread(points(seen)), "blind": spread(points(blind))}
-        made.facts |= {f"{eyes}/{victim}/{label}": text for eyes, text in texts.items()}
-        lost = [b - s for s, b in zip(seen, blind, strict=True)]
-        made.claims[f"blind/{victim}/{label}"] = side(lost)
-        row_texts = [victim, label, str(len(cells)), *texts.values()]
-        table.rows.append(linked(row_texts, cells, links))
+    for tier in TIERS:
+        for cells in whole_attacks(material.masked, game, tier):
+            seen, blind = zip(*(_rates(record) for record in cells), strict=True)
+            victim, label = _names(cells)
+            texts = {"seeing": spread(points(seen)), "blind": spread(points(blind))}
+            runs = runs_text(cells, cells[0].cell.budget_steps)
+            table.rows.append(linked([victim, label, runs, *texts.values()], cells, links))
+            if tier == TIERS[0]:
+                made.facts |= {f"{eyes}/{victim}/{label}": text for eyes, text in texts.items()}
+                lost = [b - s for s, b in zip(seen, blind, strict=True)]
+                made.claims[f"blind/{victim}/{label}"] = side(lost)
+    table.rows.sort(key=lambda row: row[:2])
     made.tables[f"sight/{game}"] = with_links(table, links)
     return made
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from benchmark.records.leases import held
 from benchmark.records.store import Store
-from benchmark.runs.executors.executor import Display, Failure
+from benchmark.runs.executors.executor import BLOCKED, Display, Failure
 from benchmark.runs.job import Job
 
 LOOK_AGAIN_S = 1.0
@@ -76,7 +76,7 @@ class Agenda:
         if self._store.has(job.key):
             self.end(job, None)
         elif blocked is not None:
-            self.end(job, failed(job, "blocked", f"needs '{blocked.label}'"))
+            self.end(job, failed(job, BLOCKED, f"needs '{blocked.label}'"))
         elif (elsewhere := self._failed_elsewhere(job)) is not None:
             self.end(job, elsewhere)
         else:

@@ -11,6 +11,9 @@ from benchmark.errors import CheckFailed, InfrastructureError
 from benchmark.isolation.status import Status
 from benchmark.runs.job import Job
 
+BLOCKED = "blocked"
+"""Kind of the failure of a job that needs another one, which failed."""
+
 
 class Failure(BaseModel):
     """Why a job left no artifact."""
@@ -29,6 +32,11 @@ class Failure(BaseModel):
     """The last lines that its container wrote; of a contestant, its own word."""
     lost: bool = False
     """The process or the machine that did it died."""
+
+    @property
+    def blocked(self) -> bool:
+        """Not tried: what it needs failed."""
+        return self.kind == BLOCKED
 
     @property
     def infrastructure(self) -> bool:

@@ -67,7 +67,7 @@ class _Stopwatch(Quiet):
 def speed(job: Job, tools: Tools, cores: Sequence[tuple[int, ...]]) -> float:
     """Environment steps a second of as many trainings at once as there are sets of cores.
 
-    job: an attack of the run, whose game and victim are taken.
+    job: a training of the run, whose game and victim are taken.
     """
     context = multiprocessing.get_context("spawn")
     with ExitStack() as stack:

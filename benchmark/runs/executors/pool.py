@@ -51,11 +51,15 @@ class Hand:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.dismiss()
+        self.process.join(PATIENCE_S)
+        self.process.kill()
+
+    def dismiss(self) -> None:
+        """Have it end, without waiting until it has; one that is at a job drops it."""
         self.connection.close()
         if self.job is not None:
             self.process.terminate()
-        self.process.join(PATIENCE_S)
-        self.process.kill()
 
     def give(self, job: Job) -> None:
         """Hand it a job; that it has died in the meantime is noticed when it is heard."""
@@ -90,7 +94,11 @@ class Pool:
         """See `Executor`. An InfrastructureError ends the run, since nothing could be kept."""
         with contextlib.ExitStack() as stack:
             hands = [stack.enter_context(Hand(self._tools, cores)) for cores in self._cores]
-            return _Shift(hands, jobs, Store(self._tools.store), display).work()
+            try:
+                return _Shift(hands, jobs, Store(self._tools.store), display).work()
+            finally:
+                for hand in hands:  # all of them before any is waited for
+                    hand.dismiss()
 
 
 class _Shift:

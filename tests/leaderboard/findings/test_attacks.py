@@ -11,7 +11,7 @@ from benchmark.leaderboard.findings.material import Findings, Place
 from benchmark.leaderboard.study import Row
 from benchmark.learning.progress import CurvePoint
 from benchmark.records.record import Record
-from tests.factories import tally
+from tests.factories import attacked, match, tally
 from tests.leaderboard.findings.conftest import PLACE, given, trained
 
 PLAIN = Row("baseline", [trained(100, s, 40, attack="baseline") for s in (0, 1, 2)])
@@ -205,6 +205,25 @@ def test_a_variant_stands_beside_the_victim_that_it_is_of() -> None:
     assert made.facts["broken/may1/random"] == "2.0"
     assert made.facts["broken/may1/zero"] == "1.0"
     assert attacks.broken(given(), "pong-v1").tables["broken"].rows == []
+
+
+def test_the_broken_victim_is_compared_over_opponents_that_both_met() -> None:
+    """The strong one that only one of the two met would make the other look stronger."""
+    whole, variant = "may1", "may1-axis-bug"
+    alone = match("regular", 180, adversary="strong", victim=variant)
+    both = attacked(190, victim=variant, victim_ranked=False)
+    made = attacks.broken(
+        given(
+            records=[
+                both.model_copy(update={"matches": [*both.matches, alone]}),
+                attacked(100, victim=whole),
+            ]
+        ),
+        "pong-v1",
+    )
+    for name in (whole, variant):
+        assert made.facts[f"broken/{name}/regular opponents"] == "50.0"
+        assert made.facts[f"broken/{name}/opponents"] == "1"
 
 
 def test_a_place_without_the_reference_is_left_out() -> None:
