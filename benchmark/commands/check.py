@@ -19,7 +19,7 @@ from benchmark.commands.common import (
     print_json,
     stoppable,
 )
-from benchmark.display import Live, Silent
+from benchmark.display import Live, Silent, duration
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.leaderboard import board
 from benchmark.leaderboard import policies as filed
@@ -240,6 +240,10 @@ def _policies(asked: _Asked) -> list[Finding]:
             f"{asked.results / filed.FOLDER}: no policy of a record whose victim is at hand; "
             "`bench board --run` files them, `bench victims import PATH` brings victims"
         )
+    if not asked.quiet:
+        matches, seconds = policies.work(records)
+        names = ", ".join(record.id for record in records)
+        console.print(f"{names}: {matches} matches, {duration(seconds)}", soft_wrap=True)
     with contextlib.ExitStack() as stack:
         status = None if asked.quiet else stack.enter_context(console.status("policies"))
         tell = (lambda name: None) if status is None else status.update

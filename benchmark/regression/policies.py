@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from benchmark.arena.tally import Tally
 from benchmark.policies.policy import Policy
 from benchmark.records.record import MatchSet, Record
-from benchmark.registry import Victims
+from benchmark.registry import Victims, game
 from benchmark.regression.falls import ALPHA, holm, two_sided_p
 from benchmark.regression.findings import Finding, counts, points
 from benchmark.submissions.replay import Absent, Replay
@@ -32,6 +32,15 @@ def drawn(
         and record.cell.victim.sha256 in known
     ]  # fmt: skip
     return random.Random(seed).sample(able, min(count, len(able)))
+
+
+def work(records: Sequence[Record]) -> tuple[int, float]:
+    """How many matches that is, and about how many seconds."""
+    sizes = [(record, sum(m.tally.episodes for m in record.matches)) for record in records]
+    seconds = sum(
+        size / 200 * game(record.cell.game).describe().evaluation_s for record, size in sizes
+    )
+    return sum(size for _, size in sizes), seconds
 
 
 def again(records: Sequence[Record], replay: Replay, tell: Tell) -> tuple[list[Finding], int]:

@@ -275,6 +275,9 @@ def test_what_a_store_already_has_is_filed_without_a_training(
     kept = policies.kept(results)
     assert set(record.artifacts.values()) == set(kept)
     assert check.drawn([record], kept, Victims(), 3, 0) == [record]
+    matches, seconds = check.work([record, record])
+    assert matches == 2 * len(record.matches) * record.cell.episodes
+    assert seconds > 0
     findings, absent = check.again([record], Replay(kept, Victims()), lambda name: None)
     assert len(findings) == len(record.matches)
     assert (absent, {one.sure for one in findings}) == (0, {"equal counts"})
