@@ -69,7 +69,7 @@ from benchmark.variants import Variant
 
 
 class Ours(Baseline):
-    """PPO that is also paid for moving the victim's action and not its observation."""
+    """PPO that is paid for moving the victim's action: a fading reward, or the published loss."""
 
     name: ClassVar[str] = "ours"
     version: ClassVar[int] = 2

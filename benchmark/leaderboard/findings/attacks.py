@@ -146,7 +146,7 @@ def over_victims(
 ) -> Findings:
     """Differences of AUC to a reference, victim by victim, of one game.
 
-    apart: variants that are left out, being no attack but the reference with other settings.
+    apart: variants that are left out, being of other settings of PPO than the others.
     """
     made = Findings()
     places = [p for p in material.attacks if p.game == game and _row(material, p, reference)]

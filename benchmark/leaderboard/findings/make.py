@@ -25,8 +25,8 @@ RUNNER = Place("you-shall-not-pass-v1", "zoo-runner-v1")
 OWN_RUNNER = Place("you-shall-not-pass-v1", "house-runner")
 """The published victim of You Shall Not Pass, and the one that was trained here."""
 PONG = "pong-v1"
-PAPER, PUBLISHED = "ours paper", "baseline published"
-"""The published loss, and the PPO settings that it was published with."""
+PAPER, RELEASED, PUBLISHED = "ours paper", "ours released", "baseline published"
+"""The published loss by text and by code, and the PPO settings that it was published with."""
 COMBINED, ITS_PART = "drift", "ours l1"
 """The combination of two signals, and the one of the two that is the paper's."""
 SOUND = Place(PONG, "may1")
@@ -70,12 +70,20 @@ def findings(given: Material) -> Findings:
         attacks.won(given, RUNNER.game, "lite"),
         attacks.two(given, RUNNER, PAPER, PUBLISHED),
         attacks.two(given, RUNNER, COMBINED, ITS_PART),
-        *(attacks.over_victims(given, PONG, one, (PUBLISHED,)) for one in (PLAIN, CONTROL)),
+        *(
+            attacks.over_victims(given, PONG, one, (PUBLISHED, PAPER, RELEASED))
+            for one in (PLAIN, CONTROL)
+        ),
+        *(
+            attacks.two(given, SOUND, one, other)
+            for one in (PAPER, RELEASED)
+            for other in (PUBLISHED, PLAIN)
+        ),
         attacks.won(given, PONG, "full"),
         attacks.two(given, SOUND, PUBLISHED, PLAIN),
         *(attacks.two(given, *pair) for pair in NORMS),
         attacks.settings(given, RUNNER),
-        models.models(given, RUNNER),
+        *(models.models(given, place) for place in (RUNNER, SOUND)),
         signals.signals(given, RUNNER.game),
         sight.sight(given, RUNNER.game),
         courses.attacks(given, RUNNER, "attack"),

@@ -22,9 +22,9 @@ def models(material: Material, place: Place) -> Findings:
     """A row a variant whose curves tell of such models; whether H explains anything."""
     made = Findings()
     table = Table("What F and H learned", COLUMNS, words=1)
-    for row in material.attacks[place]:
+    for row in material.attacks.get(place, []):
         last = {name: _last(row.records, key) for name, key in LEARNED.items()}
-        key = f"models/{row.label}"
+        key = f"models/{place.game}/{row.label}"
         made.claims[f"{key}/H"] = _explains(last["H"])
         if not last["F"]:
             continue
@@ -32,7 +32,7 @@ def models(material: Material, place: Place) -> Findings:
         made.facts |= {f"{key}/{name}": text for name, text in facts.items()}
         cells = [row.label, str(len(row.records)), *facts.values()]
         table.rows.append(linked(cells, row.records, dict(material.links)))
-    made.tables["models"] = with_links(table, dict(material.links))
+    made.tables[f"models/{place.game}"] = with_links(table, dict(material.links))
     return made
 
 

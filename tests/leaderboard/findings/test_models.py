@@ -31,12 +31,12 @@ def test_h_is_held_against_the_mean(h: tuple[float, float], claim: str) -> None:
     """By the end of each training."""
     cells = [knowing(k, surrogate_r2=0.5, transition_r2=h[k], mean_weight=0.8) for k in (0, 1)]
     made = models.models(given([Row("ours", cells)]), PLACE)
-    assert made.claims["models/ours/H"] == claim
-    assert made.facts["models/ours/F"] == "0.50 (0.50 to 0.50)"
-    assert made.tables["models"].rows[0][:3] == ["ours", "2", "0.50 (0.50 to 0.50)"]
+    assert made.claims["models/pong-v1/ours/H"] == claim
+    assert made.facts["models/pong-v1/ours/F"] == "0.50 (0.50 to 0.50)"
+    assert made.tables["models/pong-v1"].rows[0][:3] == ["ours", "2", "0.50 (0.50 to 0.50)"]
 
 
 def test_attacks_without_such_models_have_no_row() -> None:
     made = models.models(given([Row("baseline", [trained(100, 0, 40)])]), PLACE)
-    assert made.claims["models/baseline/H"] == "not run"
-    assert made.tables["models"].rows == []
+    assert made.claims["models/pong-v1/baseline/H"] == "not run"
+    assert made.tables["models/pong-v1"].rows == []
