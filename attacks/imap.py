@@ -26,7 +26,14 @@ from attacks.shaping import Array, Shaping, StateShapedConfig, shaped_defaults
 from benchmark.arena.arena import Arena
 from benchmark.errors import Misuse
 from benchmark.games.game import GameCard
-from benchmark.learning.checkpoint import Arrays, Checkpoint, generator_facts, restore_generator
+from benchmark.learning.checkpoint import (
+    Arrays,
+    Checkpoint,
+    generator_facts,
+    prefixed,
+    restore_generator,
+    unprefixed,
+)
 from benchmark.learning.device import ANYWHERE
 from benchmark.learning.normalise import RunningMoments
 from benchmark.learning.ppo import Hooks
@@ -161,7 +168,7 @@ class Particles:
     def place(self, states: Array) -> Array:
         """States (B, D) where they are compared: (B, d), in deviations, projected where wide."""
         mean = self._moments.mean.astype(np.float32)
-        spread = np.sqrt(self._moments.var + 1e-8).astype(np.float32)
+        spread = self._moments.deviation
         width = states.shape[1] if self._projection is None else DIMS
         placed = np.empty((len(states), width), dtype=np.float32)
         for start in range(0, len(states), BLOCK):
@@ -180,16 +187,14 @@ class Particles:
 
     def state(self) -> Arrays:
         """For a checkpoint."""
-        moments = {f"moments.{name}": array for name, array in self._moments.state().items()}
+        moments = prefixed("moments.", self._moments.state())
         projection = {} if self._projection is None else {"projection": self._projection}
         kept = {"earlier": self._earlier.copy(), "rollouts": np.array(self._rollouts)}
         return {**moments, **projection, **kept}
 
     def restore(self, arrays: Arrays) -> None:
         """Continue from `state()`."""
-        start = "moments."
-        moments = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
-        self._moments.restore(moments)
+        self._moments.restore(unprefixed("moments.", arrays))
         self._earlier = arrays["earlier"].copy()
         self._rollouts = int(arrays["rollouts"])
         if self._projection is not None:

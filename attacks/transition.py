@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attacks.victim_model import JUDGED, Array, Steps
+from attacks.victim_model import JUDGED, Steps
 from benchmark.games.game import SeatCard
-from benchmark.learning.checkpoint import Arrays
+from benchmark.learning.checkpoint import Arrays, prefixed, unprefixed
 from benchmark.learning.normalise import RunningMoments
 from benchmark.learning.regression import Regressor, explained
 
@@ -73,7 +73,7 @@ class Transition:
         """The views (B, D) predicted to follow had the adversary played `action` (B, A)."""
         made = self.model(self._inputs(steps, action))
         if self._config.transition_output == "change":
-            made = steps.view[:, self._columns] + made * torch.from_numpy(self._spread())
+            made = steps.view[:, self._columns] + made * torch.from_numpy(self.changes.deviation)
         if self._config.transition_columns == "all":
             return made
         start, stop = self._columns.start, self._columns.stop
@@ -88,7 +88,7 @@ class Transition:
         if self._config.transition_output == "change":
             target = target - steps.view[:, self._columns][usable].numpy()
             self.changes.update(target)
-            target /= self._spread()
+            target /= self.changes.deviation
         judged = explained(self.model.infer(inputs[JUDGED]), target[JUDGED])
         rows, minibatch = self._config.model_rows, self._config.model_minibatch
         for _ in range(self._config.transition_passes):
@@ -100,17 +100,11 @@ class Transition:
             return torch.cat([steps.own, action], dim=1)
         return torch.cat([steps.view, action, steps.victim_action], dim=1)
 
-    def _spread(self) -> Array:
-        return np.sqrt(self.changes.var + 1e-8).astype(np.float32)
-
     def state(self) -> Arrays:
         """For a checkpoint."""
-        changes = {f"changes.{name}": array for name, array in self.changes.state().items()}
-        return {**self.model.state(), **changes}
+        return {**self.model.state(), **prefixed("changes.", self.changes.state())}
 
     def restore(self, arrays: Arrays) -> None:
         """Continue from `state()`."""
-        start = "changes."
-        moments = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
         self.model.restore(arrays)
-        self.changes.restore(moments)
+        self.changes.restore(unprefixed("changes.", arrays))

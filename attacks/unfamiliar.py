@@ -89,9 +89,8 @@ class Unfamiliarity:
     def of(self, rollout: Rollout) -> Array:
         """Mean distance of the victim's senses from the known ones: (T, N) in deviations."""
         mean = self.moments.mean.astype(np.float32)
-        spread = np.sqrt(self.moments.var + 1e-8).astype(np.float32)
         distance = np.abs(rollout.other_obs[..., self._columns] - mean)
-        distance /= spread
+        distance /= self.moments.deviation
         np.minimum(distance, FAR, out=distance)
         return np.asarray(distance.mean(axis=-1), dtype=np.float32)
 

@@ -29,7 +29,14 @@ from pydantic import Field, PositiveInt
 from attacks.baseline import Baseline, BaselineConfig
 from benchmark.arena.arena import Arena
 from benchmark.games.game import VOID, GameCard, reward_of
-from benchmark.learning.checkpoint import Arrays, Checkpoint, generator_facts, restore_generator
+from benchmark.learning.checkpoint import (
+    Arrays,
+    Checkpoint,
+    generator_facts,
+    prefixed,
+    restore_generator,
+    unprefixed,
+)
 from benchmark.learning.normalise import RewardScale
 from benchmark.learning.ppo import Hooks
 from benchmark.learning.regression import Regressor, explained
@@ -165,11 +172,9 @@ class Critic:
 
     def state(self) -> Arrays:
         """For a checkpoint."""
-        scale = {f"scale.{name}": array for name, array in self._scale.state().items()}
-        return {**self.model.state(), **scale}
+        return {**self.model.state(), **prefixed("scale.", self._scale.state())}
 
     def restore(self, arrays: Arrays) -> None:
         """Continue from `state()`."""
-        start = "scale."
         self.model.restore(arrays)
-        self._scale.restore({k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)})
+        self._scale.restore(unprefixed("scale.", arrays))

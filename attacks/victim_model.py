@@ -102,8 +102,7 @@ class VictimView:
         return absent
 
     def _scale(self) -> tuple[Array, Array]:
-        std = np.sqrt(self.moments.var + 1e-8).astype(np.float32)
-        return self.moments.mean.astype(np.float32), std
+        return self.moments.mean.astype(np.float32), self.moments.deviation
 
 
 class Steps(NamedTuple):

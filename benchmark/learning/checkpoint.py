@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,12 +66,21 @@ class Checkpoint:
 
     def put(self, part: str, arrays: Arrays) -> None:
         """File arrays under a part's name."""
-        self.arrays.update({f"{part}/{name}": array for name, array in arrays.items()})
+        self.arrays.update(prefixed(f"{part}/", arrays))
 
     def get(self, part: str) -> Arrays:
         """The arrays filed under a part's name."""
-        start = part + "/"
-        return {k[len(start) :]: v for k, v in self.arrays.items() if k.startswith(start)}
+        return unprefixed(f"{part}/", self.arrays)
+
+
+def prefixed(start: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    """Arrays of a part, as they are called in a larger whole."""
+    return {start + name: array for name, array in arrays.items()}
+
+
+def unprefixed(start: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    """The arrays of a larger whole that are of one part, as the part calls them."""
+    return {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
 
 
 def packed(checkpoint: Checkpoint) -> bytes:

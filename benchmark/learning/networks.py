@@ -28,7 +28,6 @@ from benchmark.policies.policy import (
 Array = NDArray[np.float32]
 Play = Callable[[Array, Array | None], tuple[Array, Array | None]]
 """(filtered obs (N, obs_dim), memory (N, M)) -> means (N, act_dim), the next memory."""
-FILTER_EPS = 1e-8
 
 
 class Tower(nn.Module):
@@ -126,7 +125,7 @@ class ObsFilter:
 
     def _refresh(self) -> None:
         self._mean = self.moments.mean.astype(np.float32)
-        self._std = np.sqrt(self.moments.var + FILTER_EPS).astype(np.float32)
+        self._std = self.moments.deviation
 
 
 class Sequences(NamedTuple):

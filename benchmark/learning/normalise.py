@@ -13,10 +13,17 @@ Array = NDArray[np.float32]
 class RunningMoments:
     """Mean and variance of all rows seen, merged batch by batch (Chan et al. 1979)."""
 
+    EPS = 1e-8
+
     def __init__(self, shape: tuple[int, ...] = ()):
         self.mean = np.zeros(shape)
         self.var = np.ones(shape)
         self.count = 0.0
+
+    @property
+    def deviation(self) -> Array:
+        """Standard deviation of each entry, above 0 also where nothing varies: float32."""
+        return np.sqrt(self.var + self.EPS).astype(np.float32)
 
     def update(self, rows: NDArray[Any]) -> None:
         """Take in rows (K, *shape)."""
@@ -46,7 +53,6 @@ class RewardScale:
     """
 
     CLIP = 10.0
-    EPS = 1e-8
 
     def __init__(self, matches: int, gamma: float):
         self._gamma = gamma
@@ -56,7 +62,7 @@ class RewardScale:
     @property
     def spread(self) -> float:
         """What rewards are divided by now."""
-        return float(np.sqrt(self.moments.var + self.EPS))
+        return float(np.sqrt(self.moments.var + RunningMoments.EPS))
 
     def scale(self, rewards: Array, ends: NDArray[np.bool_]) -> Array:
         """Scaled rewards (T, N) of a rollout, given where episodes ended (T, N)."""
