@@ -1,11 +1,9 @@
-"""'Ours': equal to the baseline at weight 0, and each part as its equation says."""
+"""'Ours': equal to the baseline at weight 0, what its curve tells, and its surrogate F."""
 
 from __future__ import annotations
 
 import functools
 import itertools
-import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,15 +11,12 @@ import pytest
 import torch
 
 from attacks.baseline import Baseline
-from attacks.ours import AsLoss, AsReward, Deviations, Ours
+from attacks.ours import AsLoss, Ours
 from attacks.ours_config import PPO_OF
-from attacks.pretrained import Pretrained
-from attacks.shaping import standardised
-from attacks.victim_model import Imitation, TrueVictim
+from attacks.victim_model import TrueVictim
 from benchmark.arena.arena import Arena
 from benchmark.errors import Misuse
 from benchmark.learning.progress import Quiet
-from benchmark.learning.rollout import Rollout
 from benchmark.policies.lstm import LSTMPolicy
 from benchmark.policies.policy import MLPPolicy, PolicyCard, RandomPolicy, expected_shapes
 from benchmark.submissions.toys import Killed, Mortal
@@ -37,10 +32,8 @@ from tests.attacks.conftest import (
     scribble,
     trained,
 )
+from tests.attacks.ours_hooks import EVERYTHING, ROWS, ByHand, hooks_of, shown
 
-ROWS = STEPS * MATCHES
-EVERYTHING = {"eta": 1.0, "saliency": "gradient"}
-"""Over the tuned preset, which leaves both out."""
 DIAGNOSTICS = {
     "surrogate_r2", "transition_r2", "action_deviation", "observation_deviation",
     "added_gradient", "mean_weight",
@@ -52,23 +45,6 @@ def plain(preset: str = "tuned") -> MLPPolicy:
     """The baseline, trained once."""
     return trained(Baseline, preset=preset)
 
-
-def hooks_of(*, white_box: bool = False, **settings: Any) -> Deviations:
-    """The method's hooks for Pong, models untrained."""
-    arena, config = pong_arena(white_box=white_box), Ours.configure(PONG, settings)
-    made = Ours(config).hooks(arena, np.random.default_rng(0))
-    assert isinstance(made, Deviations)
-    return made
-
-
-def shown(**settings: Any) -> tuple[Deviations, Rollout]:
-    """Hooks after one rollout at the start of a training, and the rollout as it was."""
-    hooks = hooks_of(**settings)
-    hooks.on_rollout(made_up_rollout(np.random.default_rng(0)), 0.0)
-    return hooks, made_up_rollout(np.random.default_rng(0))
-
-
-# --- equal to the baseline at weight 0 -----------------------------------------------------
 
 VARIANTS: list[dict[str, Any]] = [
     *(
@@ -153,252 +129,6 @@ def test_a_sharded_loss_gives_the_same_policy_every_time() -> None:
     assert_same_policy(trained(Ours, **settings), trained(Ours, **settings))
 
 
-# --- equation 9's tail ---------------------------------------------------------------------
-
-NORM_OF: dict[str, Callable[[list[float]], float]] = {
-    "l1": lambda x: sum(map(abs, x)) / len(x),
-    "l2": lambda x: math.sqrt(sum(v * v for v in x)),
-    "linf": lambda x: max(map(abs, x)),
-}
-
-
-class ByHand:
-    """Equation 9's tail for one step at a time, from a rollout and the two networks alone."""
-
-    def __init__(self, hooks: Deviations, rollout: Rollout, settings: dict[str, Any]):
-        self.config = Ours.configure(PONG, settings)
-        assert isinstance(hooks.surrogate, (Imitation, Pretrained))
-        self.f, self.h = hooks.surrogate.model.network, hooks.transition.model.network
-        self.rollout = rollout
-        rows = rollout.other_obs.reshape(ROWS, 13).astype(np.float64)
-        self.mean, self.std = rows.mean(axis=0), np.sqrt(rows.var(axis=0) + 1e-8)
-        changes = [self.see(t + 1, n) - self.see(t, n) for t, n in self.usable()]
-        self.spread = np.sqrt(np.var(changes, axis=0) + 1e-8)
-
-    def see(self, t: int, n: int) -> np.ndarray:
-        """The victim's view after t steps of match n, zeros after the last."""
-        if t == STEPS:
-            return np.zeros(13)
-        obs = self.rollout.other_obs[t, n]
-        return (obs - self.mean) / self.std if self.config.standardise else obs
-
-    def usable(self) -> list[tuple[int, int]]:
-        """The steps whose next view is of the same match, or all of them."""
-        every = itertools.product(range(STEPS), range(MATCHES))
-        if not self.config.mask_ends:
-            return list(every)
-        return [(t, n) for t, n in every if t < STEPS - 1 and not self.rollout.ends[t, n]]
-
-    def predicted(self, t: int, n: int, mu: np.ndarray) -> np.ndarray:
-        """H's next view."""
-        config, s, a_v = self.config, self.see(t, n), self.rollout.other_action[t, n]
-        mu = mu.clip(-1, 1)
-        if config.transition_inputs == "released":
-            x = np.concatenate([self.rollout.obs[t, n], mu])
-        else:
-            x = np.concatenate([s, mu, a_v])
-        made = self.run(self.h, x)
-        if config.transition_output == "tanh":
-            made = np.tanh(made)
-        own = slice(0, 4) if config.transition_columns == "own" else slice(0, 13)
-        if config.transition_output == "change":
-            made = s[own] + made * self.spread[own]
-        following = self.see(t + 1, n).copy()
-        following[own] = made
-        return following
-
-    def weight(self, t: int, n: int) -> float:
-        """w_t of the gradient's saliency."""
-        if self.config.saliency == "none":
-            return 1.0
-        s = torch.from_numpy(self.see(t, n)).float().requires_grad_(True)
-        (g,) = torch.autograd.grad(self.f(s[None]).sum(), s)
-        s = s.detach()
-        g = g.abs() / g.abs().max()
-        start, stop = (9, 13) if self.config.saliency_columns == "tail" else (4, 8)
-        kept = [float(g[k] * s[k]) if start <= k < stop else 0.0 for k in range(13)]
-        moved = self.run(self.f, np.array(kept)) - self.run(self.f, self.see(t, n))
-        return 1.0 / (1.0 + max(abs(float(x)) for x in moved))
-
-    def gain(self, t: int, n: int, mu: np.ndarray) -> float:
-        """w |F(o') - a_v(t+1)| - eta |o' - o_v(t+1)|."""
-        norm, predicted = NORM_OF[self.config.norm], self.predicted(t, n, mu)
-        after = self.rollout.other_action[t + 1, n] if t < STEPS - 1 else np.zeros(2)
-        action = norm((self.run(self.f, predicted) - after).tolist())
-        observation = norm((predicted - self.see(t + 1, n)).tolist())
-        weighed = self.config.action_weight * self.weight(t, n) * action
-        return weighed - self.config.eta * observation
-
-    @staticmethod
-    def run(network: Any, x: np.ndarray) -> np.ndarray:
-        """A network on one row."""
-        with torch.no_grad():
-            return network(torch.from_numpy(x).float()[None])[0].double().numpy()
-
-
-@pytest.mark.parametrize(
-    "special",
-    [
-        {},
-        {"eta": 0.0, "saliency": "none"},
-        {"action_weight": 0.0},
-        {"action_weight": 2.5, "norm": "l2"},
-        {"norm": "linf"},
-        {"transition_output": "next"},
-        {"transition_output": "tanh"},
-        {"transition_inputs": "released"},
-        {"transition_columns": "own", "transition_output": "change"},
-        {"transition_columns": "own", "transition_output": "next", "transition_inputs": "released"},
-        {"mask_ends": False},
-        {"standardise": False, "saliency_columns": "tail"},
-        {"preset": "paper", "surrogate_steps": 1},
-        {"preset": "released", "surrogate_steps": 1},
-        {"preset": "released", "surrogate_steps": 1, "saliency": "gradient", "norm": "l2",
-         "saliency_columns": "tail", "transition_columns": "all"},
-    ],
-    ids=lambda v: ",".join(map(str, v.values())) or "text",
-)  # fmt: skip
-def test_loss_is_the_paper_s_tail_on_valid_rows(special: dict[str, Any]) -> None:
-    """Recomputed row by row from F and H, without the vectorised path."""
-    base: dict[str, Any] = {"mode": "loss", "weight": 0.7, "saliency": "gradient"}
-    settings = {**base, **({} if "preset" in special else {"eta": 0.3}), **special}
-    hooks, rollout = shown(**settings)
-    by_hand = ByHand(hooks, rollout, settings)
-    rows = torch.tensor([0, 9, 5, 19, 23, 14, 5])  # 9 and 19 end a match, 23 is in the last step
-    mean = 1.5 * torch.randn(7, 2, generator=torch.Generator().manual_seed(0))
-    total = 0.0
-    for row, mu in zip(rows.tolist(), mean.numpy(), strict=True):
-        t, n = divmod(row, MATCHES)
-        if (t, n) in by_hand.usable():
-            total += by_hand.gain(t, n, mu)
-    loss = hooks.extra_loss(rows, mean)
-    assert loss is not None
-    assert loss.item() == pytest.approx(-0.7 * total / 7, rel=2e-4, abs=1e-6)
-
-
-def test_loss_reaches_the_policy_and_not_the_models() -> None:
-    hooks, _ = shown(mode="loss", **EVERYTHING)
-    before = {name: array.copy() for name, array in hooks.state().arrays.items()}
-    mean = torch.zeros(8, 2, requires_grad=True)
-    loss = hooks.extra_loss(torch.arange(8), mean)
-    assert loss is not None
-    loss.backward()
-    assert mean.grad is not None
-    assert mean.grad.abs().sum() > 0
-    assert isinstance(hooks.surrogate, Imitation)
-    for model in (hooks.surrogate.model, hooks.transition.model):
-        assert not any(weight.requires_grad for weight in model.network.parameters())
-    for name, array in hooks.state().arrays.items():
-        np.testing.assert_array_equal(array, before[name])
-
-
-def test_rows_that_are_masked_move_no_policy() -> None:
-    """A mean action at the end of a match has no gradient, its neighbours have."""
-    hooks, _ = shown(mode="loss", **EVERYTHING)
-    mean = torch.zeros(ROWS, 2, requires_grad=True)
-    loss = hooks.extra_loss(torch.arange(ROWS), mean)
-    assert loss is not None
-    loss.backward()
-    assert mean.grad is not None
-    still = [row for row in range(ROWS) if not mean.grad[row].any()]
-    assert still == [9, 19, *range(ROWS - MATCHES, ROWS)]
-
-
-def test_each_mode_enters_by_its_own_door() -> None:
-    asked = torch.arange(4), torch.zeros(4, 2)
-    for mode in ("reward", "loss"):
-        hooks, rollout = (
-            hooks_of(mode=mode, weight=1.0, **EVERYTHING),
-            made_up_rollout(np.random.default_rng(0)),
-        )
-        hooks.on_rollout(rollout, 0.0)
-        assert (rollout.bonus is None) == (mode == "loss")
-        assert (hooks.extra_loss(*asked) is None) == (mode == "reward")
-
-
-# --- the same as a reward ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
-@pytest.mark.parametrize(
-    ("eta", "action_weight", "put_back"),
-    [(0.0, 1.0, "all"), (0.5, 1.0, "all"), (0.5, 0.0, "all"), (0.0, 1.0, "place"),
-     (0.5, 1.0, "posture")],
-)  # fmt: skip
-def test_the_reward_is_the_counterfactual_deviations(
-    norm: str, eta: float, action_weight: float, put_back: str
-) -> None:
-    """Recomputed step by step: against the initial pose, or part of it, and doing nothing."""
-    columns = {"all": [4, 5, 6, 7], "place": [4, 6], "posture": [5, 7]}[put_back]
-    settings = {
-        "weight": 0.5, "norm": norm, "eta": eta, "saliency": "gradient",
-        "action_weight": action_weight, "put_back": put_back,
-    }  # fmt: skip
-    hooks, rollout = hooks_of(**settings), made_up_rollout(np.random.default_rng(0))
-    hooks.on_rollout(rollout, 0.15)
-    by_hand = ByHand(hooks, rollout, settings)
-    signal = np.empty((STEPS, MATCHES))
-    deviations = []
-    for t, n in itertools.product(range(STEPS), range(MATCHES)):
-        s, absent = by_hand.see(t, n), by_hand.see(t, n).copy()
-        absent[columns] = ((0.0 - by_hand.mean) / by_hand.std)[columns]
-        f = by_hand.run(by_hand.f, s) - by_hand.run(by_hand.f, absent)
-        action = NORM_OF[norm](f.tolist())
-        did = by_hand.predicted(t, n, rollout.actions[t, n])
-        nothing = by_hand.predicted(t, n, np.zeros(2))
-        observation = NORM_OF[norm]((did - nothing).tolist())
-        signal[t, n] = action_weight * by_hand.weight(t, n) * action - eta * observation
-        deviations.append((action, observation))
-    bonus = 0.5 * (1 - 0.15 / 0.6) * standardised(signal.astype(np.float32))
-    np.testing.assert_allclose(rollout.bonus, bonus, rtol=2e-3, atol=1e-4)
-    facts, (action, observation) = hooks.diagnostics(), np.mean(deviations, axis=0)
-    assert facts["action_deviation"] == pytest.approx(action, rel=1e-3)
-    if eta:
-        assert facts["observation_deviation"] == pytest.approx(observation, rel=1e-3)
-
-
-def test_reward_falls_to_nothing_at_the_end_of_the_anneal() -> None:
-    bonuses = []
-    for progress in (0.0, 0.3, 0.6, 0.9):
-        hooks = hooks_of(weight=1.0, anneal_until=0.6)
-        rollout = made_up_rollout(np.random.default_rng(0))
-        hooks.on_rollout(rollout, progress)
-        assert rollout.bonus is not None
-        bonuses.append(float(np.abs(rollout.bonus).mean()))
-    assert bonuses[0] == pytest.approx(2 * bonuses[1], rel=1e-3)
-    assert bonuses[2:] == [0.0, 0.0]
-
-
-def test_reward_is_standardised_and_clipped() -> None:
-    hooks, rollout = hooks_of(weight=1.0), made_up_rollout(np.random.default_rng(0))
-    hooks.on_rollout(rollout, 0.0)
-    assert rollout.bonus is not None
-    assert abs(rollout.bonus.mean()) < 0.3
-    assert rollout.bonus.std() > 0.5
-    assert np.abs(rollout.bonus).max() <= 3.0 + 1e-5
-
-
-def test_action_deviation_is_blind_to_what_is_not_the_adversary() -> None:
-    """Where the victim's surrogate ignores the adversary, the deviation is nothing."""
-    hooks, rollout = shown()
-    assert isinstance(hooks, AsReward)
-    assert isinstance(hooks.surrogate, Imitation)
-    watched = hooks.watch(rollout, with_transition=False)
-    assert watched is not None
-    first = hooks.surrogate.model.network.dense[0]
-    with torch.no_grad():
-        first.weight[:, 4:8] = 0.0
-    hooks.signal(rollout, watched)
-    assert hooks.diagnostics()["action_deviation"] == 0.0
-    with torch.no_grad():
-        first.weight[:, 4:8] = 1.0
-    hooks.signal(rollout, watched)
-    assert hooks.diagnostics()["action_deviation"] > 0.0
-
-
-# --- diagnostics ---------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("mode", ["reward", "loss"])
 def test_the_curve_tells_how_the_method_is_doing(mode: str) -> None:
     progress = Quiet()
@@ -429,9 +159,6 @@ def test_h_is_left_alone_where_it_has_no_part() -> None:
     hooks, _ = shown(mode="reward", eta=0.0)
     assert "transition_r2" not in hooks.diagnostics()
     assert "observation_deviation" not in hooks.diagnostics()
-
-
-# --- F: frozen, and in the white-box track -------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", ["reward", "loss"])
