@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from benchmark import cli
 from benchmark.commands import lazy
+from benchmark.records.files import to_json
+from tests.factories import attacked
 
 GROUPS = {"bench": cli.app, "victims": cli.VICTIMS, "image": cli.IMAGE, "store": cli.STORE}
 ASKED = """
@@ -52,6 +54,8 @@ def test_names_alone_import_nothing() -> None:
 def test_what_only_reads_records_waits_for_no_learner_and_no_game(
     command: str, tmp_path: Path
 ) -> None:
+    record = attacked(50)
+    (tmp_path / f"{record.id}.json").write_bytes(to_json(record))
     results = [] if command == "schema" else ["--results", str(tmp_path)]
     out = ["--out", str(tmp_path / "made")] if command == "leaderboard" else []
     code = ASKED.format(arguments=[command, *results, *out])
