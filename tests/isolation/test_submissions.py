@@ -65,7 +65,7 @@ def test_a_submission_runs_in_containers_alone(
     assert all(record.isolation.kind == "container" for record in report.records)
     if kind == "detector":
         (record,) = own
-        assert {d.role for d in record.detections} == {"stored", "held-out"}
+        assert {d.role for d in record.detections} == {"stored", "held-out", "regular"}
         assert all(d.counts.adversarial == d.counts.regular == 10 for d in record.detections)
 
 
