@@ -41,6 +41,7 @@ def save_figure(path: Path, title: str, rows: Sequence[Row], reference: Row) -> 
 
     def draw(left: Axes, right: Axes) -> None:
         draw_curves(left, rows)
+        legend_below(left)
         _draw_differences(right, rows, reference)
 
     write_figure(path, title, draw)
@@ -99,6 +100,16 @@ def style(index: int) -> dict[str, Any]:
     }
 
 
+def legend_below(axes: Axes) -> None:
+    """Under both panels: eleven lines leave no place for it among them."""
+    figure = axes.get_figure()
+    assert figure is not None
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower left", ncols=6, fontsize=8,
+        frameon=False, title="mean and range of (seeds)", alignment="left",
+    )  # fmt: skip
+
+
 def draw_curves(axes: Axes, rows: Sequence[Row]) -> None:
     """Win rate while training: the mean over seeds, with the seeds' range."""
     for index, row in enumerate(rows):  # a variant keeps its colour while others are to come
@@ -116,7 +127,6 @@ def draw_curves(axes: Axes, rows: Sequence[Row]) -> None:
             axes.fill_between(at, low, high, color=style(index)["color"], alpha=0.12, lw=0)
     axes.set(xlabel="million environment steps", ylabel="adversary's win rate in training, %")
     axes.set_ylim(0, 100)
-    axes.legend(frameon=False, title="mean and range of (seeds)", fontsize=8)
     axes.grid(axis="y", alpha=0.25)
 
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from benchmark.evaluation.statistics import student_interval
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.defense_study import known
-from benchmark.leaderboard.figure import DASHES, differences_to, draw_curves, style, write_figure
+from benchmark.leaderboard.figure import (
+    DASHES,
+    differences_to,
+    draw_curves,
+    legend_below,
+    style,
+    write_figure,
+)  # fmt: skip
 from benchmark.leaderboard.findings.material import Material, Place, points
 from benchmark.leaderboard.scoring import DefenseParts
 from benchmark.leaderboard.study import Row, area, differences
@@ -59,7 +66,7 @@ def of_attacks(material: Material, place: Place, reference: str) -> Picture:
         left.set(xscale="log", xlim=(0.2, 21), xlabel="million environment steps (logarithmic)")
         left.set_xticks([0.25, 0.5, 1, 2, 4, 8, 16], ["0.25", "0.5", "1", "2", "4", "8", "16"])
         left.minorticks_off()
-        left.legend(frameon=False, fontsize=7, title="mean and range of (seeds)", loc="upper left")
+        legend_below(left)
         others = [row for row in rows if row is not base]
         _forest(right, [row.label for row in others],
                 {"": [points(differences(row, base, area)) for row in others]})  # fmt: skip
