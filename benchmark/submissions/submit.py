@@ -252,8 +252,12 @@ def _no_victim(name: str) -> Item:
 
 
 def _ranking(again: str, about: Manifest) -> str:
-    """The command whose records can be ranked: against the victims that ranked entries have met."""
-    victims = RANKED_ON if "pong-v1" in about.games else ()
+    """The command whose records can be ranked: against the victims that ranked entries have met.
+
+    A named victim is one of every game of a submission, so several games name none.
+    """
+    alone = about.kind == "attack" and tuple(about.games) == ("pong-v1",)
+    victims = RANKED_ON if alone else ()
     named = "".join(f" --victim {victim}" for victim in victims)
     imported = ", after `bench victims import` of may1 (README.md)" if victims else ""
     return f"{again} --tier full{named}{imported}"

@@ -13,11 +13,13 @@ from benchmark.policies import artifact
 from benchmark.records.files import read
 from benchmark.records.record import Record
 from benchmark.registry import Victims
+from benchmark.runs import programme
 from benchmark.submissions import folder, runners
 from benchmark.submissions import submit as submitting
 from tests.command_line import Done, bench, refused
 from tests.submissions.conftest import Make
 
+BOARD = Path(__file__).parents[2] / "results" / "board.toml"
 TINY = ("--budget", 64, "--victim", "house-relu", "--json")
 
 
@@ -41,6 +43,9 @@ def test_a_good_submission(dice: Make) -> None:
         "its own test", "results that are ranked", "the evidence", "runs that are enforced",
         "a level above 0",
     ]  # fmt: skip
+    ranking = next(i for i in done.json["items"] if i["what"] == "results that are ranked")
+    named = " ".join(f"--victim {victim}" for victim in programme.read(BOARD).rows[0].victims)
+    assert f"--tier full {named}, after" in ranking["detail"]
     records = filed(made)
     assert {r.cell.victim.name for r in records} == set(Victims().cards("pong-v1"))
     for record in records:
@@ -128,6 +133,8 @@ def test_a_game_without_victims_is_left_to_do(dice: Make) -> None:
     assert done.code == 0, [i for i in done.json["items"] if i["status"] == "failed"]
     assert status(done, "contract on run-to-goal-ants-v1") == ["passed"]
     assert status(done, "run on run-to-goal-ants-v1") == ["to do"]
+    ranking = next(i for i in done.json["items"] if i["what"] == "results that are ranked")
+    assert "--victim" not in ranking["detail"], "a victim of Pong is none of the other game"
     alone = dice(wide, ('["pong-v1"]', '["run-to-goal-ants-v1"]'))
     done = bench("submit", alone, "--budget", 64, "--json")
     assert done.code == 1
