@@ -36,7 +36,7 @@ from benchmark.runs.executors.executor import Display
 from benchmark.runs.executors.workers import Workers
 from benchmark.runs.run import preview
 from benchmark.runs.spec import RunSpec, tier_of
-from benchmark.submissions import checklist, folder, template
+from benchmark.submissions import checklist, folder, inquiry, template
 from benchmark.submissions import submit as submitting
 from benchmark.submissions import verify as verifying
 from benchmark.submissions.checklist import Item
@@ -117,7 +117,7 @@ def verify(
     ] = None,
     seeds: Annotated[
         int, typer.Option("--seeds", help="How many fresh seeds to train.")
-    ] = verifying.SEEDS,
+    ] = inquiry.SEEDS,
     salt: Annotated[
         str,
         typer.Option(help="Mixed into the fresh seeds: what the authors could not know before."),
@@ -132,7 +132,7 @@ def verify(
 ) -> None:
     """Replay a submission's evidence, train it again, play held-out victims: which level it has."""
     use_threads(1)
-    wanted = verifying.Wanted(
+    wanted = inquiry.Wanted(
         store=Store(store), seeds=seeds, salt=salt, victims=victims,
         tier=None if tier is None else tier_of(tier), command=command_line(),
     )  # fmt: skip

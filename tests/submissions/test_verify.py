@@ -4,90 +4,36 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from benchmark import registry
 from benchmark.arena.tally import Tally
-from benchmark.display import Silent
-from benchmark.errors import Misuse
 from benchmark.policies import artifact
 from benchmark.records.files import read, to_json
 from benchmark.records.record import Isolation, MatchSet
 from benchmark.records.store import Store
 from benchmark.registry import Victims
-from benchmark.runs.run import Outcome, preview
-from benchmark.runs.spec import EPISODES, RunSpec
+from benchmark.runs.spec import EPISODES
 from benchmark.submissions import folder, prediction, verify
+from benchmark.submissions.inquiry import Wanted
 from benchmark.submissions.replay import Replay
-from benchmark.submissions.runners import InProcess, Show
-from benchmark.submissions.submit import Asked, spec_of
-from benchmark.submissions.verify import Verification, Wanted, drawn
-from tests.command_line import Done, bench, refused
+from benchmark.submissions.runners import InProcess
+from tests.command_line import bench, refused
 from tests.factories import scribble
-from tests.learning.recall import lstm
 from tests.submissions.conftest import Make
-
-TINY = ("--budget", 64, "--victim", "house-relu", "--json")
-
-
-PINNED = Isolation(kind="container", image="sha256:" + "0" * 64, pinned=True)
-UNPINNED = PINNED.model_copy(update={"pinned": False})
-
-
-class Contained(InProcess):
-    """Says that it is a container, as far as levels go."""
-
-    def __init__(self, isolation: Isolation):
-        self.isolation = isolation
-        self.done: list[str] = []
-
-    def execute(self, spec: RunSpec, store: Store, victims: Victims, show: Show) -> Outcome:
-        """As in a process; the records say where it claims to be."""
-        self.done += [job.key for job in preview(spec, store).plan.jobs if not store.has(job.key)]
-        outcome = super().execute(spec, store, victims, show)
-        said = [r.model_copy(update={"isolation": self.isolation}) for r in outcome.records]
-        return replace(outcome, records=said)
-
-
-def quiet(*_: object) -> Any:
-    """No display."""
-    return Silent()
-
-
-def submitted(made: Path, seeds: int = 3) -> Path:
-    """With evidence of this many seeds."""
-    done = bench("submit", made, *TINY, "--seeds", seeds)
-    assert done.code == 0, done
-    return made
-
-
-def records(made: Path) -> list[Path]:
-    return sorted((made / "evidence" / "records").glob("*.json"))
-
-
-def change(path: Path, **fields: Any) -> None:
-    """Rewrite a record with other fields of its cell or its own; its id and file fit again."""
-    record = read(path)
-    cell = record.cell.model_copy(update=fields.pop("cell", {}))
-    changed = record.model_copy(update={"cell": cell, "id": cell.id, **fields})
-    path.unlink()
-    path.with_name(f"{changed.id}.json").write_bytes(to_json(changed))
-
-
-def details(done: Done, status: str) -> str:
-    return "\n".join(
-        f"{i['what']}: {i['detail']}" for i in done.json["items"] if i["status"] == status
-    )
-
-
-def in_container(made: Path, isolation: Isolation = PINNED, **wanted: Any) -> Verification:
-    """What a verification in containers would say."""
-    asked = Wanted(store=Store(Path("store")), **wanted)
-    return verify.verify(folder.read(made), asked, Contained(isolation), quiet)
+from tests.submissions.verified import (
+    PINNED,
+    TINY,
+    UNPINNED,
+    Contained,
+    change,
+    details,
+    in_container,
+    quiet,
+    records,
+    submitted,
+)
 
 
 def test_in_a_process_the_level_stays_0(dice: Make) -> None:
@@ -106,21 +52,6 @@ def test_in_a_process_the_level_stays_0(dice: Make) -> None:
     assert "of 3 submitted" in details(done, "passed")
     assert "(wide: few seeds)" in details(done, "passed")
     assert {read(path).level for path in records(made)} == {0}
-
-
-def test_with_held_out_victims_all_three_are_shown(dice: Make, tmp_path: Path) -> None:
-    """A policy that the submission has not met, imported into a store that is thrown away."""
-    made = submitted(dice(), seeds=2)
-    artifact.save(scribble(5, name="house-relu", seat="right"), tmp_path / "kept" / "one")
-    kept = tmp_path / "kept"
-    done = bench("verify", made, "--seeds", 1, "--victims", kept, "--salt", "2026", "--json")
-    assert done.code == 0, done
-    assert not done.err
-    assert done.json["shown"] == 3
-    assert "held-out-1-house-relu" in details(done, "passed")
-    assert not (tmp_path / "store" / "victims").exists()
-    found = list(tmp_path.glob("store/**/*.json")) + records(made)
-    assert not any("held-out-1" in path.read_text() for path in found)
 
 
 def test_in_containers_of_the_pinned_image_the_records_would_rise(dice: Make) -> None:
@@ -429,69 +360,3 @@ def test_a_detector_must_judge_alike_again(no_defense: Path) -> None:
     done = bench("verify", made, "--seeds", 1, "--json")
     assert (done.code, done.json["shown"]) == (1, 0)
     assert "judge otherwise" in details(done, "failed")
-
-
-MLP_ONLY = """    name, citation = "dice", "none"
-    trains = frozenset({"mlp"})
-"""
-REFUSES_STRANGERS = """    name, citation = "dice", "none"
-
-    def check_victim(self, card):
-        if card.name.startswith("held-out"):
-            raise Misuse("not on this one")
-"""
-
-
-def _strangers(kept: Path) -> Path:
-    artifact.save(scribble(5, name="one", seat="right"), kept / "one")
-    artifact.save(lstm(game="pong-v1", seat="right", obs_dim=13, act_dim=2), kept / "two")
-    return kept
-
-
-def test_a_stranger_of_a_kind_that_it_never_took_is_left_out(
-    no_defense: Path, tmp_path: Path
-) -> None:
-    code = no_defense / "dice.py"
-    code.write_text(code.read_text().replace('    name, citation = "dice", "none"\n', MLP_ONLY))
-    made = folder.read(no_defense)
-    with registry.defenses.including("dice", made.manifest.entry, no_defense):
-        asked = Asked(store=Store(Path("store")), against="quick")
-        chosen = spec_of(made.manifest, "pong-v1", Victims(), asked).victims
-        with pytest.raises(Misuse, match="house-lstm"):
-            spec_of(made.manifest, "pong-v1", Victims(), replace(asked, victims=["house-lstm"]))
-    cards = Victims().cards("pong-v1").items()
-    assert set(chosen) == {name for name, card in cards if card.ranked and card.kind == "mlp"}
-    done = bench("submit", no_defense, "--against", "quick", *TINY, "--seeds", 2)
-    assert done.code == 0, done
-    kept = _strangers(tmp_path / "kept")
-    done = bench("verify", no_defense, "--seeds", 1, "--victims", kept, "--json")
-    assert (done.code, done.json["shown"]) == (0, 3), done.json
-    assert "not on held-out-2-scribble, of kind 'lstm'" in details(done, "passed")
-
-
-def test_who_refuses_what_it_has_taken_elsewhere_fails(no_defense: Path, tmp_path: Path) -> None:
-    """And a level that its records claim is lowered all the same."""
-    code = no_defense / "dice.py"
-    said = "from benchmark.errors import Misuse\n" + REFUSES_STRANGERS
-    first, rest = said.split("\n", 1)
-    text = code.read_text().replace('    name, citation = "dice", "none"\n', rest)
-    code.write_text(text.replace("from benchmark.settings", f"{first}\nfrom benchmark.settings"))
-    done = bench("submit", no_defense, "--against", "quick", *TINY, "--seeds", 2)
-    assert done.code == 0, done
-    for path in records(no_defense):
-        change(path, isolation=PINNED, level=3)
-    found = in_container(no_defense, seeds=1, victims=_strangers(tmp_path / "kept"))
-    assert found.shown == found.level == 2
-    told = [item.detail for item in found.items if item.status == "failed"]
-    assert any("not on this one; it has run on others of kind 'mlp'" in line for line in told)
-    assert 3 not in {read(path).level for path in records(no_defense)}
-
-
-def test_seeds_follow_from_the_content_and_the_salt() -> None:
-    """None is one that was handed in, and none comes twice."""
-    first = drawn("abc", "", 5, set())
-    assert first == drawn("abc", "", 5, set())
-    assert len(set(first)) == 5
-    assert not set(drawn("abc", "", 5, set(first[:2]))) & set(first[:2])
-    assert not set(first) & set(drawn("abd", "", 5, set()))
-    assert not set(first) & set(drawn("abc", "x", 5, set()))
