@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class BenchError(Exception):
@@ -42,3 +46,15 @@ def disk_errors(place: object, remedy: str) -> Iterator[None]:
 def missing_packages(packages: str, error: ImportError) -> InfrastructureError:
     """What to say where packages that only a part of the program needs are not installed."""
     return InfrastructureError(f"{error}: pip install {packages}")
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing wrong, as 'field: what', for a one-line message.
+
+    It may quote a stranger's names: what would move a terminal is replaced.
+    """
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    what = problem["msg"].removeprefix("Value error, ")
+    told = f"{where}: {what}" if where else what
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in told)

@@ -29,8 +29,8 @@ from benchmark.arena.arrays import ArraysFile
 from benchmark.arena.ledger import Interval
 from benchmark.arena.session import RefereeSpec, Session
 from benchmark.arena.wire import BYTES, Bye, Channel, Report, Status, Violation, parse
-from benchmark.errors import BenchError, InfrastructureError, Misuse
-from benchmark.policies.artifact import first_problem, write_atomically
+from benchmark.disk import write_atomically
+from benchmark.errors import BenchError, InfrastructureError, Misuse, first_problem
 
 PUBLISH_S = 1.0
 """The ledger's file is replaced at most this often while the session runs."""

@@ -48,7 +48,8 @@ from benchmark.arena.wire import (
     Violation,
     Welcome,
 )
-from benchmark.errors import Misuse
+from benchmark.disk import write_atomically
+from benchmark.errors import Misuse, first_problem
 from benchmark.games.game import BadAction
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy, PolicyCard
@@ -131,7 +132,7 @@ class Session:
         try:
             self._options = self._game.Options.model_validate(spec.options)
         except ValidationError as error:
-            raise Misuse(f"options of {spec.game}: {artifact.first_problem(error)}") from error
+            raise Misuse(f"options of {spec.game}: {first_problem(error)}") from error
         self.card = self._game.describe(self._options)
         self._seat_index = self.card.seat_index(spec.seat)
         self._members: dict[str, Policy] = {k: artifact.load(v) for k, v in spec.members.items()}
@@ -265,8 +266,8 @@ class Session:
         with TemporaryDirectory() as made:
             folder = Path(made)
             try:
-                artifact.write_atomically(folder / artifact.WEIGHTS, payload)
-                artifact.write_atomically(folder / artifact.CARD, card.model_dump_json().encode())
+                write_atomically(folder / artifact.WEIGHTS, payload)
+                write_atomically(folder / artifact.CARD, card.model_dump_json().encode())
                 self._members[name] = artifact.load(folder)
             except (artifact.BadArtifact, ValueError) as error:
                 line = str(error).replace(made, name)

@@ -6,19 +6,16 @@ because it may be killed after a snapshot is taken and before its own checkpoint
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import safetensors
-import safetensors.numpy
 from numpy.typing import NDArray
 
 from benchmark.arena.wire import Status, Violation
+from benchmark.disk import write_atomically
 from benchmark.errors import InfrastructureError
-from benchmark.policies.artifact import write_atomically
+from benchmark.packing import Damaged, pack, unpack
 
 KEPT = 2
 SUFFIX = ".safetensors"
@@ -45,8 +42,7 @@ class Snapshots:
     def keep(self, kind: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> int:
         """Write a snapshot atomically; returns its handle."""
         self._last += 1
-        tensors = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-        payload = safetensors.numpy.save(tensors, {"facts": json.dumps(facts)})
+        payload = pack(arrays, facts)
         try:
             write_atomically(self._path(kind, self._last), payload)
             for old in self._of(kind)[:-KEPT]:
@@ -82,12 +78,9 @@ class Snapshots:
         if not path.is_file():
             raise Violation(Status.UNKNOWN_SNAPSHOT, f"no snapshot {handle} of {kind} is kept")
         try:
-            with safetensors.safe_open(path, framework="numpy") as file:
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                facts: dict[str, Any] = json.loads(file.metadata()["facts"])
-        except (OSError, safetensors.SafetensorError, KeyError, ValueError) as error:
+            return Kept(*unpack(path.read_bytes()))
+        except (OSError, Damaged) as error:
             raise InfrastructureError(f"{path}: a damaged snapshot ({error})") from error
-        return Kept(arrays, facts)
 
     def _path(self, kind: str, handle: int) -> Path:
         return self._folder / f"{kind}-{handle:012d}{SUFFIX}"

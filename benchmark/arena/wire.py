@@ -24,9 +24,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from benchmark.cores import available_cores
-from benchmark.errors import CheckFailed
+from benchmark.errors import CheckFailed, first_problem
 from benchmark.games.game import GameCard
-from benchmark.policies.artifact import first_problem
 from benchmark.policies.policy import PolicyCard
 
 PROTOCOL = 2

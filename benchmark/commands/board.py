@@ -29,13 +29,13 @@ from benchmark.commands.common import (
     stoppable,
 )
 from benchmark.commands.crew import Crew, wish
+from benchmark.disk import write_atomically
 from benchmark.display import Live, duration, show_failures
 from benchmark.errors import BenchError, CheckFailed, disk_errors
 from benchmark.leaderboard import board as boards
 from benchmark.leaderboard import policies
 from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
-from benchmark.policies.artifact import write_atomically
 from benchmark.policies.policy import Policy
 from benchmark.records.files import read as read_record
 from benchmark.records.files import to_json

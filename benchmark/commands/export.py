@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.text import Text
 
 from benchmark.commands.common import console
+from benchmark.disk import write_atomically
 from benchmark.errors import CheckFailed, InfrastructureError, Misuse
 from benchmark.leaderboard import board
 from benchmark.learning.tensorboard import TensorBoardLog, check_installed, part
-from benchmark.policies.artifact import write_atomically
 from benchmark.records import tabular
 from benchmark.records.export import KINDS, rows_of
 from benchmark.records.record import Record

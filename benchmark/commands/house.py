@@ -15,6 +15,7 @@ from rich.console import Console
 
 from benchmark import registry
 from benchmark.commands.common import STORE, StoreOption, console, stoppable
+from benchmark.disk import write_atomically
 from benchmark.errors import Misuse, disk_errors
 from benchmark.evaluation.matches import EVALUATION_MATCHES
 from benchmark.learning.checkpoint import Checkpoint
@@ -132,7 +133,7 @@ def _seed_of(folder: Path, given: int | None) -> int:
             raise Misuse(f"{folder} was begun with seed {kept}; choose another folder for {given}")
         return kept
     drawn = secrets.randbits(63) if given is None else given
-    artifact.write_atomically(path, f"{drawn}\n".encode("ascii"))
+    write_atomically(path, f"{drawn}\n".encode("ascii"))
     return drawn
 
 

@@ -8,12 +8,12 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmark.disk import write_atomically
 from benchmark.errors import CheckFailed, InfrastructureError, Misuse
 from benchmark.leaderboard import policies
 from benchmark.leaderboard.filed import altered, filed_table, to_markdown_filed
 from benchmark.leaderboard.table import to_markdown
 from benchmark.leaderboard.tables import tables
-from benchmark.policies.artifact import write_atomically
 from benchmark.records.files import BadRecord, read
 from benchmark.records.record import Record
 from benchmark.registry import games

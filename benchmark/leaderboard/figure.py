@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmark.disk import write_atomically
 from benchmark.errors import InfrastructureError, Misuse, missing_packages
 from benchmark.evaluation import curves
 from benchmark.leaderboard.study import Row, area, differences, interval
-from benchmark.policies.artifact import write_atomically
 from benchmark.records.record import Record
 
 if TYPE_CHECKING:

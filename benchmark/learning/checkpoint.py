@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 from numpy.typing import NDArray
 
-from benchmark.policies.artifact import write_atomically
+from benchmark.disk import write_atomically
+from benchmark.packing import Damaged, pack, unpack
 
 Arrays = dict[str, NDArray[Any]]
 EVERY_S = 10.0
@@ -85,9 +83,7 @@ def unprefixed(start: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
 
 def packed(checkpoint: Checkpoint) -> bytes:
     """All of it, as safetensors."""
-    arrays = {k: np.asarray(v, order="C") for k, v in checkpoint.arrays.items()}
-    payload: bytes = safetensors.numpy.save(arrays, {"facts": json.dumps(checkpoint.facts)})
-    return payload
+    return pack(checkpoint.arrays, checkpoint.facts)
 
 
 def write(checkpoint: Checkpoint, path: Path) -> None:
@@ -106,11 +102,8 @@ def read(path: Path) -> Checkpoint | None:
 def unpacked(payload: bytes) -> Checkpoint | None:
     """What `packed` made of a checkpoint, or None where it is not whole."""
     try:
-        arrays = safetensors.numpy.load(payload)
-        # The library tells the facts of files alone: a length and JSON come before the arrays.
-        header = json.loads(payload[8 : 8 + int.from_bytes(payload[:8], "little")])
-        return Checkpoint(arrays, json.loads(header["__metadata__"]["facts"]))
-    except (safetensors.SafetensorError, KeyError, ValueError):
+        return Checkpoint(*unpack(payload))
+    except Damaged:
         return None
 
 

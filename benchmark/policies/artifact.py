@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 from pathlib import Path
 
 import safetensors
 import safetensors.numpy
 from pydantic import ValidationError
 
-from benchmark.errors import Misuse
+from benchmark.disk import write_atomically
+from benchmark.errors import Misuse, first_problem
 from benchmark.policies.lstm import LSTMPolicy
 from benchmark.policies.policy import (
     MLPPolicy,
@@ -92,32 +91,3 @@ def load_card(folder: Path) -> PolicyCard:
         raise BadArtifact(f"{path}: cannot be read ({error.strerror})") from error
     except ValidationError as error:
         raise BadArtifact(f"{path}: not a policy card ({first_problem(error)})") from error
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first thing wrong, as 'field: what', for a one-line message.
-
-    It may quote a stranger's names: what would move a terminal is replaced.
-    """
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    what = problem["msg"].removeprefix("Value error, ")
-    told = f"{where}: {what}" if where else what
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in told)
-
-
-def write_atomically(path: Path, payload: bytes, temporary: Path | None = None) -> None:
-    """Write a file so that a reader or a crash sees the old content or the new, never a part.
-
-    temporary: the file beside it that is written first; one of its own, unless given.
-    """
-    temporary = temporary or path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

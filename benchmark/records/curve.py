@@ -13,8 +13,8 @@ from pydantic import Field, GetCoreSchemaHandler, ValidationError, model_validat
 from pydantic_core import CoreSchema, core_schema
 
 from benchmark.arena.tally import Count, Tally
+from benchmark.errors import first_problem
 from benchmark.learning.progress import CurvePoint
-from benchmark.policies.artifact import first_problem
 from benchmark.records.cell import Frozen
 
 MOST_POINTS = 10_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import stat
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from benchmark.errors import BenchError, Misuse
+from benchmark.disk import plain
+from benchmark.errors import Misuse, first_problem
 from benchmark.evaluation.protocol import PROTOCOL
-from benchmark.policies.artifact import first_problem
 from benchmark.records.layout import laid_out
 from benchmark.records.older import from_first
 from benchmark.records.record import Record
@@ -39,22 +38,6 @@ def load(path: Path) -> bytes:
         BadRecord: a link, no file, larger than any record, or unreadable.
     """
     return plain(path, MAX_BYTES, BadRecord)
-
-
-def plain(path: Path, most: int, bad: type[BenchError]) -> bytes:
-    """The bytes of a file that is one, of at most so many bytes; raises `bad` otherwise."""
-    try:
-        found = path.lstat()
-        if stat.S_ISLNK(found.st_mode):
-            raise bad(f"{path}: a link, which is not followed; expected a file of its own")
-        if not stat.S_ISREG(found.st_mode):  # a pipe would keep us waiting
-            raise bad(f"{path}: cannot be read (not a file)")
-        if found.st_size > most:
-            size = f"{found.st_size} bytes, expected at most {most}"
-            raise bad(f"{path}: larger than {most >> 20} MiB ({size})")
-        return path.read_bytes()
-    except OSError as error:
-        raise bad(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def read(path: Path) -> Record:

@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from benchmark.disk import write_atomically
 from benchmark.errors import InfrastructureError, disk_errors
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy, PolicyCard
@@ -125,7 +126,7 @@ class Store:
                 artifact.save(policy, staging)
             for name, content in (("job.json", job), ("result.json", result)):
                 payload = json.dumps(content, indent=1, sort_keys=True) + "\n"
-                artifact.write_atomically(staging / name, payload.encode())
+                write_atomically(staging / name, payload.encode())
             self._file(key, staging)
         shutil.rmtree(self.root / "work" / key, ignore_errors=True)
 
@@ -141,7 +142,7 @@ class Store:
             )
         with storage_errors(self.root), self._finished(key) as staging:
             for name, content in files.items():
-                artifact.write_atomically(staging / name, content)
+                write_atomically(staging / name, content)
             self._file(key, staging)
         shutil.rmtree(self.root / "work" / key, ignore_errors=True)
 
@@ -230,7 +231,7 @@ class Store:
         """Note beside its last checkpoint that a training failed for good, and how."""
         with storage_errors(self.root):
             path = self.checkpoint(key).with_name(FAILURE)
-            artifact.write_atomically(path, (json.dumps(failure, indent=1) + "\n").encode())
+            write_atomically(path, (json.dumps(failure, indent=1) + "\n").encode())
 
     def failure(self, key: str) -> dict[str, Any] | None:
         """How a job's training failed, if that is what became of it."""
@@ -256,7 +257,7 @@ class Store:
         name = f"{path.parent.name}-{path.stem}"
         with storage_errors(self.root), lease(self.root, name, WRITE_WAIT_S):
             path.parent.mkdir(exist_ok=True)
-            artifact.write_atomically(path, payload, path.with_name(f".{path.name}.tmp"))
+            write_atomically(path, payload, path.with_name(f".{path.name}.tmp"))
 
     def records(self) -> list[Record]:
         """All records of the store, by id; raises BadRecord at the first bad one."""

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
-from benchmark.errors import InfrastructureError, Misuse
-from benchmark.policies.artifact import first_problem, write_atomically
+from benchmark.disk import write_atomically
+from benchmark.errors import InfrastructureError, Misuse, first_problem
 from benchmark.records import provenance
 from benchmark.regression.facts import Facts
 from benchmark.regression.golden import Trained

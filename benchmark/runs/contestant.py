@@ -20,7 +20,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.arena.remote import Client, RemoteArena
-from benchmark.errors import BenchError, InfrastructureError, Misuse
+from benchmark.errors import BenchError, InfrastructureError, Misuse, first_problem
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint, Pace
 from benchmark.learning.progress import CurvePoint
@@ -155,7 +155,7 @@ def _task(path: Path) -> Task:
     try:
         return Task.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise Misuse(f"{path}: not a task ({artifact.first_problem(error)})") from error
+        raise Misuse(f"{path}: not a task ({first_problem(error)})") from error
 
 
 def _connected(socket_path: Path, arrays: Path) -> Client:

@@ -11,12 +11,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
 
 from benchmark.arena.tally import Count, Tally
+from benchmark.disk import plain
+from benchmark.errors import first_problem
 from benchmark.evaluation.detection import Detection
 from benchmark.learning.progress import CurvePoint, impossible
 from benchmark.policies import artifact
 from benchmark.policies.artifact import BadArtifact
 from benchmark.policies.policy import ANY, Policy
-from benchmark.records.files import plain
 from benchmark.records.record import Isolation
 from benchmark.runs.job import Job
 
@@ -48,7 +49,7 @@ def read_job(folder: Path) -> Finished:
     try:
         job = Job.model_validate_json(plain(path, MAX_JSON, BadArtifact))
     except ValidationError as error:
-        raise BadArtifact(f"{path}: not a job ({artifact.first_problem(error)})") from error
+        raise BadArtifact(f"{path}: not a job ({first_problem(error)})") from error
     if job.key != folder.name:
         raise BadArtifact(f"{path}: is of job {job.key}, its folder is called {folder.name}")
     if job.kind not in TRAININGS:
@@ -157,7 +158,7 @@ def read_result(folder: Path, job: Job) -> tuple[Tally, Tally] | None:
     try:
         result = _RESULTS[job.kind].model_validate_json(plain(path, MAX_JSON, BadArtifact))
     except ValidationError as error:
-        told = artifact.first_problem(error)
+        told = first_problem(error)
         raise BadArtifact(f"{path}: not the result of '{job.kind}' ({told})") from error
     problem = result.problem(job)
     if problem is not None:

@@ -14,9 +14,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from benchmark.errors import Misuse
+from benchmark.errors import Misuse, first_problem
 from benchmark.games.game import GameCard, Tier
-from benchmark.policies.artifact import first_problem
 from benchmark.records.cell import MOST, Cell, content_hash, method_key
 from benchmark.records.record import Record
 from benchmark.registry import Victims, defenses, game_card

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 from benchmark.arena.arena import Arena
 from benchmark.arena.mixture import Mixture
 from benchmark.arena.session import RefereeSpec
+from benchmark.disk import write_atomically
 from benchmark.errors import Misuse, disk_errors
 from benchmark.learning import checkpoint
 from benchmark.learning.device import CORES_ONLY, CPU, device_of
 from benchmark.learning.progress import CurvePoint, Progress
-from benchmark.policies import artifact
 from benchmark.policies.policy import Policy
 from benchmark.records.cell import MethodRef
 from benchmark.records.record import Isolation
@@ -160,7 +160,7 @@ class Boxed:
             **self._progress.clock.facts(),
         }  # fmt: skip
         with disk_errors(self._note, "make its disk writable or free it; then run again"):
-            artifact.write_atomically(self._note, json.dumps(noted).encode())
+            write_atomically(self._note, json.dumps(noted).encode())
         self._noted_at = time.monotonic()
 
     @property

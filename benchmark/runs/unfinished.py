@@ -8,10 +8,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
+from benchmark.disk import plain
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.progress import CURVE
 from benchmark.policies.artifact import BadArtifact
-from benchmark.records.files import plain
 from benchmark.records.leases import held
 from benchmark.records.store import CHECKPOINT, FAILURE, Store
 

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark import __version__
+from benchmark.disk import plain, write_atomically
 from benchmark.errors import Misuse
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy
-from benchmark.records.files import BadRecord, plain, read, to_json
+from benchmark.records.files import BadRecord, read, to_json
 from benchmark.records.record import Record
 from benchmark.records.store import Store, storage_errors
 from benchmark.runs.finished import read_policy
@@ -44,16 +45,16 @@ def write(submission: Submission, store: Store, plans: Sequence[Plan], made: lis
                     policy = store.policy(job.key)
                     artifact.save(policy, home / POLICIES / policy.card.identity[:32])
         for record in made:
-            artifact.write_atomically(home / RECORDS / f"{record.id}.json", to_json(record))
+            write_atomically(home / RECORDS / f"{record.id}.json", to_json(record))
         about = {"sha256": submission.sha256, "benchmark": __version__}
-        artifact.write_atomically(home / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
+        write_atomically(home / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
 
 
 def replace(submission: Submission, record: Record) -> None:
     """File a record in place of the one of its cell."""
     with storage_errors(submission.folder):
         path = submission.evidence / RECORDS / f"{record.id}.json"
-        artifact.write_atomically(path, to_json(record))
+        write_atomically(path, to_json(record))
 
 
 def records(submission: Submission) -> list[Record]:

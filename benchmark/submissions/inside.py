@@ -17,7 +17,7 @@ import numpy as np
 import safetensors.numpy
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from benchmark.errors import BenchError, CheckFailed, InfrastructureError, Misuse
+from benchmark.errors import BenchError, CheckFailed, InfrastructureError, Misuse, first_problem
 from benchmark.evaluation.watching import Episode
 from benchmark.games.game import GameCard
 from benchmark.learning.checkpoint import restore_generator
@@ -136,9 +136,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         raise InfrastructureError(f"{path}: cannot be read ({error.strerror})") from error
     except ValidationError as error:
-        raise CheckFailed(
-            f"no answer can be made of it: {artifact.first_problem(error)}"
-        ) from error
+        raise CheckFailed(f"no answer can be made of it: {first_problem(error)}") from error
     sys.stdout.write(f"\n{told.model_dump_json(indent=1)}\n")
     return 0
 

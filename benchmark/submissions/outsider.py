@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from benchmark.errors import CheckFailed, Misuse
+from benchmark.errors import CheckFailed, Misuse, first_problem
 from benchmark.evaluation.watching import Episode
 from benchmark.games.game import GameCard, SeatCard
 from benchmark.isolation.readable import let_read
@@ -109,7 +109,7 @@ class Outsider:
         try:
             return Answer.model_validate_json(last_object(lines))
         except ValidationError as error:
-            line = artifact.first_problem(error)
+            line = first_problem(error)
             raise CheckFailed(f"'{self.name}' says nothing that can be read: {line}") from error
 
     def _class(self, fields: tuple[str, ...]) -> type[BaseModel]:

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from benchmark.errors import InfrastructureError
-from benchmark.policies.artifact import BadArtifact
-from benchmark.records.files import plain
 from benchmark.records.leftovers import folders, is_stale, leftovers, links, size, touched
 from benchmark.records.store import STALE_S
 
@@ -74,19 +72,6 @@ def test_links_lead_nowhere(tmp_path: Path) -> None:
     assert links(root / "artifacts") == [root / "artifacts"]
     assert links(root / "work") == [root / "work" / "key"]
     assert size(root) == 0
-
-
-def test_a_file_is_read_up_to_a_size_and_not_through_a_link(tmp_path: Path) -> None:
-    path = put(tmp_path / "file")
-    assert plain(path, 10, BadArtifact) == bytes(10)
-    with pytest.raises(BadArtifact, match="expected at most"):
-        plain(path, 9, BadArtifact)
-    link = tmp_path / "link"
-    link.symlink_to(path)
-    with pytest.raises(BadArtifact, match="a link, which is not followed"):
-        plain(link, 10, BadArtifact)
-    with pytest.raises(BadArtifact, match="cannot be read"):
-        plain(tmp_path / "none", 10, BadArtifact)
 
 
 def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(

@@ -19,6 +19,7 @@ from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint
 from benchmark.policies import artifact
 from benchmark.policies.policy import ZeroPolicy
+from benchmark.records import store as stores
 from benchmark.records.files import BadRecord
 from benchmark.records.store import NEEDED_BYTES, Store, storage_errors
 from tests.factories import attacked, scribble
@@ -125,7 +126,7 @@ def test_a_commit_that_is_interrupted_files_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     """Ctrl-C between two files."""
-    write = artifact.write_atomically
+    write = stores.write_atomically
 
     def interrupted(path: Path, payload: bytes) -> None:
         if path.name == "result.json":
@@ -133,7 +134,7 @@ def test_a_commit_that_is_interrupted_files_nothing(
         write(path, payload)
 
     before = contents(store.root)
-    monkeypatch.setattr(artifact, "write_atomically", interrupted)
+    monkeypatch.setattr(stores, "write_atomically", interrupted)
     with pytest.raises(error):
         store.commit("next", JOB, RESULT, scribble(2))
     assert not store.has("next")

@@ -14,8 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.errors import CheckFailed, Misuse
-from benchmark.policies.artifact import first_problem
+from benchmark.errors import CheckFailed, Misuse, first_problem
 
 FIDELITY = "fidelity.md"
 """The page of the docs that says how the published players do in either physics."""

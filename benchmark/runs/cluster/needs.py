@@ -7,8 +7,7 @@ from math import inf
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.errors import Misuse
-from benchmark.policies.artifact import first_problem
+from benchmark.errors import Misuse, first_problem
 from benchmark.runs.job import Job
 
 TRAINING_MIB = 2048

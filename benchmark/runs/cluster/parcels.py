@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from benchmark.disk import write_atomically
 from benchmark.errors import InfrastructureError
-from benchmark.policies.artifact import write_atomically
 from benchmark.records.store import storage_errors
 
 Files = dict[str, bytes]

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from benchmark.disk import write_atomically
 from benchmark.errors import InfrastructureError, Misuse
-from benchmark.policies.artifact import write_atomically
 from benchmark.records.leases import Taken
 from benchmark.records.store import Store, storage_errors
 from benchmark.registry import attacks, defenses

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.cores import cores
+from benchmark.disk import write_atomically
 from benchmark.errors import Misuse
-from benchmark.policies.artifact import write_atomically
 from benchmark.records import provenance
 from benchmark.records.store import Store, storage_errors
 from benchmark.runs.executors.executor import Executor
