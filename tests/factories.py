@@ -34,6 +34,11 @@ def player(name: str, sha256: str | None = None) -> PlayerRef:
     return PlayerRef(name=name, sha256=f"sha of {name}" if sha256 is None else sha256)
 
 
+def ranked_on(*names: str) -> dict[str, str]:
+    """Victims that ranks are over, as `protocol.RANKED_VICTIMS` has them for a game."""
+    return {name: player(name).sha256 for name in names}
+
+
 def match(
     role: Any,
     wins: int | tuple[int, int],

@@ -31,7 +31,7 @@ from benchmark.commands.common import (
 from benchmark.commands.crew import Crew, wish
 from benchmark.disk import write_atomically
 from benchmark.display import Live, duration, show_failures
-from benchmark.errors import BenchError, CheckFailed, disk_errors
+from benchmark.errors import BenchError, CheckFailed, Misuse, disk_errors
 from benchmark.leaderboard import board as boards
 from benchmark.leaderboard import policies
 from benchmark.learning.threads import use_threads
@@ -86,6 +86,8 @@ def board(
     the same command goes on. Beside the records their policies are filed. `bench leaderboard`
     renders what is there.
     """
+    if file and run:
+        raise Misuse("--file trains nothing and --run files what it trains: give one of them")
     use_threads(1)
     cluster = wish(executor, address, artifacts, store_url, need)
     asked, victims = read(programme), Victims(Store(store).victims)

@@ -114,12 +114,14 @@ def excess_interval(
 def excess_p(values: Sequence[float], figure: float, error: float) -> float:
     """The two-sided p of Welch's test that the mean of values is that figure.
 
+    1 where the values are all alike, as in `student_p`.
+
     Raises:
         ValueError: fewer than two values.
     """
     excess, both, freedom = _welch(values, figure, error)
-    if both == 0:
-        return 1.0 if excess == 0 else 0.0
+    if math.isinf(freedom):
+        return 1.0
     return 2 * float(stdtr(freedom, -abs(excess) / both))
 
 
@@ -132,14 +134,17 @@ def _welch(values: Sequence[float], figure: float, error: float) -> tuple[float,
 
 
 def student_p(values: Sequence[float]) -> float:
-    """The two-sided p of Student's test that the mean of values is 0; 1 where all are 0.
+    """The two-sided p of Student's test that the mean of values is 0.
+
+    1 where the values are all alike: rates of few matches may agree by chance, and two that do are
+    no evidence without end.
 
     Raises:
         ValueError: fewer than two values.
     """
     mean, error = _mean_and_error(values)
     if error == 0:
-        return 1.0 if mean == 0 else 0.0
+        return 1.0
     return 2 * float(stdtr(len(values) - 1, -abs(mean) / error))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmark.arena.tally import Tally
 from benchmark.leaderboard import beside, scoring
-from benchmark.leaderboard.flags import fewer_met, flags, seat_asymmetry
+from benchmark.leaderboard.flags import fewer_met, flags, same_policy, seat_asymmetry
 from benchmark.leaderboard.table import (
     Table,
     linked,
@@ -75,6 +75,7 @@ def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None
         rows.append((victim, -score.value, linked(row, cells, links)))
         for flag in sorted({flag for cell in cells for flag in flags(cell)}):
             table.flags.append(f"{attack} on {victim}: {flag}")
+        table.flags += [f"{attack} on {victim}: {line}" for line in same_policy(cells)]
     table.flags += [*seat_asymmetry(records), *fewer_met(records)]
     table.rows = [row for *_, row in sorted(rows, key=lambda item: item[:2])]
     return with_links(table, links)

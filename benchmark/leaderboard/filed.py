@@ -26,9 +26,10 @@ def filed_table(found: Mapping[Path, Record], links: Mapping[str, str]) -> Table
         words=2,
         note=f"All files that this page is rendered from, with the first {DIGITS} digits of what "
         "`sha256sum` says of them: no digit of a record changes unseen, also where no table "
-        "shows it. superseded: the same training as another record, which has met more. earlier "
-        "version: of a method that has since been changed; to make it again, check out the commit "
-        "that the record names. Neither is in the tables above.",
+        "shows it. superseded: another record is of the same cell and has a higher level or "
+        "met more (of a defense that trains with the opponents at hand it is another "
+        "training). earlier version: of a method that has since been changed; to make it "
+        "again, check out the commit that the record names. Neither is in the tables above.",
     )
     kept = one_vote(found.values())
     marks = {record.id: " (superseded)" for record in found.values()}

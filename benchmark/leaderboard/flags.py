@@ -12,6 +12,7 @@ from itertools import combinations
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import wilson
 from benchmark.leaderboard import scoring
+from benchmark.leaderboard.ranking import repeated
 from benchmark.records.cell import method_key
 from benchmark.records.flags import of_counts
 from benchmark.records.record import Record
@@ -29,6 +30,9 @@ def flags(record: Record) -> list[str]:
     found = {*record.flags, *counted, *_of_start(record)}
     if any(steps > record.cell.budget_steps for steps in record.steps.values()):
         found.add("budget overrun")
+    changed = sorted(role for role, made in record.provenance.items() if made.get("dirty"))
+    if changed:
+        found.add(f"trained with code that its commit does not have: {', '.join(changed)}")
     if record.retries:
         found.add(f"retries after infrastructure failures: {sum(record.retries.values())}")
     return sorted(found)
@@ -74,6 +78,15 @@ def seat_asymmetry(records: Sequence[Record]) -> list[str]:
             if _apart(own, its)
         ]
     return found
+
+
+def same_policy(records: Sequence[Record]) -> list[str]:
+    """One line for two seeds of a row whose trainings gave one policy. A script has but one."""
+    learned = [record for record in records if record.cell.track != "none"]
+    return [
+        f"seeds {one.cell.seed} and {other.cell.seed} gave the same policy"
+        for one, other in repeated(learned)
+    ]
 
 
 def fresh_fell_short(records: Sequence[Record]) -> list[str]:

@@ -23,7 +23,7 @@ from benchmark.leaderboard.table import (
     with_links,
 )
 from benchmark.records.cell import method_key
-from benchmark.records.record import Record
+from benchmark.records.record import Record, Role
 
 NONE = "none"
 """What stands where a defense's name would: the undefended victim."""
@@ -60,29 +60,32 @@ def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | Non
     table = Table(
         f"Defenses on {title}",
         [
-            "defense", "attack", "victim", "score (95 %)", "stored", "held", "fresh", "clean",
-            "after / before (95 %)", "exploit", "level", "runs",
+            "defense", "attack", "victim", "score (95 %)", "judges", "stored", "held", "fresh",
+            "clean", "after / before (95 %)", "exploit", "level", "runs",
         ],
         words=3,
-        note="Robustness, 1 - the adversary's win rate, against stored adversaries (trained on "
-        "the undefended victim), held-out ones (other seeds and attacks) and fresh ones (the "
-        "attack run again on the defended victim). held: against the worst of its adversaries. "
-        "clean: play kept against regular opponents, at most 1. after / before: the same without "
-        "that cap, matches pooled, with Katz's interval over matches. score: 100 x clean x "
-        "robustness to the worst attack, which is chosen on one half of the episodes and reported "
-        "on the other; that of no defense is against the stored adversary alone, so that defended "
-        "rows, which are judged by the worst of several, lose some points against it by that "
-        "choice. exploit: steps that the fresh attack took to win half of its matches, over those "
-        "of the first; the upper median over seeds, 'never' where at least half of them never did. "
-        "A score with <= lacks fresh adversaries, whose training failed on some seed, and would be "
-        "lower with them. Parts are means over the seeds that were not lost. level: the lowest of "
-        "its records.",
+        note="Robustness, 1 - the adversary's win rate, against stored adversaries (trained on the "
+        "undefended victim), held-out ones (other seeds and attacks) and fresh ones (the "
+        "attack run again on the defended victim). held: against the worst of its "
+        "adversaries. clean: play kept against regular opponents, at most 1. after / before: "
+        "the same without that cap, matches pooled, with Katz's interval over matches. score: "
+        "100 x clean x robustness to the worst attack, which is chosen on one half of the "
+        "episodes and reported on the other; that of no defense is against the stored "
+        "adversary alone, so that defended rows, which are judged by the worst of several, "
+        "lose some points against it by that choice. judges: how many adversaries each seed "
+        "was judged by; a row of fewer is held to less, so that only scores of equally many "
+        "compare. exploit: steps that the fresh attack took to win half of its matches, over "
+        "those of the first; the upper median over seeds, 'never' where at least half of them "
+        "never did. A score with <= lacks fresh adversaries, whose training failed on some "
+        "seed, and would be lower with them. Parts are means over the seeds that were not "
+        "lost. level: the lowest of its records.",
     )  # fmt: skip
     for cells in scoring.rows(records):
         cell = cells[0].cell
         parts = [scoring.defense_parts(one) for one in cells]
         row = [
             *names(cells), _bound(cells) + score_text(scoring.defense_score(cells), cells),
+            _judges(cells),
             mean_text([p.stored for p in parts]),
             mean_text([p.held_out for p in parts]), mean_text([p.fresh for p in parts]),
             mean_text([p.clean for p in parts]), clean_text(cells), exploit_text(cells),
@@ -100,6 +103,14 @@ def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | Non
 def _bound(cells: Sequence[Record]) -> str:
     """What stands before a score that a fresh adversary is missing from."""
     return "<= " if any("fresh" in one.lost for one in cells) else ""
+
+
+def _judges(cells: Sequence[Record]) -> str:
+    """Of how many adversaries the worst counts: '4', '3-4' where seeds differ."""
+    roles: tuple[Role, ...] = ("attack", "stored", "held-out", "fresh")
+    counts = [sum(len(one.of_role(role)) for role in roles) for one in cells]
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low}-{high}"
 
 
 def _company(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:

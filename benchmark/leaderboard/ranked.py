@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import inf
 
+from benchmark.evaluation.protocol import RANKED_VICTIMS
 from benchmark.evaluation.statistics import iqm
 from benchmark.leaderboard import beside
 from benchmark.leaderboard.attacked import TRACKS, seat_texts
@@ -35,16 +36,18 @@ def entry_table(title: str, entries: Sequence[Entry], links: dict[str, str] | No
         ],
         words=1,
         note="One row an attack and budget, over its victims. rank: 1 + the entries of the same "
-        "track and budget that are better by more than their seeds leave open (paired bootstrap); "
-        "'-' is unranked: less than tier full with all its steps and 1000 episodes, or without "
-        "the seeds 0 to 4 on a victim that another one met with them. The row of a ranked attack "
-        "is over those victims, and seeds, that all of them met; what it met besides stands in the "
-        "next table. score: 100 x interquartile "
-        "mean of the win rate over victims and seeds. worst victim: the one it wins least against. "
-        "lift: points won above the victim's regular opponents. AUC: mean win rate along the "
-        "training. to 50 %: steps until half of the last 200 training matches were won; the upper "
-        "median. seed sd: in points, within victims. wall: a training's time on the machine that "
-        "it ran on. level: the lowest of its records. runs: victims x seeds x steps.",
+        "track and budget that are better by more than their seeds leave open (paired "
+        "bootstrap); '-' is unranked: less than tier full with all its steps and 1000 "
+        "episodes, without the seeds 0 to 4 on each of the ranked victims "
+        f"({_ranked_victims(found)}), or with seeds that gave one policy. The row of a ranked "
+        "attack is over those victims, and the seeds that all of them have; what it met "
+        "besides stands in the next table. Settings of one method are entries of their own. "
+        "score: 100 x interquartile mean of the win rate over victims and seeds. worst "
+        "victim: the one it wins least against. lift: points won above the victim's regular "
+        "opponents. AUC: mean win rate along the training. to 50 %: steps until half of the "
+        "last 200 training matches were won; the upper median. seed sd: in points, within "
+        "victims. wall: a training's time on the machine that it ran on. level: the lowest of "
+        "its records. runs: victims x seeds x steps.",
     )  # fmt: skip
     records = [record for entry in entries for record in entry.records]
     seats = seat_texts(records)
@@ -60,6 +63,11 @@ def entry_table(title: str, entries: Sequence[Entry], links: dict[str, str] | No
         table.rows.append(linked(row, entry.counted, links))
     table.flags += unequal(found, [rank for _, rank in placed])
     return with_links(table, links)
+
+
+def _ranked_victims(entries: Sequence[Entry]) -> str:
+    """Names, as the protocol has them; 'none are named for this game' where it has not."""
+    return ", ".join(RANKED_VICTIMS.get(entries[0].game, ())) or "none are named for this game"
 
 
 def unequal(entries: Sequence[Entry], ranks: Sequence[int | None]) -> list[str]:

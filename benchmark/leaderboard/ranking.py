@@ -6,8 +6,7 @@ Rank = 1 + the number of entries whose paired bootstrap difference has a lower b
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, count
@@ -15,7 +14,7 @@ from math import ceil, floor
 
 import numpy as np
 
-from benchmark.evaluation.protocol import is_whole
+from benchmark.evaluation.protocol import RANKED_VICTIMS, is_whole
 from benchmark.evaluation.statistics import Float, mean_draws, percentiles
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.scoring import BOOTSTRAP_SEED, group
@@ -46,6 +45,11 @@ class Entry:
     budget_steps: int
     seat: str
     records: list[Record]
+
+    @property
+    def game(self) -> str:
+        """That of all its records."""
+        return self.records[0].cell.game
 
     @cached_property
     def counted(self) -> list[Record]:
@@ -91,7 +95,7 @@ class Entry:
     def is_whole(self) -> bool:
         """Whether it had all of its tier's steps; a scripted floor takes none."""
         cell = self.records[0].cell
-        return self.track == "none" or is_whole(cell.game, cell.tier, self.budget_steps)
+        return self.track == "none" or is_whole(self.game, cell.tier, self.budget_steps)
 
     @property
     def league(self) -> tuple[str, int, str]:
@@ -110,18 +114,38 @@ def entries(records: Sequence[Record]) -> list[Entry]:
     return [Entry(*which, cells) for which, cells in group(records, key).items()]
 
 
-def rankable(entry: Entry, victims: set[str]) -> bool:
+def rankable(entry: Entry, victims: Collection[str]) -> bool:
     """Whether it had the full tier's budget and episodes, and met each of these victims enough.
 
-    victims: sha256 of those that most entries of its league met with enough seeds to be ranked.
-    Who left one out is not compared.
+    victims: sha256 of the game's ranked ones. Who left one out is not compared.
     """
-    return victims <= entry.settled and all(
-        record.cell.tier == "full"
-        and is_whole(record.cell.game, "full", record.cell.budget_steps)
-        and record.cell.episodes >= RANKED_EPISODES
-        for record in entry.counted
+    cells = [record for record in entry.counted if record.cell.victim.sha256 in victims]
+    return (
+        bool(victims)
+        and entry.settled.issuperset(victims)
+        and all(
+            record.cell.tier == "full"
+            and is_whole(record.cell.game, "full", record.cell.budget_steps)
+            and record.cell.episodes >= RANKED_EPISODES
+            for record in cells
+        )
+        and (entry.track == "none" or not repeated(cells))
     )
+
+
+def repeated(records: Sequence[Record]) -> list[tuple[Record, Record]]:
+    """Pairs of records whose seeds gave the same policy, which a training does not.
+
+    It was there before: its seeds say nothing of how far others would lie apart.
+    """
+    first: dict[str, Record] = {}
+    found = []
+    for record in sorted(records, key=lambda one: one.cell.seed):
+        for policy in sorted({played.adversary.sha256 for played in record.of_role("attack")}):
+            earlier = first.setdefault(policy, record)
+            if earlier.cell.seed != record.cell.seed:
+                found.append((earlier, record))
+    return found
 
 
 def ranked(found: Sequence[Entry]) -> list[list[int]]:
@@ -154,22 +178,13 @@ def _is_common(record: Record, seeds: Mapping[str, int]) -> bool:
     return not cell.victim_ranked or cell.seed < seeds.get(cell.victim.sha256, 0)
 
 
-def _leagues(found: Sequence[Entry]) -> Iterator[tuple[list[int], set[str]]]:
-    """The places of each league's ranked entries, and the sha256 of the victims that they share."""
+def _leagues(found: Sequence[Entry]) -> Iterator[tuple[list[int], Collection[str]]]:
+    """The places of each league's ranked entries, and the sha256 of the game's ranked victims."""
     for league in sorted({entry.league for entry in found}):
         members = [i for i, entry in enumerate(found) if entry.league == league and entry.counted]
-        victims = _common_to_most([found[i].settled for i in members])
-        yield [i for i in members if victims and rankable(found[i], victims)], victims
-
-
-def _common_to_most(settled: Sequence[set[str]]) -> set[str]:
-    """The victims that more than half of those met who met any.
-
-    Not all that somebody met: a victim of one's own would unrank everybody else.
-    """
-    votes = Counter(sha256 for victims in settled for sha256 in victims)
-    voters = sum(1 for victims in settled if victims)
-    return {sha256 for sha256, count in votes.items() if 2 * count > voters}
+        for i in members[:1]:  # all are of one game
+            victims = RANKED_VICTIMS.get(found[i].game, {}).values()
+            yield [i for i in members if rankable(found[i], victims)], victims
 
 
 def ranks(found: Sequence[Entry]) -> list[int | None]:

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import wilson
-from benchmark.records.record import MatchSet
+from benchmark.records.record import MatchSet, Role
+
+TIED: tuple[Role, ...] = ("attack", "stored", "held-out", "fresh", "regular")
+"""Roles whose matches are scored: a tie counts as held, so a victim may be made to seek it."""
 
 
 def of_counts(matches: Sequence[MatchSet], trained: Iterable[Tally], *, learned: bool) -> list[str]:
@@ -20,9 +23,12 @@ def of_counts(matches: Sequence[MatchSet], trained: Iterable[Tally], *, learned:
     floor = Tally.totals(
         m.tally for m in ranked if m.role == "floor" and m.adversary.name == "random"
     )
+    found += [
+        f"ties above 50 %{'' if m.role == 'attack' else f' ({m.role})'}"
+        for m in ranked
+        if m.role in TIED and m.tally.ties > 0.5 * m.tally.episodes
+    ]
     for tally in (m.tally for m in ranked if m.role == "attack"):
-        if tally.ties > 0.5 * tally.episodes:
-            found.append("ties above 50 %")
         if learned and floor.episodes and _no_better(tally, floor):
             found.append("no better than random")
     return found

@@ -11,9 +11,11 @@ from benchmark.records.record import Record
 def one_vote(records: Iterable[Record]) -> list[Record]:
     """One record for each cell, whoever else was at hand when it was made.
 
-    Cells that differ only in who else was at hand, or in how many matches were played, hold the
-    same training; the longest played is kept, then the one judged by most held-out adversaries,
-    the one that met most victims, was diagnosed most, then the smaller id.
+    Cells that differ only in who else was at hand, or in how many matches were played, are of one
+    attack, victim and seed: the one of the highest level is kept, so that nobody's own word stands
+    in for what was verified; then the longest played, the one judged by most held-out adversaries,
+    the one that met most victims, was diagnosed most, then the smaller id. Of a defense that trains
+    with whoever is at hand they are trainings of their own, of which the fullest counts.
     """
     kept: dict[str, Record] = {}
     company = ("held_out", "others", "foreign", "diagnoses")
@@ -21,7 +23,7 @@ def one_vote(records: Iterable[Record]) -> list[Record]:
 
     def fullest(record: Record) -> tuple[int | str, ...]:
         lengths = [-len(getattr(record.cell, part)) for part in company]
-        return (-record.cell.episodes, *lengths, record.id)
+        return (-record.level, -record.cell.episodes, *lengths, record.id)
 
     for record in sorted(records, key=fullest):
         alone = record.cell.model_dump(mode="json", exclude=beside)

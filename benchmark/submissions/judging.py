@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from benchmark.leaderboard.ranking import repeated
 from benchmark.records.record import Record
 from benchmark.submissions import prediction
 from benchmark.submissions.checklist import Item, failed, passed
@@ -41,17 +42,12 @@ def unlike(group: Sequence[Record], fresh: Sequence[Record]) -> Iterator[Item]:
 
     Not of a script, which has but one and says so by its track.
     """
-    seeds: dict[str, int] = {}
-    for record in (*group, *fresh):
-        if record.cell.track == "none":
-            continue
-        for played in record.of_role("attack"):
-            seed = seeds.setdefault(played.adversary.sha256, record.cell.seed)
-            if seed != record.cell.seed:
-                yield failed(
-                    RETRAIN,
-                    f"{place_of(record)}: seeds {seed} and {record.cell.seed} gave the same policy",
-                )
+    learned = [record for record in (*group, *fresh) if record.cell.track != "none"]
+    for one, other in repeated(learned):
+        yield failed(
+            RETRAIN,
+            f"{place_of(one)}: seeds {one.cell.seed} and {other.cell.seed} gave the same policy",
+        )
 
 
 def carried(known: Sequence[Record], held_out: Sequence[Record]) -> Item:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import CheckFailed, Misuse
+from benchmark.evaluation.protocol import RANKED_VICTIMS
 from benchmark.games.game import Tier
 from benchmark.policies.policy import ANY
 from benchmark.records.record import Record
@@ -24,9 +25,6 @@ from benchmark.submissions.manifest import FILE, TODO, Manifest
 from benchmark.submissions.measures import told
 from benchmark.submissions.names import module_of
 from benchmark.submissions.runners import Runner, Show
-
-RANKED_ON = ("house-relu", "house-tanh", "may1")
-"""Victims of Pong that ranked attacks have met: those of the first row of results/board.toml."""
 
 
 @dataclass(frozen=True)
@@ -252,14 +250,15 @@ def _no_victim(name: str) -> Item:
 
 
 def _ranking(again: str, about: Manifest) -> str:
-    """The command whose records can be ranked: against the victims that ranked entries have met.
+    """The command whose records can be ranked: against the victims that ranks are over.
 
     A named victim is one of every game of a submission, so several games name none.
     """
-    alone = about.kind == "attack" and tuple(about.games) == ("pong-v1",)
-    victims = RANKED_ON if alone else ()
+    alone = about.kind == "attack" and len(about.games) == 1
+    victims = RANKED_VICTIMS.get(about.games[0], {}) if alone else {}
     named = "".join(f" --victim {victim}" for victim in victims)
-    imported = ", after `bench victims import` of may1 (README.md)" if victims else ""
+    absent = ", ".join(sorted(victims.keys() - Victims().cards().keys()))
+    imported = f", after `bench victims import` of {absent} (README.md)" if absent else ""
     return f"{again} --tier full{named}{imported}"
 
 

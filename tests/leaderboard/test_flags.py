@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmark.arena.tally import Tally
-from benchmark.leaderboard.flags import fewer_met, flags, fresh_fell_short
+from benchmark.leaderboard.flags import fewer_met, flags, fresh_fell_short, same_policy
 from benchmark.leaderboard.table import to_markdown
 from benchmark.leaderboard.tables import tables
 from benchmark.learning.progress import CurvePoint
@@ -14,11 +14,17 @@ from benchmark.records.record import Record
 from tests.factories import attacked, defended, make_record, match, tally
 
 
-def tied(ties: int) -> Record:
+def tied(ties: int, role: str = "attack") -> Record:
     """Half of 200 matches won or tied."""
     half = tally(100 - ties // 2, 100, ties // 2)
-    played = match("attack", 0).model_copy(update={"even": half, "odd": half})
+    played = match(role, 0).model_copy(update={"even": half, "odd": half})
     return make_record([played])
+
+
+def changed(record: Record) -> Record:
+    """Its fresh adversary was trained with changes that no commit has."""
+    made = {"fresh": {"dirty": True}, "hardening": {"dirty": False}, "attack": {"dirty": None}}
+    return record.model_copy(update={"provenance": made})
 
 
 def voided(record: Record) -> Record:
@@ -41,6 +47,11 @@ def voided(record: Record) -> Record:
         ),
         (tied(100), []),
         (tied(102), ["ties above 50 %"]),
+        (tied(100, "fresh"), []),
+        (tied(102, "fresh"), ["ties above 50 % (fresh)"]),
+        (tied(102, "regular"), ["ties above 50 % (regular)"]),
+        (tied(102, "floor"), []),
+        (changed(defended(1, 1, 1)), ["trained with code that its commit does not have: fresh"]),
         (attacked(5), ["no better than random"]),  # the floor wins 4
         (attacked(5, track="none"), []),
         (defended(1, 1, 1), []),
@@ -107,3 +118,13 @@ def test_a_fresh_attack_that_falls_short_of_the_stored_one_is_flagged() -> None:
     ]
     assert fresh_fell_short([defended(12, 0, 10)]) == []
     assert fresh_fell_short([defended(10, 0, 60)]) == []
+
+
+def test_seeds_that_gave_one_policy_are_told() -> None:
+    """Below the table of attacks, though no record can know it by itself."""
+    one, other = attacked(50), attacked(60, seed=1)
+    assert same_policy([one, other]) == []
+    twin = other.model_copy(update={"matches": one.matches})
+    assert same_policy([twin, one]) == ["seeds 0 and 1 gave the same policy"]
+    shown = to_markdown(tables([one, twin]))
+    assert "ours on house: seeds 0 and 1 gave the same policy" in shown

@@ -268,3 +268,16 @@ def test_transfer_over_defended_victims_links_its_records() -> None:
     one = one.model_copy(update={"matches": [*one.matches, moved]})
     table = titled(tables([one], {one.id: "x.json"}), "Transfer of ours over retrain")
     assert cells(table, "house+retrain")["records"] == "[0](x.json)"
+
+
+def test_how_many_judged_a_row_is_told() -> None:
+    """Fewer adversaries are easier to hold, so rows of other numbers do not compare."""
+    alone, judged = defended(10, 20, 30), defended(10, 20, 30, seed=1)
+    more = match("held-out", 40, victim="house+retrain", adversary="other (seed 1000)")
+    judged = judged.model_copy(update={"matches": [*judged.matches, more]})
+
+    def judges(*records: Record) -> str:
+        table = titled(tables(list(records)), "Defenses on")
+        return dict(zip(table.columns, table.rows[-1], strict=True))["judges"]
+
+    assert (judges(alone), judges(judged), judges(alone, judged)) == ("3", "4", "3-4")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.evaluation.protocol import TIER_STEPS
+from benchmark.evaluation.protocol import RANKED_VICTIMS, TIER_STEPS
 from benchmark.leaderboard import beside
 from benchmark.leaderboard.ranked import duration
 from benchmark.leaderboard.scoring import strata, win_rate
@@ -15,7 +15,7 @@ from benchmark.leaderboard.table import Table
 from benchmark.leaderboard.tables import tables
 from benchmark.learning.progress import CurvePoint
 from benchmark.records.record import Record
-from tests.factories import attacked, make_record, match, method, player, tally
+from tests.factories import attacked, make_record, match, method, player, ranked_on, tally
 
 
 def titled(made: list[Table], start: str) -> Table:
@@ -42,8 +42,9 @@ def with_curve(record: Record, *wins: int) -> Record:
     return record.model_copy(update={"curves": {"attack": curve}})
 
 
-def test_an_entry_is_told_over_its_victims() -> None:
+def test_an_entry_is_told_over_its_victims(monkeypatch: pytest.MonkeyPatch) -> None:
     """By hand: eight cells of two victims."""
+    monkeypatch.setitem(RANKED_VICTIMS, "pong-v1", ranked_on("house", "b"))
     records = full([100, 200, 300, 400, 500]) + full([600, 700, 800, 900, 1000], victim="b")
     (row,) = lines(titled(tables(records), "Scores on"))
     assert row["score (95 %)"].startswith("55.0 (")  # the mean of 300..800

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.evaluation.protocol import TIER_STEPS
+from benchmark.evaluation.protocol import RANKED_VICTIMS, TIER_STEPS
 from benchmark.evaluation.statistics import percentiles
 from benchmark.leaderboard.ranking import (
     Draws,
@@ -19,10 +19,11 @@ from benchmark.leaderboard.ranking import (
     on_equal_victims,
     order,
     ranks,
+    repeated,
 )
 from benchmark.leaderboard.scoring import BOOTSTRAP_SEED
 from benchmark.records.record import Record
-from tests.factories import attacked
+from tests.factories import attacked, ranked_on
 
 few = settings(max_examples=15, deadline=None)
 SEEDS = st.lists(st.integers(0, 1000), min_size=5, max_size=8)
@@ -189,8 +190,11 @@ def test_what_is_not_ranked(change: dict[str, Any], why: str) -> None:
     assert placed["baseline"] == (None if why == "tier" else 1)
 
 
-def test_four_seeds_are_not_enough_nor_is_a_victim_left_out() -> None:
+def test_four_seeds_are_not_enough_nor_is_a_victim_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert by_label(full([900] * 4)) == {"ours": None}
+    monkeypatch.setitem(RANKED_VICTIMS, "pong-v1", ranked_on("a", "b"))
     whole = [r for one in "xz" for v in "ab" for r in full([500] * 5, one, victim=v)]
     placed = by_label(whole + full([900] * 5, "y", victim="a"))
     assert placed == {"x": 1, "z": 1, "y": None}
@@ -202,30 +206,36 @@ def test_ranks_hold_within_a_track_a_budget_and_a_seat(change: dict[str, Any]) -
 
 
 def test_a_victim_of_one_s_own_unranks_nobody_and_raises_nobody() -> None:
-    """It is one that all must meet when most have."""
+    """However many entries meet it: who is ranked over is not theirs to choose."""
     alike = full([500] * 5, "x") + full([600] * 5, "y") + full([700] * 5, "z")
-    stray = full([999] * 5, "x", victim="own")
-    assert by_label([*alike, stray[0]]) == {"x": 3, "y": 2, "z": 1}
-    assert by_label([*alike, *stray]) == {"x": 3, "y": 2, "z": 1}
+    stray = [record for name in "xvwu" for record in full([999] * 5, name, victim="own")]
+    assert by_label(alike) == {"x": 3, "y": 2, "z": 1}
+    placed = by_label([*alike, *stray])
+    assert placed == {"x": 3, "y": 2, "z": 1, "u": None, "v": None, "w": None}
     found = {e.label: e.score.value for e in on_equal_victims(entries([*alike, *stray]))}
     assert found["x"] == pytest.approx(50)
-    with_y = full([100] * 5, "y", victim="own")
-    assert by_label([*alike, *stray, *with_y]) == {"x": 1, "y": 2, "z": None}
-    nobody_meets_the_other_s = full([500] * 5, "x") + full([500] * 5, "y", victim="own")
-    assert by_label(nobody_meets_the_other_s) == {"x": None, "y": None}
+
+
+def test_where_no_victim_is_named_nobody_is_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(RANKED_VICTIMS, "pong-v1")
+    assert by_label(full([900] * 5)) == {"ours": None}
+
+
+def test_seeds_that_gave_one_policy_are_not_ranked() -> None:
+    """Its spread is that of one training; a script has no other, and says so by its track."""
+    one = [
+        record.model_copy(update={"matches": full([900])[0].matches}) for record in full([0] * 5)
+    ]
+    assert by_label([*one, *full([500] * 5, "y")]) == {"ours": None, "y": 1}
+    assert [(a.cell.seed, b.cell.seed) for a, b in repeated(one)] == [(0, k) for k in (1, 2, 3, 4)]
+    script = [
+        record.model_copy(update={"cell": record.cell.model_copy(update={"track": "none"})})
+        for record in one
+    ]
+    assert by_label(script) == {"ours": 1}
 
 
 def test_a_tier_by_name_alone_is_not_ranked() -> None:
     """500 steps called full are not the game's full budget; nor are those of an unknown game."""
     assert by_label(full([900] * 5, budget_steps=500)) == {"ours": None}
     assert by_label(full([900] * 5, game="clockwork-v1")) == {"ours": None}
-
-
-def test_a_victim_of_exactly_half_of_a_league_unranks_nobody() -> None:
-    """More than half must have met it."""
-    wins = [500, 510, 490, 505, 500]
-    records = [record for name in "wxyz" for record in full(wins, name, victim="a")]
-    records += [record for name in "wx" for record in full(wins, name, victim="b")]
-    assert set(by_label(records).values()) == {1}
-    more = [*records, *full(wins, "y", victim="b")]
-    assert by_label(more) == {"w": 1, "x": 1, "y": 1, "z": None}

@@ -21,6 +21,13 @@ def test_the_longest_played_has_the_vote_then_the_one_in_most_company() -> None:
     assert ids(one_vote([alone, accompanied])) == [accompanied.id]
 
 
+def test_nobody_s_own_word_stands_in_for_what_was_verified() -> None:
+    """Whoever meets one victim more, or plays longer, does not replace a rival's record."""
+    verified = attacked(50).model_copy(update={"level": 2})
+    longer, accompanied = attacked(10, episodes=1000), attacked(10, others=["b"])
+    assert ids(one_vote([longer, accompanied, verified])) == [verified.id]
+
+
 def test_another_seed_or_victim_has_a_vote_of_its_own() -> None:
     records = [attacked(50), attacked(50, seed=1), attacked(50, victim="b")]
     assert set(ids(one_vote(records))) == set(ids(records))

@@ -43,6 +43,7 @@ from benchmark.runs.programme import (
 from benchmark.runs.run import execute
 from benchmark.runs.spec import EPISODES
 from benchmark.submissions.replay import Replay
+from tests.command_line import bench, refused
 from tests.runs.conftest import Shelf
 
 ROOT = Path(__file__).parents[2]
@@ -239,6 +240,11 @@ def test_the_command_runs_what_is_missing(
     assert "1 of 1" in shown
     assert "bench run" not in shown
     assert left_out in shown
+
+
+def test_filing_and_running_are_two_commands() -> None:
+    """The first trains nothing, and the second files what it trains."""
+    refused(bench("board", "--file", "--run"), "--file trains nothing", "give one of them")
 
 
 def test_what_a_store_already_has_is_filed_without_a_training(

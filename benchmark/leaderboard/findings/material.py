@@ -80,10 +80,15 @@ class Findings:
 
 
 def verdict(values: Sequence[float]) -> str:
-    """Whether paired differences lie above 0, below it, or are open, by Student's interval."""
+    """Whether paired differences lie above 0, below it, or are open, by Student's interval.
+
+    Open too where they are all alike: without a spread there is no interval to go by.
+    """
     if len(values) < 2:
         return SINGLE if values else NONE
     _, low, high = student_interval(values)
+    if low == high:
+        return OPEN
     return ABOVE if low > 0 else BELOW if high < 0 else OPEN
 
 
