@@ -8,8 +8,8 @@ from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import wilson
 from benchmark.records.record import MatchSet, Role
 
-TIED: tuple[Role, ...] = ("attack", "stored", "held-out", "fresh", "regular")
-"""Roles whose matches are scored: a tie counts as held, so a victim may be made to seek it."""
+JUDGES: tuple[Role, ...] = ("stored", "held-out", "fresh")
+"""Roles of those by whom a defended victim is scored."""
 
 
 def of_counts(matches: Sequence[MatchSet], trained: Iterable[Tally], *, learned: bool) -> list[str]:
@@ -23,10 +23,12 @@ def of_counts(matches: Sequence[MatchSet], trained: Iterable[Tally], *, learned:
     floor = Tally.totals(
         m.tally for m in ranked if m.role == "floor" and m.adversary.name == "random"
     )
+    # A tie counts as held, against regular opponents too: a victim may be hardened to seek it.
+    tied = ("attack", *JUDGES, "regular") if any(m.role in JUDGES for m in ranked) else ("attack",)
     found += [
         f"ties above 50 %{'' if m.role == 'attack' else f' ({m.role})'}"
         for m in ranked
-        if m.role in TIED and m.tally.ties > 0.5 * m.tally.episodes
+        if m.role in tied and m.tally.ties > 0.5 * m.tally.episodes
     ]
     for tally in (m.tally for m in ranked if m.role == "attack"):
         if learned and floor.episodes and _no_better(tally, floor):

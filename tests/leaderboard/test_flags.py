@@ -21,6 +21,11 @@ def tied(ties: int, role: str = "attack") -> Record:
     return make_record([played])
 
 
+def joined(one: Record, other: Record) -> Record:
+    """With the matches of both."""
+    return one.model_copy(update={"matches": [*one.matches, *other.matches]})
+
+
 def changed(record: Record) -> Record:
     """Its fresh adversary was trained with changes that no commit has."""
     made = {"fresh": {"dirty": True}, "hardening": {"dirty": False}, "attack": {"dirty": None}}
@@ -49,7 +54,8 @@ def voided(record: Record) -> Record:
         (tied(102), ["ties above 50 %"]),
         (tied(100, "fresh"), []),
         (tied(102, "fresh"), ["ties above 50 % (fresh)"]),
-        (tied(102, "regular"), ["ties above 50 % (regular)"]),
+        (tied(102, "regular"), []),  # of an undefended victim: how the game goes
+        (joined(tied(102, "regular"), tied(0, "fresh")), ["ties above 50 % (regular)"]),
         (tied(102, "floor"), []),
         (changed(defended(1, 1, 1)), ["trained with code that its commit does not have: fresh"]),
         (attacked(5), ["no better than random"]),  # the floor wins 4

@@ -14,7 +14,16 @@ from typing import Any
 
 from benchmark.evaluation.curves import rate_between
 from benchmark.leaderboard import scoring
-from benchmark.leaderboard.findings.material import NONE, Findings, Material, Place, points, spread
+from benchmark.leaderboard.findings.material import (
+    NONE,
+    Findings,
+    Material,
+    Place,
+    points,
+    side,
+    spread,
+)
+from benchmark.leaderboard.study import area
 from benchmark.leaderboard.table import Table, linked, steps, with_links
 from benchmark.learning.progress import CurvePoint
 from benchmark.records.record import Record
@@ -22,12 +31,17 @@ from benchmark.records.record import Record
 Courses = Sequence[tuple[str, Sequence[Record]]]
 """Rows: what it says of them, and the records whose curves are meant."""
 MILLION = 1_000_000
+PLAIN = "baseline"
 WHOLE = 1.02
 """A budget is filled up to a rollout: what a training's steps may lack of the last window."""
 
 
 def attacks(material: Material, place: Place, published: str) -> Findings:
-    """Every variant of a place's study beside the published attack of that name."""
+    """Every variant of a place's study beside the published attack of that name.
+
+    Of the trainings at tier full also what the final policies win, and the area below the curve,
+    with the claim on which side of plain PPO's areas each lies in all of its seeds.
+    """
     rows = [(row.label, row.records) for row in material.attacks[place] if row.records]
     full = [
         r for r in material.records
@@ -44,7 +58,21 @@ def attacks(material: Material, place: Place, published: str) -> Findings:
         for role in ("attack", "replay"):
             rates = points(scoring.rates(row, role))
             made.facts[f"{name}/{label}/{role}"] = spread(rates)
+        areas = [area(record) for record in row]
+        made.facts[f"{name}/{label}/auc"] = spread(points(areas))
+        plain = [area(record) for _, other in whole for record in other if _is_plain(record, row)]
+        made.claims[f"{name}/{label}/auc to plain"] = side([a - b for a in areas for b in plain])
     return made
+
+
+def _is_plain(record: Record, row: Sequence[Record]) -> bool:
+    """Whether a record is of tuned plain PPO, at the budget of a row of another attack."""
+    cell, other = record.cell, row[0].cell
+    return (
+        cell.attack.label == PLAIN
+        and cell.attack != other.attack
+        and cell.budget_steps == other.budget_steps
+    )
 
 
 def on_victims(

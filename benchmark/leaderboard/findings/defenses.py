@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from statistics import median_high
 
 from benchmark.leaderboard import beside, scoring
 from benchmark.leaderboard.defense_study import known
-from benchmark.leaderboard.findings.material import Findings, Material, Place, points, spread
+from benchmark.leaderboard.findings.material import Findings, Material, points, spread
 from benchmark.leaderboard.flags import fresh_fell_short
 from benchmark.leaderboard.judged import exploit_text
+from benchmark.leaderboard.study import Row
 from benchmark.leaderboard.table import Table, clean_text, linked, runs_text, with_links
 from benchmark.leaderboard.tables import tables
 from benchmark.records.cell import MethodRef
@@ -138,12 +139,14 @@ def mixing(material: Material) -> Findings:
         for what in ("fresh", "held-out", "clean, after / before")
     ]
     table = Table("Mixing", ["share of adversarial episodes", *columns, "seeds"], words=1)
+    judges = [_common_judges(material.mixtures[place]) for place in places]
     for at, first in enumerate(material.mixtures[places[0]] if places else []):
         rows = [material.mixtures[place][at].records for place in places]
         if not any(rows):
             continue
-        texts = [text for place, cells in zip(places, rows, strict=True)
-                 for text in _mixed(made, place, first.label, cells)]  # fmt: skip
+        texts: list[str] = []
+        for place, cells, common in zip(places, rows, judges, strict=True):
+            texts += _mixed(made, f"mixing/{place.victim}/{first.label}", cells, common)
         counts = dict.fromkeys(str(len(cells)) for cells in rows)
         behind = [record for cells in rows for record in cells]
         table.rows.append(
@@ -168,15 +171,32 @@ def _losing(material: Material) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _mixed(made: Findings, place: Place, label: str, cells: Sequence[Record]) -> list[str]:
+def _common_judges(rows: Sequence[Row]) -> Mapping[int, set[str]]:
+    """By training seed the held-out adversaries that every share met: the worst of two is worse."""
+    common: dict[int, set[str]] = {}
+    for record in (record for row in rows for record in row.records):
+        met = {played.adversary.name for played in record.of_role("held-out")}
+        common[record.cell.seed] = common.get(record.cell.seed, met) & met
+    return common
+
+
+def _mixed(
+    made: Findings, key: str, cells: Sequence[Record], judges: Mapping[int, set[str]]
+) -> list[str]:
+    """The texts of one share on one victim; judges: by seed, the held-out ones that count."""
+    held_out = [
+        min(rates)
+        for record in cells
+        if (rates := [m.tally.held_rate for m in record.of_role("held-out")
+                      if m.adversary.name in judges[record.cell.seed]])
+    ]  # fmt: skip
     parts = [scoring.defense_parts(record) for record in cells]
     facts = {
         "fresh": spread(known(parts, lambda part: part.fresh), 2),
-        "held-out": spread(known(parts, lambda part: part.held_out), 2),
+        "held-out": spread(held_out, 2),
         "clean": clean_text(cells) if cells else "-",
     }
     seeds = spread(scoring.clean_ratios(cells), 2)
-    key = f"mixing/{place.victim}/{label}"
     told = (facts | {"clean seeds": seeds}).items()
     made.facts |= {f"{key}/{name}": text for name, text in told}
     return list(facts.values())

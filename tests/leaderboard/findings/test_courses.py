@@ -67,6 +67,25 @@ def test_trainings_of_the_full_budget_have_rows_of_their_own() -> None:
     assert made.facts["course/pong-v1/house/ours, 8 M/replay"] == "-"
 
 
+def test_the_areas_of_whole_trainings_are_held_against_plain_ppo_s() -> None:
+    """In all seeds, at the same budget; of plain PPO itself there is nothing to say."""
+    whole = {"tier": "full", "budget_steps": 2_000_000}
+    plain = [course(0, 40, 60, attack="baseline", **whole)]
+    slow, mixed = [course(0, 10, 50, **whole)], [course(1, 80, 80, **whole)]
+    other = [course(0, 90, 90, attack="baseline", tier="full", budget_steps=4_000_000)]
+
+    def claims(*records: Record) -> dict[str, str]:
+        made = courses.attacks(beside(given([Row("ours", [])], list(records))), PLACE, "theirs")
+        name, end = "course/pong-v1/house/", "/auc to plain"
+        found = made.claims.items()
+        return {k.removeprefix(name).removesuffix(end): v for k, v in found if k.endswith(end)}
+
+    assert claims(*plain, *slow, *other)["ours, 2 M"] == "all below"
+    assert claims(*plain, *slow, *mixed)["ours, 2 M"] == "on both sides"
+    assert claims(*plain, *mixed)["ours, 2 M"] == "all above"
+    assert claims(*plain, *slow)["baseline, 2 M"] == "not run"
+
+
 def test_a_variant_of_a_victim_counts_by_whatever_tier_it_has() -> None:
     records = [
         course(0, 9, 52, tier="full", victim="v"), course(0, 30, 30, tier="lite", victim="v"),

@@ -97,6 +97,18 @@ def test_mixing_names_the_shares_after_which_regular_play_is_worse() -> None:
     assert defenses.mixing(given()).claims["mixing/clean play is lost at"] == "none"
 
 
+def test_shares_are_held_against_the_adversaries_that_all_of_them_met() -> None:
+    """Of two judges the worse counts, so a share that met one more would look less robust."""
+    harder = match("held-out", 150, victim="house+retrain", adversary="other (seed 0)")
+    met_more = defended(90, 80, 90)
+    met_more = met_more.model_copy(update={"matches": [*met_more.matches, harder]})
+    rows = [Row("p = 0", [met_more]), Row("p = 1", [defended(90, 60, 90, defense="all-of-it")])]
+    records = [record for row in rows for record in row.records]
+    made = defenses.mixing(given(records=records, mixtures={PLACE: rows}))
+    assert made.facts["mixing/house/p = 0/held-out"] == "0.60 (1 seed)"
+    assert made.facts["mixing/house/p = 1/held-out"] == "0.70 (1 seed)"
+
+
 def test_retraining_that_did_not_hold_is_told() -> None:
     cells = [defended(20, 20, 190), defended(120, 20, 190, seed=1)]
     held = defenses.hardened(given(records=cells[:1]), "pong-v1", "smoke")
