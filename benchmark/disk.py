@@ -6,8 +6,15 @@ import os
 import secrets
 import stat
 from pathlib import Path
+from typing import TypeVar
 
-from benchmark.errors import BenchError
+from pydantic import BaseModel, ValidationError
+
+from benchmark.errors import BenchError, Misuse, first_problem
+
+Asked = TypeVar("Asked", bound=BaseModel)
+MAX_ASKED = 16 * 1024 * 1024
+"""Bytes of a file that says what a process is to do."""
 
 
 def write_atomically(path: Path, payload: bytes, temporary: Path | None = None) -> None:
@@ -41,3 +48,17 @@ def plain(path: Path, most: int, bad: type[BenchError]) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise bad(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def asked(path: Path, kind: type[Asked], called: str) -> Asked:
+    """What a process is to do, from a file of JSON.
+
+    called: what the file should be, 'a task'.
+
+    Raises:
+        Misuse: there is no such file, or it is something else.
+    """
+    try:
+        return kind.model_validate_json(plain(path, MAX_ASKED, Misuse))
+    except ValidationError as error:
+        raise Misuse(f"{path}: not {called} ({first_problem(error)})") from error

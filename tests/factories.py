@@ -119,6 +119,11 @@ def make_record(
     )
 
 
+def without_timings(record: Record) -> dict[str, Any]:
+    """What must be equal between two runs of the same cell."""
+    return record.model_dump(mode="json", exclude={"timings", "provenance", "command", "retries"})
+
+
 def _opponents(matches: Sequence[MatchSet]) -> list[PlayerRef]:
     return [m.adversary for m in matches if m.role == "regular"]
 

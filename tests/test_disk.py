@@ -6,13 +6,20 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from benchmark.disk import plain, write_atomically
+from benchmark.disk import asked, plain, write_atomically
 from benchmark.errors import Misuse
 
 
 class Bad(Misuse):
     """What a reader calls a file that it cannot take."""
+
+
+class Errand(BaseModel):
+    """What a process may be asked."""
+
+    steps: int
 
 
 @pytest.fixture
@@ -75,3 +82,27 @@ def test_a_temporary_file_of_a_given_name_is_taken_over(file: Path) -> None:
     write_atomically(file, b"new", left)
     assert file.read_bytes() == b"new"
     assert not left.exists()
+
+
+def test_what_a_process_is_asked_is_read(file: Path) -> None:
+    file.write_text('{"steps": 3}')
+    assert asked(file, Errand, "an errand") == Errand(steps=3)
+
+
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        (None, "cannot be read"),
+        (b"{", "not an errand (Invalid JSON"),
+        (b"\xff", "not an errand"),
+        (b'{"steps": "x"}', "not an errand (steps: "),
+    ],
+)
+def test_what_is_asked_by_no_good_file_is_misuse(
+    file: Path, payload: bytes | None, told: str
+) -> None:
+    file.unlink() if payload is None else file.write_bytes(payload)
+    with pytest.raises(Misuse) as refused:
+        asked(file, Errand, "an errand")
+    assert str(refused.value).startswith(f"{file}: {told}")
+    assert "\n" not in str(refused.value)

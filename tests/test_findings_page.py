@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,18 @@ def test_without_records_that_a_sentence_rests_on_nothing_is_written(checkout: P
             path.unlink()
     refused(bench("findings"), "'pong-v1/full/hardened' is not run by the records", code=1)
     assert (checkout / "docs/findings.md").read_bytes() == before
+
+
+def test_where_nothing_can_be_drawn_nothing_is_written(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages of today beside figures of yesterday would pass for one state."""
+    readme = checkout / "README.md"
+    stale = re.sub(r"\d\d\.\d", "00.0", readme.read_text(), count=1)
+    readme.write_text(stale)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    refused(bench("findings"), "pip install matplotlib", code=3)
+    assert readme.read_text() == stale
 
 
 @pytest.mark.parametrize(

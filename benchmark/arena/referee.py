@@ -29,8 +29,8 @@ from benchmark.arena.arrays import ArraysFile
 from benchmark.arena.ledger import Interval
 from benchmark.arena.session import RefereeSpec, Session
 from benchmark.arena.wire import BYTES, Bye, Channel, Report, Status, Violation, parse
-from benchmark.disk import write_atomically
-from benchmark.errors import BenchError, InfrastructureError, Misuse, first_problem
+from benchmark.disk import asked, write_atomically
+from benchmark.errors import BenchError, InfrastructureError
 
 PUBLISH_S = 1.0
 """The ledger's file is replaced at most this often while the session runs."""
@@ -173,16 +173,6 @@ def _refuse(channel: Channel, status: Status, line: str) -> None:
         return
 
 
-def load_spec(path: Path) -> RefereeSpec:
-    """Read a spec; raises Misuse."""
-    try:
-        return RefereeSpec.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise Misuse(f"{path}: cannot be read ({error.strerror})") from error
-    except ValidationError as error:
-        raise Misuse(f"{path}: not a referee's spec ({first_problem(error)})") from error
-
-
 def load_account(path: Path) -> Account:
     """What a referee has filed so far; raises InfrastructureError where it has not."""
     try:
@@ -207,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     try:
-        spec = load_spec(given.spec)
+        spec = asked(given.spec, RefereeSpec, "a referee's spec")
         threadpool_limits(spec.threads)
         account = Referee(spec, given.socket, given.arrays, given.snapshots).serve(publish)
     except BenchError as error:

@@ -13,6 +13,7 @@ from benchmark.commands.common import console
 from benchmark.errors import CheckFailed, Misuse
 from benchmark.games.game import GameCard, Tier
 from benchmark.leaderboard import board
+from benchmark.leaderboard.figure import check_drawable
 from benchmark.leaderboard.findings import make, rules
 from benchmark.leaderboard.findings import published as others
 from benchmark.leaderboard.findings.material import Findings, Material, Place
@@ -78,10 +79,12 @@ def findings(
         named = ", ".join(map(str, pages))
         console.print(f"{named}: {len(found)} records, current", markup=False, soft_wrap=True)
         return
+    drawn = {figures / f"{name}.svg": one for name, one in make.pictures(given).items()}
+    for path in drawn:
+        check_drawable(path)  # before the first page: pages and figures are of the same records
     board.make_folder(figures)
     for path, text in pages.items():
         board.write(text, path)
-    drawn = {figures / f"{name}.svg": one for name, one in make.pictures(given).items()}
     for path, picture in drawn.items():
         picture.save(path)
     for path in (*pages, *drawn):

@@ -18,7 +18,7 @@ from benchmark.commands.common import STORE, StoreOption, console, stoppable
 from benchmark.disk import write_atomically
 from benchmark.errors import Misuse, disk_errors
 from benchmark.evaluation.matches import EVALUATION_MATCHES
-from benchmark.learning.checkpoint import Checkpoint
+from benchmark.learning.checkpoint import Checkpoint, begins_anew
 from benchmark.learning.progress import CurvePoint, Kept
 from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
@@ -224,12 +224,7 @@ class Bar(Kept):
         """The last snapshot's; one that is not whole is told, since its steps are lost."""
         saved = super().resume()
         if saved is None and self._path.exists():
-            self._progress.console.print(
-                f"{self._path}: expected a whole checkpoint, it is damaged; the training begins "
-                "anew",
-                markup=False,
-                soft_wrap=True,
-            )
+            self._progress.console.print(begins_anew(self._path), markup=False, soft_wrap=True)
         return saved
 
     def report(self, point: CurvePoint) -> None:

@@ -19,7 +19,7 @@ from benchmark.evaluation.matches import EVALUATION_MATCHES
 from benchmark.evaluation.reel import Reel, open_reel
 from benchmark.games.game import Game, GameCard, Outcome
 from benchmark.games.render import Painter
-from benchmark.policies.policy import Array, Policy
+from benchmark.policies.policy import Array, Policy, Wrapped
 from benchmark.seeding import EpisodeSeeds, derive
 
 FRAME_S = {".mp4": 0.03, ".gif": 0.06}
@@ -79,7 +79,7 @@ def check(spec: FilmSpec) -> None:
 # --- The matches ------------------------------------------------------------------------------
 
 
-class AsEvaluated(Policy):
+class AsEvaluated(Wrapped):
     """Acts in a batch as large as an evaluation's, in the row that it would have there.
 
     The last bit of a product of matrices depends on how many rows there are, and whether a body
@@ -87,15 +87,8 @@ class AsEvaluated(Policy):
     """
 
     def __init__(self, policy: Policy, row: int):
-        self.card = policy.card
-        self._policy, self._row = policy, slice(row, row + 1)
-
-    @property
-    def needs_draws(self) -> bool:
-        return self._policy.needs_draws
-
-    def initial_state(self, matches: int) -> Array | None:
-        return self._policy.initial_state(matches)
+        super().__init__(policy)
+        self._row = slice(row, row + 1)
 
     def act(
         self, obs: Array, state: Array | None = None, draws: NDArray[np.float64] | None = None

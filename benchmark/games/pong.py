@@ -2,8 +2,8 @@
 
 Bodies, constants and the order of a step were measured against the original (Bullet) game; the
 golden test holds this port against an excerpt of that recording, one step ahead. One match is
-one point. `pong_kernel.py` holds the compiled rules, `pong_twin.py` the same in plain NumPy,
-equal bit for bit.
+one point. `pong_kernel.py` holds the compiled rules, `tests/games/pong_twin.py` the same in plain
+NumPy, equal bit for bit.
 
 A state row is (position, velocity) of: left bat x, left bat y, right bat x, right bat y, ball x,
 ball y: bats in metres from their own centres, the ball in metres from the middle of the table.

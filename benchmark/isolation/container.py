@@ -73,6 +73,7 @@ class Container:
         self._began = self._ran_s = 0.0
         self._pause_s = SHORTEST_POLL_S
         self._killed: Status | None = None
+        self._kill_taken = False
         self._problem = ""
 
     def __enter__(self) -> Container:
@@ -159,13 +160,18 @@ class Container:
         return self.ended()
 
     def kill(self, why: Status) -> None:
-        """End it now, if it has not ended. The first reason stands."""
-        if self._ran_s or self._killed is not None:
+        """End it now, if it has not ended. The first reason stands.
+
+        Whoever finds it running still asks again: what the engine has not taken is sent again.
+        """
+        if self._ran_s or self._kill_taken:
             return
-        self._killed = why
-        # Refused where it has just ended by itself; whether it has, the next question tells.
+        self._killed = self._killed or why
+        # Refused where it has just ended by itself, or where the engine is too busy to answer;
+        # which of them, the next question tells.
         with contextlib.suppress(EngineLost), engine_errors():
             self.handle.kill()
+            self._kill_taken = True
 
     def ended(self) -> Ended:
         """What there is to know of it, once it is over."""

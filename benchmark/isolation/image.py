@@ -16,7 +16,8 @@ from pathlib import Path
 from docker.errors import ImageNotFound
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.errors import InfrastructureError, Misuse
+from benchmark.disk import write_atomically
+from benchmark.errors import InfrastructureError, Misuse, disk_errors
 from benchmark.isolation.engine import Engine, EngineLost, engine_errors, no_such_image
 
 NAME = "competitive-rl-bench"
@@ -170,7 +171,7 @@ def build(engine: Engine, root: Path, recipe: Recipe, quiet: bool = False) -> Fa
     """Build the image from a checkout and pin it.
 
     Raises:
-        InfrastructureError: no client that can build, or the build failed.
+        InfrastructureError: no client that can build, the build failed, or the disk keeps no pin.
     """
     base, digest = base_of(engine, recipe.base)
     arguments = {
@@ -189,8 +190,9 @@ def build(engine: Engine, root: Path, recipe: Recipe, quiet: bool = False) -> Fa
     _run(engine, command, quiet)
     found = facts(engine, recipe.name)
     pin = Pin(**found.model_dump(include=set(Pin.model_fields)))
-    (root / PIN).parent.mkdir(exist_ok=True)
-    (root / PIN).write_text(pin.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    with disk_errors(root / PIN, "make it writable or free its disk; then build again"):
+        (root / PIN).parent.mkdir(exist_ok=True)
+        write_atomically(root / PIN, (pin.model_dump_json(indent=1) + "\n").encode())
     return found
 
 

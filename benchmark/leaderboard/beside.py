@@ -94,12 +94,16 @@ def sample_efficiency(records: Sequence[Record]) -> float | None:
 
 
 def steps_to_exploit(records: Sequence[Record]) -> float | None:
-    """Steps to half of the training matches won: the upper median over cells, inf for never."""
-    reached = [
-        steps_to(record.curves["attack"], EXPLOITED)
-        for record in records
-        if record.curves.get("attack")
-    ]
+    """`median_steps` to half of the training matches won, over the records that learned."""
+    return median_steps([r for r in records if r.curves.get("attack")], EXPLOITED)
+
+
+def median_steps(records: Sequence[Record], rate: float) -> float | None:
+    """Steps until an attack won at this rate: the upper median over records.
+
+    inf: most of them never did; None: there are none.
+    """
+    reached = [steps_to(record.curves["attack"], rate) for record in records]
     return median_high(inf if steps is None else steps for steps in reached) if reached else None
 
 

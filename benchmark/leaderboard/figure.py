@@ -12,9 +12,7 @@ import numpy as np
 
 from benchmark.disk import write_atomically
 from benchmark.errors import InfrastructureError, Misuse, missing_packages
-from benchmark.evaluation import curves
-from benchmark.leaderboard.study import Row, area, differences, interval
-from benchmark.records.record import Record
+from benchmark.leaderboard.study import Row, area, binned, differences, interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,8 +31,8 @@ def save_figure(path: Path, title: str, rows: Sequence[Row], reference: Row) -> 
     """Draw a study of attacks into a .svg or .png file; equal records give equal bytes.
 
     Raises:
-        Misuse: another suffix, matplotlib is not installed, or there is nothing to draw.
-        InfrastructureError: the file cannot be written.
+        Misuse: another suffix, or there is nothing to draw.
+        InfrastructureError: matplotlib is not installed, or the file cannot be written.
     """
     if not any(row.records for row in rows):
         raise Misuse("no record of this study yet, so there is nothing to draw")
@@ -83,7 +81,7 @@ def write_figure(
 
 
 def check_drawable(path: Path) -> None:
-    """Raise Misuse for a file that is neither .svg nor .png, or where matplotlib is missing."""
+    """Raise Misuse for neither .svg nor .png, InfrastructureError where matplotlib is missing."""
     if path.suffix not in FORMATS:
         raise Misuse(f"{path}: a figure is {' or '.join(FORMATS)}")
     try:
@@ -117,9 +115,9 @@ def draw_curves(axes: Axes, rows: Sequence[Row]) -> None:
             continue
         budget = row.records[0].cell.budget_steps
         steps = (np.arange(BINS) + 0.5) * budget / BINS / 1e6
-        rates = np.stack([_rates(record) for record in row.records])
+        rates = np.stack([binned(record, "attack", budget, BINS) for record in row.records])
         seen = ~np.isnan(rates).all(axis=0)
-        rates, at = 100 * rates[:, seen], steps[seen]
+        rates, at = rates[:, seen], steps[seen]
         label = f"{row.label} ({len(row.records)})"
         axes.plot(at, np.nanmean(rates, axis=0), label=label, **style(index))
         if len(rates) > 1:
@@ -128,15 +126,6 @@ def draw_curves(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set(xlabel="million environment steps", ylabel="adversary's win rate in training, %")
     axes.set_ylim(0, 100)
     axes.grid(axis="y", alpha=0.25)
-
-
-def _rates(record: Record) -> curves.Float:
-    """The curve in bins; a training that diverged wins nothing from there on, as in the table."""
-    rates = curves.binned(record.curves["attack"], record.cell.budget_steps, BINS)
-    if record.failure is not None:
-        known = np.flatnonzero(~np.isnan(rates))
-        rates[known[-1] + 1 if len(known) else 0 :] = 0.0
-    return rates
 
 
 def _draw_differences(axes: Axes, rows: Sequence[Row], reference: Row) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf
-from statistics import median_high, stdev
+from statistics import stdev
+
+import numpy as np
 
 from benchmark.evaluation import curves
 from benchmark.evaluation.statistics import bootstrap_mean, student_interval
 from benchmark.leaderboard import scoring
-from benchmark.leaderboard.table import Table, steps
+from benchmark.leaderboard.beside import median_steps
+from benchmark.leaderboard.table import Table, steps_text
 from benchmark.records.record import Record
 
 ADDED = "added_gradient"
@@ -92,6 +94,18 @@ def area(record: Record) -> float:
     return curves.area(record.curves["attack"], record.cell.budget_steps)
 
 
+def binned(record: Record, name: str, span_steps: int, bins: int) -> curves.Float:
+    """A training's win rates (bins,) in percent over so many steps; NaN where none is known.
+
+    One that diverged wins nothing from there on, as in its area.
+    """
+    rates = 100 * curves.binned(record.curves[name], span_steps, bins)
+    if record.failure is not None:
+        known = np.flatnonzero(~np.isnan(rates))
+        rates[known[-1] + 1 if len(known) else 0 :] = 0.0
+    return rates
+
+
 def differences(row: Row, reference: Row, value: Callable[[Record], float]) -> list[float]:
     """value(row) - value(reference) for every seed that both have."""
     mine, theirs = row.seeds, reference.seeds
@@ -142,14 +156,8 @@ def _spread(row: Row) -> str:
 
 def _times(row: Row) -> str:
     """Steps to each of the marks: '1.05 M / never'."""
-    return " / ".join(_time_to(row, mark) for mark in MARKS) if row.records else "-"
-
-
-def _time_to(row: Row, mark: float) -> str:
-    """The upper median over seeds of the steps to a win rate; one that never got there is last."""
-    times = [curves.steps_to(record.curves["attack"], mark) for record in row.records]
-    middle = median_high(inf if time is None else float(time) for time in times)
-    return "never" if middle == inf else steps(int(middle))
+    times = (steps_text(median_steps(row.records, mark)) for mark in MARKS)
+    return " / ".join(times) if row.records else "-"
 
 
 def added(row: Row) -> str:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import rich.table
 from rich import box
@@ -123,7 +124,7 @@ def show(console: Console, table: Table) -> None:
 
     Into a file or a pipe it goes whole.
     """
-    parts = _parts(table, console) if console.is_terminal else [_telling(table)]
+    parts = _parts(table, console) if console.is_terminal else [telling(table)]
     for at, columns in enumerate(parts):
         title = f"{table.title}, continued" if at else table.title
         console.print(Text(title, style="bold"))
@@ -132,8 +133,8 @@ def show(console: Console, table: Table) -> None:
         console.print(Text(table.footer))
 
 
-def _telling(table: Table) -> list[int]:
-    """The columns that say something here: a terminal has no room for others."""
+def telling(table: Table) -> list[int]:
+    """The columns that say something here: there is no room for others, but in leaderboard.md."""
     return [
         at
         for at in range(len(table.columns))
@@ -143,10 +144,10 @@ def _telling(table: Table) -> list[int]:
 
 def _parts(table: Table, console: Console) -> list[list[int]]:
     """The columns, divided so that each part fits; those of words stand in all of them."""
-    telling = _telling(table)
-    words = [at for at in telling if at < table.words]
+    shown = telling(table)
+    words = [at for at in shown if at < table.words]
     parts = [list(words)]
-    for at in telling[len(words) :]:
+    for at in shown[len(words) :]:
         if len(parts[-1]) > len(words) and not _fits(table, [*parts[-1], at], console):
             parts.append(list(words))
         parts[-1].append(at)
@@ -186,6 +187,13 @@ def steps(count: int) -> str:
         if float(f"{count:.3g}") >= size:
             return f"{float(f'{count / size:.3g}'):g}{unit}"
     return str(count)
+
+
+def steps_text(count: float | None) -> str:
+    """Steps until something happened: '8 M', 'never' for infinitely many, '-' for None."""
+    if count is None:
+        return "-"
+    return "never" if count == inf else steps(int(count))
 
 
 def runs_text(cells: Sequence[Record], budget: int) -> str:

@@ -92,11 +92,22 @@ def write(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def read(path: Path) -> Checkpoint | None:
-    """The checkpoint at `path`, or None where there is none that is whole."""
+    """The checkpoint at `path`, or None where there is none that is whole.
+
+    Raises:
+        OSError: it is there and cannot be read. It may be whole, so nobody is to begin anew and
+            write over it.
+    """
     try:
-        return unpacked(path.read_bytes())
-    except OSError:
+        payload = path.read_bytes()
+    except FileNotFoundError:
         return None
+    return unpacked(payload)
+
+
+def begins_anew(path: Path) -> str:
+    """What is told of a checkpoint that is there and not whole, since its steps are lost."""
+    return f"{path}: expected a whole checkpoint, it is damaged; the training begins anew"
 
 
 def unpacked(payload: bytes) -> Checkpoint | None:

@@ -68,7 +68,7 @@ class Kept:
         self._path = path
 
     def resume(self) -> Checkpoint | None:
-        """The last one, where it is whole."""
+        """The last one, where it is whole; raises OSError where it cannot be read."""
         return checkpoints.read(self._path)
 
     def due(self) -> bool:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from benchmark.evaluation import curves
+from benchmark.evaluation.curves import Float
 from benchmark.evaluation.statistics import iqm
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.defense_study import known
 from benchmark.leaderboard.scoring import DefenseParts
+from benchmark.leaderboard.study import binned
 from benchmark.page.charts import SMALL, Axis, Chart, Series, line_chart, plane_chart
 from benchmark.page.entries import Entry
 from benchmark.records.cell import content_hash
@@ -28,15 +29,6 @@ PARTS: tuple[tuple[str, Callable[[DefenseParts], float | None]], ...] = (
 )
 
 
-def rates(record: Record, name: str, span_steps: int) -> curves.Float:
-    """Win rates (BINS,) over so many steps in percent; a training that diverged wins no more."""
-    binned = 100 * curves.binned(record.curves[name], span_steps, BINS)
-    if record.failure is not None:
-        seen = np.flatnonzero(~np.isnan(binned))
-        binned[seen[-1] + 1 if len(seen) else 0 :] = 0.0
-    return binned
-
-
 def span_steps(records: Sequence[Record], name: str) -> int:
     """The steps that a curve is drawn over: the budget, or more where a defense took more."""
     ends = [record.curves[name][-1].steps for record in records if record.curves.get(name)]
@@ -49,7 +41,7 @@ def band(label: str, records: Sequence[Record], name: str) -> Series | None:
     if not having:
         return None
     span = span_steps(having, name)
-    values = np.stack([rates(record, name, span) for record in having])
+    values = np.stack([binned(record, name, span, BINS) for record in having])
     return _series(label, (np.arange(BINS) + 0.5) * span / BINS / 1e6, values)
 
 
@@ -67,7 +59,7 @@ def diagnostic(key: str, records: Sequence[Record], name: str) -> Series | None:
     return _series(key, edges / 1e6, values)
 
 
-def _series(label: str, x: curves.Float, values: curves.Float) -> Series:
+def _series(label: str, x: Float, values: Float) -> Series:
     """Mean, least and greatest of values (seeds, BINS), where at least one is known."""
     seen = ~np.isnan(values).all(axis=0)
     values = values[:, seen]

@@ -25,6 +25,8 @@ class Entry:
     """A content hash: it names the page's file, so no name from a record does."""
     place: tuple[str, str]
     records: Sequence[Record]
+    superseded: Sequence[Record] = ()
+    """Of the same cells, not counted; a table of a diagnosis may be of them all the same."""
 
     @property
     def cell(self) -> Cell:
@@ -67,10 +69,12 @@ class Entry:
 def entries(records: Iterable[Record]) -> list[Entry]:
     """The entries of these records, in the tables' order of places; the records by seed."""
     made = []
-    for where, part in sorted(scoring.group(latest(one_vote(records)), place).items()):
+    for where, part in sorted(scoring.group(latest(records), place).items()):
         for cells in scoring.rows(part):
-            by_seed = sorted(cells, key=lambda r: (r.cell.seed, r.id))
-            made.append(Entry(_key(by_seed[0]), where, by_seed))
+            by_seed = sorted(one_vote(cells), key=lambda r: (r.cell.seed, r.id))
+            counted = {record.id for record in by_seed}
+            superseded = [record for record in cells if record.id not in counted]
+            made.append(Entry(_key(by_seed[0]), where, by_seed, superseded))
     return made
 
 

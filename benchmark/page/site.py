@@ -27,7 +27,6 @@ from benchmark.page.entries import Entry, entries
 from benchmark.page.videos import Video
 from benchmark.page.views import Index, RowView, TableView, table_view
 from benchmark.records.record import Record
-from benchmark.records.votes import one_vote
 
 STATIC = ("page.css", "page.js")
 MOST_MATRICES = 24
@@ -66,7 +65,7 @@ def site(
     problems: a line for each file that was refused, shown on the index.
     """
     environment = make_environment()
-    records = one_vote(found.values())
+    records = list(found.values())  # all of them: each table takes its own vote, as on the board
     made = entries(records)
     index = Index(made)
     views = [(t, table_view(t, index)) for t in tables(records, {r.id: r.id for r in records})]
@@ -79,14 +78,22 @@ def site(
     for entry in made:
         context = {"results": results.get(entry.key, []), **_entry_context(entry, videos)}
         yield f"entries/{entry.key}.html", _render(environment, "entry.html", context)
-    shown = {record.id for record in records}
+    linked = _linked(made, [view for _, view in views])
     for path, record in found.items():
-        if record.id in shown:
+        if record.id in linked:
             yield f"records/{record.id}.json", path
     for video in videos:
         yield f"videos/{video.name}", video.source
     for name in STATIC:
         yield name, (files("benchmark.page") / "static" / name).read_bytes()
+
+
+def _linked(made: Sequence[Entry], views: Sequence[TableView]) -> set[str]:
+    """Ids of the records that a page leads to: an entry's own, and those of a table's rows."""
+    cells = (cell for view in views for row in view.rows for cell in row.cells)
+    return {record.id for entry in made for record in entry.records} | {
+        record for cell in cells for _, record in cell.records
+    }
 
 
 def make_environment() -> Environment:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmark.leaderboard.table import Table
+from benchmark.leaderboard.table import Table, telling
 from benchmark.page.cells import Whisker, domain, heat, sort_value, whisker
 from benchmark.page.entries import Entry
 
@@ -81,7 +81,9 @@ class Index:
     """Finds the entry that a row of a table is of."""
 
     def __init__(self, entries: Sequence[Entry]):
-        self._by_record = {record.id: entry for entry in entries for record in entry.records}
+        self._by_record = {
+            record.id: entry for entry in entries for record in (*entry.records, *entry.superseded)
+        }
         self._by_words: dict[tuple[str, ...], list[Entry]] = {}
         for entry in entries:
             self._by_words.setdefault((*entry.place, *entry.words), []).append(entry)
@@ -123,17 +125,12 @@ class Index:
 
 def table_view(table: Table, index: Index) -> TableView:
     """A board's table for the page."""
-    # Columns that say nothing here are left out, as in the terminal: no transfer, no replay.
-    telling = [
-        at
-        for at in range(len(table.columns))
-        if not table.rows or {row[at] for row in table.rows} != {"-"}
-    ]
+    shown = telling(table)  # as in the terminal: no transfer, no replay where there is none
     columns = [
         Column(table.columns[at].strip(), at >= table.words and table.columns[at] != RECORDS)
-        for at in telling
+        for at in shown
     ]
-    spans = [domain([row[at] for row in table.rows]) for at in telling]
+    spans = [domain([row[at] for row in table.rows]) for at in shown]
     matrix = table.columns[0] == MATRIX
     about = _title_facets(table, index)
     rows = []
@@ -142,7 +139,7 @@ def table_view(table: Table, index: Index) -> TableView:
         cells = [
             _matrix_cell(row[at], row[0], column) if matrix and column.numeric
             else _cell(row[at], column, span, None if at else entry)
-            for at, column, span in zip(telling, columns, spans, strict=True)
+            for at, column, span in zip(shown, columns, spans, strict=True)
         ]  # fmt: skip
         rows.append(RowView(cells, entry, {**about, **_facets(table, row, entry, index)}))
     return TableView(

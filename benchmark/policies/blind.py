@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.games.game import SeatCard
-from benchmark.policies.policy import Array, Policy
+from benchmark.policies.policy import Array, Policy, Wrapped
 
 
-class Blind(Policy):
+class Blind(Wrapped):
     """Another policy for which columns [start, stop) always read `values` (stop - start,)."""
 
     def __init__(self, policy: Policy, columns: tuple[int, int], values: tuple[float, ...]):
@@ -17,20 +17,13 @@ class Blind(Policy):
         start, stop = columns
         if len(values) != stop - start:
             raise ValueError(f"expected {stop - start} values for the columns, got {len(values)}")
-        self.card, self._policy = policy.card, policy
+        super().__init__(policy)
         self._columns, self._values = slice(start, stop), np.array(values, dtype=np.float32)
 
     @classmethod
     def of(cls, policy: Policy, seat: SeatCard) -> Blind:
         """A seat's policy that sees the other side as at a match's start, always."""
         return cls(policy, seat.other_view, seat.other_at_start)
-
-    @property
-    def needs_draws(self) -> bool:
-        return self._policy.needs_draws
-
-    def initial_state(self, matches: int) -> Array | None:
-        return self._policy.initial_state(matches)
 
     def act(
         self, obs: Array, state: Array | None = None, draws: NDArray[np.float64] | None = None

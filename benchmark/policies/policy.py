@@ -101,6 +101,20 @@ class Policy(ABC):
         return {}
 
 
+class Wrapped(Policy):
+    """Another policy whose observations or actions go through something, which is `act`."""
+
+    def __init__(self, policy: Policy):
+        self.card, self._policy = policy.card, policy
+
+    @property
+    def needs_draws(self) -> bool:
+        return self._policy.needs_draws
+
+    def initial_state(self, matches: int) -> Array | None:
+        return self._policy.initial_state(matches)
+
+
 class NetworkPolicy(Policy):
     """A network that gives a mean action, played as it is or as the centre of a Gaussian.
 

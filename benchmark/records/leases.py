@@ -58,8 +58,10 @@ def hold(path: Path, wait_s: float = 0.0) -> Iterator[None]:
         yield
     finally:
         with disk_errors(path, REMEDY):
-            path.unlink(missing_ok=True)  # while it is held: a lock on an unlinked file is no lock
-            lock.release()
+            try:  # while it is held: a lock on an unlinked file is no lock
+                path.unlink(missing_ok=True)
+            finally:  # also on a disk that has become read-only: a file that stays is no obstacle
+                lock.release()
 
 
 def held(root: Path, key: str) -> bool:

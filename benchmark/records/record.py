@@ -267,7 +267,3 @@ class Record(Frozen):
     def of_role(self, role: Role) -> list[MatchSet]:
         """The match sets of a role in the ranked mode."""
         return [m for m in self.matches if m.role == role and m.ranked_mode]
-
-    def without_timings(self) -> dict[str, Any]:
-        """What must be equal between two runs of the same cell."""
-        return self.model_dump(mode="json", exclude={"timings", "provenance", "command", "retries"})

@@ -35,6 +35,8 @@ NEEDED_BYTES = 200 * 1024 * 1024
 
 
 STAGING = ".staging-"
+OLD = "old"
+"""In a staging folder: the victim that stood where the new one goes."""
 STALE_S = 24 * 3600
 CHECKPOINT = "checkpoint.safetensors"
 FAILURE = "failure.json"
@@ -82,7 +84,10 @@ class Store:
         """Remove what processes that died long ago were about to file."""
         for folder in (self.root / "artifacts").glob(STAGING + "*"):
             with contextlib.suppress(OSError):  # another run may be sweeping too
-                if time.time() - folder.stat().st_mtime > STALE_S:
+                age_s = time.time() - folder.stat().st_mtime
+                if age_s > WRITE_WAIT_S:
+                    self.put_back(folder)
+                if age_s > STALE_S:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def has(self, key: str) -> bool:
@@ -162,14 +167,27 @@ class Store:
             card = artifact.save(policy, staging / "new")
             self.victims.mkdir(parents=True, exist_ok=True)
             if home.exists():
-                home.rename(staging / "old")
+                home.rename(staging / OLD)
             try:
                 (staging / "new").rename(home)
             except OSError:
-                if (staging / "old").exists():
-                    (staging / "old").rename(home)
+                if (staging / OLD).exists():
+                    (staging / OLD).rename(home)
                 raise
         return card
+
+    def put_back(self, staging: Path) -> None:
+        """Put back the victim that `file_victim` took away before its process died.
+
+        Not where the next one was filed, or one of that name since.
+        """
+        try:
+            home = self.victims / artifact.load_card(staging / OLD).name
+        except artifact.BadArtifact:  # none was taken away
+            return
+        if not home.exists():
+            home.parent.mkdir(parents=True, exist_ok=True)
+            (staging / OLD).rename(home)
 
     @contextlib.contextmanager
     def _finished(self, key: str) -> Iterator[Path]:
@@ -223,9 +241,15 @@ class Store:
             return None
 
     def tidy(self, key: str) -> None:
-        """Remove what a process that died in the middle of writing left of a job; by its holder."""
-        for left in (self.root / "work" / key).glob(".*.tmp"):
-            left.unlink(missing_ok=True)
+        """Remove what keeps no try of a job from going on; by its holder, before the next try.
+
+        That is what a process left that died in the middle of writing, and the note of an earlier
+        failure: whoever waits for this try would take it for this one's.
+        """
+        folder = self.root / "work" / key
+        with storage_errors(self.root):
+            for left in (*folder.glob(".*.tmp"), folder / FAILURE):
+                left.unlink(missing_ok=True)
 
     def file_failure(self, key: str, failure: dict[str, Any]) -> None:
         """Note beside its last checkpoint that a training failed for good, and how."""

@@ -20,7 +20,7 @@ from benchmark.arena.tally import Tally
 from benchmark.evaluation import matches
 from benchmark.games.game import Array
 from benchmark.games.mujoco_games import MUJOCO_GAMES
-from benchmark.policies.policy import ActionMode, NetworkPolicy, Policy
+from benchmark.policies.policy import ActionMode, NetworkPolicy, Policy, Wrapped
 from benchmark.registry import game
 from benchmark.regression.stock import PONG, Stock
 
@@ -115,18 +115,12 @@ def play(pairing: Pairing, stock: Stock) -> Course:
     return Course(tally=halves.total, digest=digest.hexdigest())
 
 
-class Witness(Policy):
+class Witness(Wrapped):
     """Another policy, all of whose observations and actions go into a hash."""
 
     def __init__(self, policy: Policy, digest: Any):
-        self.card, self._policy, self._digest = policy.card, policy, digest
-
-    @property
-    def needs_draws(self) -> bool:
-        return self._policy.needs_draws
-
-    def initial_state(self, matches: int) -> Array | None:
-        return self._policy.initial_state(matches)
+        super().__init__(policy)
+        self._digest = digest
 
     def act(
         self, obs: Array, state: Array | None = None, draws: NDArray[np.float64] | None = None

@@ -79,10 +79,11 @@ def _made(cell: PlannedCell, lost: dict[str, Job], store: Store) -> Record | Non
     )
 
 
-def _failed_record(cell: PlannedCell, about: str, cause: Job, store: Store) -> Record:
+def _failed_record(cell: PlannedCell, about: str, cause: Job, store: Store) -> Record | None:
     """What is known of a cell that failed for good: its training's curve, and why it ends."""
     failed, training = store.failure(cause.key), cell.trainings[about]
-    assert failed is not None
+    if failed is None:  # another run tries it again, or has just done it: its own to tell
+        return None
     known = failed if cause is training else store.result(training.key)
     where = "in training" if cause is training else "in its matches"
     as_what = "never winning" if about == "attack" else "no defense at all"

@@ -112,6 +112,8 @@ def _remove(store: Store, path: Path) -> None:
         gone = store.root / "artifacts" / f"{STAGING}gone-{secrets.token_hex(6)}"
         gone.parent.mkdir(exist_ok=True)
         path = path.rename(gone)
+    else:
+        store.put_back(path)  # no collection takes a victim
     shutil.rmtree(path)
 
 

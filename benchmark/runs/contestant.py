@@ -17,10 +17,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark.arena.remote import Client, RemoteArena
-from benchmark.errors import BenchError, InfrastructureError, Misuse, first_problem
+from benchmark.disk import asked
+from benchmark.errors import BenchError, InfrastructureError
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint, Pace
 from benchmark.learning.progress import CurvePoint
@@ -127,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=Path, required=True)
     given = parser.parse_args(arguments)
     try:
-        task = _task(given.task)
+        task = asked(given.task, Task, "a task")
         use_threads(task.threads)
         client = _connected(given.socket, given.arrays)
         with _known(task):
@@ -149,13 +150,6 @@ def _known(task: Task) -> Iterator[None]:
     registry = attacks if task.kind == "attack" else defenses
     with registry.including(task.method, task.entry, task.code, wheels=task.wheels):
         yield
-
-
-def _task(path: Path) -> Task:
-    try:
-        return Task.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise Misuse(f"{path}: not a task ({first_problem(error)})") from error
 
 
 def _connected(socket_path: Path, arrays: Path) -> Client:

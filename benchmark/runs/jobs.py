@@ -69,6 +69,8 @@ class Worker:
         self._detect = looks.Detecting()
         self.warn: Warn = to_stderr
         """Told once, by the first training that finds the store slow."""
+        self.tell: Warn = to_stderr
+        """Told of every training that begins anew, since its checkpoint is damaged."""
         self._warned = False
 
     def run(self, job: Job, watch: Watch) -> None:
@@ -118,7 +120,7 @@ class Worker:
         return self.victims.folders()[player.name]
 
     def _train(self, job: Job, watch: Watch, log: CurveLog) -> tuple[Policy, dict[str, Any]]:
-        progress = JobProgress(self.store, job, watch, log, self._warn_once)
+        progress = JobProgress(self.store, job, watch, log, self._warn_once, self.tell)
         training: Training = (
             InProcess(job, self, progress)
             if self._boxes is None or is_floor(job)
@@ -264,12 +266,15 @@ class JobProgress:
 
     def __init__(
         self, store: Store, job: Job, watch: Watch, log: CurveLog | None = None,
-        warn: Warn = to_stderr,
+        warn: Warn = to_stderr, tell: Warn = to_stderr,
     ):  # fmt: skip
-        """warn: told where the store is so slow that checkpoints are kept rarer."""
+        """warn: told where the store is so slow that checkpoints are kept rarer.
+
+        tell: told where the checkpoint is damaged, so that the training begins anew.
+        """
         self.curve: list[CurvePoint] = []
         self._store, self._watch, self._log = store, watch, log or NoLog()
-        self._key, self._warn = job.key, warn
+        self._key, self._warn, self._tell = job.key, warn, tell
         self._saving, self._noting = Pace(checkpoints.EVERY_S), Pace(NOTE_S)
         self._noted = False
         self._total = Tally()
@@ -294,9 +299,17 @@ class JobProgress:
             self._noted = True
 
     def resume(self) -> Checkpoint | None:
-        """The checkpoint that an interrupted run of this very job left behind."""
+        """The checkpoint that an interrupted run of this very job left behind.
+
+        Raises:
+            InfrastructureError: there is one, and the disk does not give it.
+        """
         with storage_errors(self._store.root):
-            found = checkpoints.read(self._store.checkpoint(self._key))
+            path = self._store.checkpoint(self._key)
+            found = checkpoints.read(path)
+            damaged = found is None and path.exists()
+        if damaged:
+            self._tell(checkpoints.begins_anew(path))
         if found is not None:
             self.curve = CURVE.validate_json(found.facts["curve"])
             self.clock.go_on(found.facts)

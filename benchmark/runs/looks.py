@@ -68,6 +68,7 @@ class Detecting:
         alone = job.model_copy(update={"adversaries": ()}).key
         seeds = episode_list(card_of(job).id, job.episodes)
         if alone != self._of:
+            self._of = None  # until all that is kept is of this one: it may crash on the way
             opponents = [policy_of(player) for player in job.opponents]
             self._detector = _fitted(job, victim, opponents)
             self._judge_regular(job, victim, opponents, seeds)

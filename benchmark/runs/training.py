@@ -169,8 +169,15 @@ class Boxed:
         return self._kept.with_name("boxed.json")
 
     def _go_on(self) -> None:
-        """Count an interrupted try in; give up what it left if that is of another image."""
-        with contextlib.suppress(OSError, ValueError, KeyError):
+        """Count an interrupted try in; give up what it left if that is of another image.
+
+        Raises:
+            InfrastructureError: the disk does not say of which image it is.
+        """
+        # Without a note, or with a damaged one, nobody knows what image the rest is of.
+        damaged = (ValueError, KeyError, TypeError, AttributeError)
+        remedy = "make its disk readable; then run again"
+        with disk_errors(self._note, remedy), contextlib.suppress(FileNotFoundError, *damaged):
             noted = json.loads(self._note.read_bytes())
             self.retries = int(noted.get("retries", 0))
             if noted["image"] == self.isolation.image:

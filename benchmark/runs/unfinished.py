@@ -70,12 +70,11 @@ def _is_whole(path: Path) -> bool | None:
     """Whether a checkpoint is; None where there is none.
 
     Raises:
-        BadArtifact: it is whole, and no training could go on from it.
+        BadArtifact: it cannot be read, or it is whole and no training could go on from it.
     """
     if not _is_there(path):
         return None
-    plain(path, MAX_CHECKPOINT, BadArtifact)
-    found = checkpoints.read(path)
+    found = checkpoints.unpacked(plain(path, MAX_CHECKPOINT, BadArtifact))
     if found is None:
         return False
     try:

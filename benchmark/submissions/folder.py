@@ -116,10 +116,32 @@ class Submission:
         kind = self._load()
         name = self.manifest.entry.partition(":")[0]
         file = getattr(sys.modules.get(name), "__file__", None)
-        payload = Path(file).read_bytes() if file else b""
-        if payload != self.files[entry_file(self.manifest.entry, self.files) or ""]:
-            raise CheckFailed(f"'{self.manifest.name}' is installed from {file}, with other code")
+        others = self._others(Path(file or ""))
+        if others:
+            raise CheckFailed(
+                f"'{self.manifest.name}' is installed from {file}, with other code ({others[0]})"
+            )
         return kind
+
+    def _others(self, installed: Path) -> list[str]:
+        """Names of .py files that are not here as they are installed.
+
+        Of the entry's package all that lie in it, here or there, since some may be imported later;
+        besides, what the entry has imported from beside it. installed: the entry's own file.
+        """
+        entry = entry_file(self.manifest.entry, self.files)
+        assert entry is not None  # else it is refused when it is read
+        parts = PurePosixPath(entry).parts
+        if installed.parts[-len(parts) :] != parts:
+            return [entry]
+        home = installed.parents[len(parts) - 1]
+        code = {name for name in self.files if name.endswith(".py")}
+        names = {name for name in code if _module(name) in sys.modules}
+        if len(parts) > 1:
+            there = (path for path in _walk(installed.parent) if path.suffix == ".py")
+            names |= {path.relative_to(home).as_posix() for path in there}
+            names |= {name for name in code if name.startswith(f"{parts[0]}/")}
+        return sorted(name for name in names if self.files.get(name) != _content(home / name))
 
 
 def read(folder: Path) -> Submission:
@@ -149,6 +171,16 @@ def entry_file(entry: str, files: dict[str, bytes]) -> str | None:
     module = entry.partition(":")[0]
     names = (f"{module}.py", f"{module}/__init__.py")
     return next((name for name in names if name in files), None)
+
+
+def _module(name: str) -> str:
+    """What a .py file is imported as, by its name in the folder."""
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _content(path: Path) -> bytes | None:
+    """None where there is no such file."""
+    return path.read_bytes() if path.is_file() else None
 
 
 def core_pins() -> dict[str, str]:

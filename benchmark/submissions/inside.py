@@ -17,7 +17,8 @@ import numpy as np
 import safetensors.numpy
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from benchmark.errors import BenchError, CheckFailed, InfrastructureError, Misuse, first_problem
+from benchmark.disk import asked
+from benchmark.errors import BenchError, CheckFailed, Misuse, first_problem
 from benchmark.evaluation.watching import Episode
 from benchmark.games.game import GameCard
 from benchmark.learning.checkpoint import restore_generator
@@ -128,13 +129,15 @@ def episodes(folder: Path) -> Iterator[Episode]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Answer the question in a file; returns the exit code."""
+    """Answer the question in a file; returns the exit code.
+
+    Raises:
+        Misuse: no question is in it; CheckFailed: what the method says is no answer.
+    """
+    question = asked(Path(arguments[0]), Question, "a question")
     use_threads(1)
-    path = Path(arguments[0])
     try:
-        told = answer(Question.model_validate_json(path.read_bytes()))
-    except OSError as error:
-        raise InfrastructureError(f"{path}: cannot be read ({error.strerror})") from error
+        told = answer(question)
     except ValidationError as error:
         raise CheckFailed(f"no answer can be made of it: {first_problem(error)}") from error
     sys.stdout.write(f"\n{told.model_dump_json(indent=1)}\n")

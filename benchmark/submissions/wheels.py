@@ -8,7 +8,9 @@ archive; its plain files go to a folder that containers mount, read-only and las
 
 from __future__ import annotations
 
+import errno
 import json
+import lzma
 import platform
 import stat
 import subprocess
@@ -36,6 +38,14 @@ OLDEST_GLIBC = 5
 """The first 2.x of a `manylinux_2_x`."""
 LIBRARIES = ("purelib", "platlib")
 """Parts of a wheel's data that lie where its packages do; scripts, headers and others are left."""
+
+
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError,
+)  # fmt: skip
+"""What taking a damaged archive apart raises, by how its members are packed."""
+DAMAGED = (None, errno.EINVAL)
+"""Of an OSError that is not the disk's: bz2's has no number, a place before a file's start this."""
 
 
 class Target(BaseModel):
@@ -138,7 +148,8 @@ def unpack(wheel: Path, into: Path, room: int = MAX_BYTES) -> Iterator[int]:
     try:
         with zipfile.ZipFile(wheel) as archive:
             for member in archive.infolist():
-                path = None if member.is_dir() else _place(member, wheel)
+                # Not `is_dir()`, which fails for the empty name.
+                path = None if member.filename.endswith("/") else _place(member, wheel)
                 if path is None:
                     continue
                 home = into / path
@@ -147,10 +158,14 @@ def unpack(wheel: Path, into: Path, room: int = MAX_BYTES) -> Iterator[int]:
                     size = _copy(inside, home, room, wheel)
                 room -= size
                 yield size
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+    except UNREADABLE as error:
         raise BadWheel(f"{wheel.name}: unreadable ({error})") from error
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         raise BadWheel(f"{wheel.name}: a file and a folder of one name") from error
+    except OSError as error:
+        if error.errno not in DAMAGED:
+            raise
+        raise BadWheel(f"{wheel.name}: unreadable ({error})") from error
 
 
 def _copy(inside: IO[bytes], home: Path, room: int, wheel: Path) -> int:
@@ -170,7 +185,8 @@ def _place(member: zipfile.ZipInfo, wheel: Path) -> PurePosixPath | None:
     """Where a member goes; None: it is none of what can be imported."""
     kind = stat.S_IFMT(member.external_attr >> 16)
     path = PurePosixPath(member.filename)
-    plain = not path.is_absolute() and ".." not in path.parts and "\\" not in member.filename
+    inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    plain = inside and "\\" not in member.filename
     if kind not in (0, stat.S_IFREG) or not plain or not member.filename.isprintable():
         raise BadWheel(f"{wheel.name}: {printable(member.filename)!a} is not a plain file in it")
     if not path.parts[0].endswith(".data"):

@@ -209,6 +209,21 @@ def test_a_spec_that_cannot_be_played_is_said_in_one_line(
     assert told in line
 
 
+@pytest.mark.parametrize("payload", [None, "{", "[]"])
+def test_without_a_good_spec_it_is_misuse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, payload: str | None
+) -> None:
+    """Be it missing or damaged, as with the contestant's process and the one that asks a method."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    spec = tmp_path / "spec"
+    if payload is not None:
+        spec.write_text(payload)
+    named = [f"--{k}={tmp_path / k}" for k in ("socket", "arrays", "snapshots", "ledger")]
+    assert main([f"--spec={spec}", *named]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"referee: {spec}: ")
+
+
 def test_a_socket_that_cannot_be_made_is_infrastructure(tmp_path: Path) -> None:
     artifact.save(scribble(7), tmp_path / "victim")
     spec = RefereeSpec(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -172,6 +174,26 @@ def test_a_damaged_checkpoint_is_told_and_the_training_begins_anew(
     _train(recipe="alone", out=tmp_path, store=store)
     assert "expected a whole checkpoint" in "".join(capsys.readouterr().out.splitlines())
     assert artifact.load(tmp_path).card.name == "alone"
+
+
+def test_a_checkpoint_that_cannot_be_read_is_kept(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line of the disk's, and no training that writes over it."""
+    kept, real = tmp_path / CHECKPOINT, Path.read_bytes
+    checkpoints.write(Checkpoint(facts={"x": 1}), kept)
+    before = kept.read_bytes()
+
+    def stumbling(self: Path) -> bytes:
+        if self == kept:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", stumbling)
+        with pytest.raises(InfrastructureError, match="Input/output error; make the folder"):
+            _train(recipe="alone", out=tmp_path, store=store)
+    assert kept.read_bytes() == before
 
 
 @pytest.mark.parametrize("option", ["out", "held_out_dir"])

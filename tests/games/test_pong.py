@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.games import pong, pong_kernel, pong_twin
+from benchmark.games import pong, pong_kernel
 from benchmark.games.game import Outcome
 from benchmark.games.pong import Pong, PongOptions
 from benchmark.games.pong_kernel import ENDINGS
-from benchmark.games.pong_twin import PongTwin
 from benchmark.seeding import EpisodeSeeds
+from tests.games import pong_twin
+from tests.games.pong_twin import PongTwin
 
 DATA = Path(__file__).parent / "data" / "pong_excerpt.npz"
 BALL_VX = 9

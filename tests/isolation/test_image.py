@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -207,6 +208,30 @@ def test_a_build_that_fails_says_how(
     ):  # fmt: skip
         assert part in said
     assert read_pin(tree) is None
+
+
+def test_a_pin_is_replaced_whole_or_not_at_all(
+    tree: Path, answers: type[Answers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fills up leaves the one before, and is told in one line."""
+    answers.registry = DIGEST
+    made = facts(tree, "sha256:" + "b" * 64)
+    monkeypatch.setattr(images, "_client", lambda engine: ["true"])
+    monkeypatch.setattr(images, "facts", lambda engine, name: made)
+    write_pin(tree)
+    before = read_pin(tree)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(InfrastructureError, match=r"image\.json: No space left.*build again"):
+            images.build(find(), tree, images.Recipe(network="host"), quiet=True)
+    assert read_pin(tree) == before
+    assert os.listdir((tree / images.PIN).parent) == [images.PIN.name]
+    images.build(find(), tree, images.Recipe(network="host"), quiet=True)
+    assert unpinned(made, tree) == ""
 
 
 def test_a_machine_without_a_client_says_so(

@@ -32,6 +32,7 @@ from benchmark.runs.staging import seed_base_of
 from benchmark.submissions.toys import random_network
 from tests.attacks.conftest import BUDGET as TOY_BUDGET
 from tests.attacks.conftest import assert_same_policy, small
+from tests.factories import without_timings
 from tests.isolation.hostile import BUDGET, GAME, PLAYED, VICTIM, interval, written
 
 pytestmark = pytest.mark.engine
@@ -100,7 +101,7 @@ def test_a_run_in_containers_makes_the_record_of_one_in_this_process(
     assert there.isolation == boxes.isolation
     assert sum(point.tally.episodes for point in here.curves["attack"]) > 0
     assert_same_policy(boxed, own)
-    one, other = (record.without_timings() for record in (here, there))
+    one, other = (without_timings(record) for record in (here, there))
     assert one.pop("isolation") != other.pop("isolation")
     assert other == one
 
@@ -119,7 +120,7 @@ def test_workers_that_train_in_containers_do_what_one_does(boxes: Boxes, tmp_pat
         for root, executor in ((tmp_path / "many", pool), (tmp_path / "one", None))
     ]
     assert not [failure.message for outcome in found for failure in outcome.failures]
-    many, one = ([record.without_timings() for record in o.records] for o in found)
+    many, one = ([without_timings(record) for record in o.records] for o in found)
     assert [record["isolation"]["kind"] for record in many] == ["container", "container"]
     for record in (*many, *one):
         del record["isolation"]  # whether it was pinned, which the test's own boxes do not ask

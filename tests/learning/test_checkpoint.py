@@ -1,10 +1,14 @@
-"""How often checkpoints are kept: at most a share of the time goes into writing them."""
+"""How often checkpoints are kept, and which are there to go on from."""
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
-from benchmark.learning.checkpoint import SHARE, Pace
+from benchmark.learning.checkpoint import SHARE, Checkpoint, Pace, read, write
 
 
 class Clock:
@@ -69,3 +73,31 @@ def test_what_could_not_be_written_is_due_again_at_once(clock: Clock) -> None:
     with pytest.raises(OSError, match="full"), pace.writing():
         raise OSError("full")
     assert pace.due
+
+
+@pytest.mark.parametrize("content", [None, b"", b"cut short"])
+def test_what_is_not_there_or_not_whole_is_none(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    assert read(path) is None
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.ESTALE])
+def test_what_cannot_be_read_is_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Or the training would begin anew and write over it."""
+    path = tmp_path / "checkpoint.safetensors"
+    write(Checkpoint(facts={"steps": 5}), path)
+
+    def refuse(_: Path) -> bytes:
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuse)
+        with pytest.raises(OSError, match=os.strerror(code)):
+            read(path)
+    found = read(path)
+    assert found is not None
+    assert found.facts == {"steps": 5}

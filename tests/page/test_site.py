@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from benchmark.leaderboard.table import telling
+from benchmark.leaderboard.tables import tables
 from benchmark.learning.progress import CurvePoint
 from benchmark.page.site import MOST_MATRICES, site
 from benchmark.page.videos import Video
 from benchmark.records.files import to_json
-from benchmark.records.record import Isolation, MatchSet, Record
+from benchmark.records.record import Isolation, MatchSet, Record, StateSplit
+from benchmark.records.votes import one_vote
 from tests.factories import attacked, match, player, tally
 from tests.page.conftest import Write, some_records
 
@@ -77,6 +80,61 @@ def test_the_numbers_are_the_boards(write: Write) -> None:
     index = (folder / "index.html").read_text()
     assert "<b>25.0</b> <small>(25.0-25.0)</small>" in index
     assert 'data-v="25"' in index
+
+
+def section(page: str, title: str) -> str:
+    """The part of a page that holds a table."""
+    (part,) = (one for one in page.split('<section class="table"') if f">{title}<" in one)
+    return part
+
+
+def shown(table: str) -> list[list[str]]:
+    """The texts of a table's rows on a page, without the column of links."""
+    rows = re.findall(r"<tr.*?</tr>", table.partition("<tbody>")[2], re.DOTALL)
+    cells = [re.findall(r"<t[dh][ >].*?</t[dh]>", row, re.DOTALL) for row in rows]
+    texts = [["".join(Page(cell).text).split() for cell in row] for row in cells]
+    return [[" ".join(words) for words in row[:-1]] for row in texts]
+
+
+def looked_into() -> list[Record]:
+    """One training in two records: one of more matches, and split; one that met its blind self."""
+    apart = StateSplit(adversary=player("ours"), victim=player("house"), apart=0.5, floor=0.0)
+    split = attacked(150, diagnoses=["split"], episodes=400)
+    masked = attacked(150, diagnoses=["masked"])
+    blind = [match("masked", wins, adversary=by) for wins, by in ((20, "ours (seed 0)"),
+                                                                  (60, "rival"))]  # fmt: skip
+    return [
+        split.model_copy(update={"splits": [apart]}),
+        masked.model_copy(update={"matches": [*masked.matches, *blind]}),
+    ]
+
+
+def test_a_diagnosis_is_told_as_on_the_board(write: Write) -> None:
+    """Of the record that has it, be it the one that counts elsewhere or not; it is linked, too."""
+    records = looked_into()
+    assert len(one_vote(records)) == 1
+    folder = write(records)
+    index = (folder / "index.html").read_text()
+    board = [table for table in tables(records) if table.title.startswith("Diagnosis")]
+    assert len(board) == 2
+    (page,) = (folder / "entries").iterdir()
+    for table in board:
+        part = section(index, table.title.replace("'", "&#39;").partition(" on ")[0])
+        assert shown(part) == [[row[at] for at in telling(table)] for row in table.rows]
+        assert f'href="entries/{page.name}"' in part
+    assert "Diagnosis &#39;masked&#39;" in page.read_text()
+    for record in records:
+        assert f'records/{record.id}.json"' in index
+        assert (folder / "records" / f"{record.id}.json").is_file()
+
+
+def test_records_of_an_earlier_version_are_left_out(write: Write) -> None:
+    """No page links them; the leaderboard names them all."""
+    old = attacked(50)
+    cell = old.cell.model_copy(update={"attack": old.cell.attack.model_copy(update={"version": 2})})
+    new = old.model_copy(update={"id": cell.id, "cell": cell})
+    folder = write([old, new])
+    assert [path.stem for path in (folder / "records").iterdir()] == [new.id]
 
 
 def test_every_record_of_a_row_is_linked_by_its_own_seed(write: Write) -> None:

@@ -26,9 +26,9 @@ from benchmark.arena.ledger import Ledger
 from benchmark.arena.mixture import Mixture
 from benchmark.arena.stable_baselines import ArenaVecEnv
 from benchmark.games.pong import Pong
-from benchmark.games.pong_twin import PongTwin
 from benchmark.learning.progress import Quiet
 from benchmark.seeding import EpisodeSeeds
+from tests.games.pong_twin import PongTwin
 from tests.perf import facts
 
 CARD = registry.game("pong-v1").describe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -77,6 +78,25 @@ def test_it_is_let_go_when_the_work_fails(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), lease(tmp_path, "job"):
         raise KeyboardInterrupt
     assert not held(tmp_path, "job")
+
+
+def test_it_is_let_go_where_its_file_cannot_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk that has become read-only: one line, and it is free while that is being told."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        told = pytest.raises(InfrastructureError, match="Read-only")
+        with told as caught, lease(tmp_path, "job"):
+            pass
+    assert not held(tmp_path, "job")
+    with lease(tmp_path, "job"):
+        assert held(tmp_path, "job")
+    del caught  # until here: with its last reference the lock would have gone by itself
 
 
 def test_the_dead_hold_nothing(tmp_path: Path) -> None:

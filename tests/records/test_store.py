@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,13 @@ from benchmark.policies import artifact
 from benchmark.policies.policy import ZeroPolicy
 from benchmark.records import store as stores
 from benchmark.records.files import BadRecord
-from benchmark.records.store import NEEDED_BYTES, Store, storage_errors
+from benchmark.records.store import (
+    NEEDED_BYTES,
+    STALE_S,
+    WRITE_WAIT_S,
+    Store,
+    storage_errors,
+)
 from tests.factories import attacked, scribble
 
 JOB: dict[str, Any] = {"kind": "attack", "seed": 3}
@@ -161,21 +168,41 @@ def test_the_second_commit_of_a_key_keeps_the_first(store: Store) -> None:
     assert os.listdir(store.root / "artifacts") == ["done"]
 
 
-def test_what_a_crash_leaves_is_not_taken_as_finished(store: Store) -> None:
-    """Kill -9 in the middle of a commit leaves a staging folder of a process that is gone."""
-    staging = store.root / "artifacts" / ".next.4194303.tmp"
-    shutil.copytree(store.folder("done"), staging)
+def crashed(store: Store, key: str, files: list[str]) -> None:
+    """Leave what kill -9 in the middle of a commit does: some files of another result."""
+    staging = store.root / "work" / key / "finished"
+    staging.mkdir(parents=True)
+    for name in files:
+        shutil.copy(store.folder("done") / name, staging)
+
+
+WRITTEN: list[list[str]] = [
+    [],
+    [artifact.WEIGHTS],
+    [artifact.WEIGHTS, artifact.CARD, "job.json"],
+    [artifact.WEIGHTS, artifact.CARD, "job.json", "result.json"],
+]
+"""What there may be of a commit that died, from its first moment to its last."""
+
+
+@pytest.mark.parametrize("files", WRITTEN)
+def test_what_a_crash_leaves_is_not_taken_as_finished(store: Store, files: list[str]) -> None:
+    """Nor is it an obstacle to the next commit, and none of it comes into that."""
+    crashed(store, "next", files)
     assert not store.has("next")
-    store.commit("next", JOB, RESULT, scribble(2))
-    assert store.has("next")
-    assert store.result("next") == RESULT
+    store.commit("next", JOB, {"steps": 8}, None)
+    assert store.result("next") == {"steps": 8}
+    assert set(contents(store.folder("next"))) == {"job.json", "result.json"}
+    assert os.listdir(store.root / "work") == []
 
 
-def test_a_crashed_process_of_the_same_number_is_no_obstacle(store: Store) -> None:
-    """In a container every run has the same process id, so its leftovers have the same name."""
-    (store.root / "artifacts" / f".next.{os.getpid()}.tmp").mkdir()
-    store.commit("next", JOB, RESULT, scribble(2))
-    assert store.result("next") == RESULT
+@pytest.mark.parametrize("files", WRITTEN)
+def test_nor_where_the_result_comes_from_another_store(store: Store, files: list[str]) -> None:
+    crashed(store, "next", files)
+    sent = {"job.json": b"{}", "result.json": b"{}"}
+    store.adopt("next", sent)
+    assert contents(store.folder("next")) == sent
+    assert os.listdir(store.root / "work") == []
 
 
 def test_half_a_folder_is_not_finished(store: Store) -> None:
@@ -294,3 +321,67 @@ def test_a_bad_record_in_the_store_is_named(store: Store) -> None:
     bad.write_text("{", encoding="utf-8")
     with pytest.raises(BadRecord, match=re.escape(str(bad))):
         store.records()
+
+
+class Killed(BaseException):
+    """Stands in for kill -9: nothing is tidied up after it."""
+
+
+def taken_away(store: Store, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A victim 'v' whose successor's process is killed before it is filed: the staging folder."""
+    store.file_victim(scribble(1, name="v"))
+    real = Path.rename
+
+    def killed(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise Killed
+        return real(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            store.file_victim(scribble(2, name="v"))
+    assert not (store.victims / "v").exists()
+    (staging,) = (store.root / "artifacts").glob(".staging-*")
+    return staging
+
+
+def age(folder: Path, seconds: float) -> None:
+    """Let a folder be last touched so long ago."""
+    at = time.time() - seconds
+    os.utime(folder, (at, at))
+
+
+@pytest.mark.parametrize("seconds", [WRITE_WAIT_S + 1, STALE_S + 1])
+def test_a_victim_that_a_killed_process_took_away_is_put_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """By the next run, be it the next minute's or the next week's."""
+    staging = taken_away(store, monkeypatch)
+    age(staging, seconds)
+    store.prepare()
+    before = artifact.load(store.victims / "v").tensors()
+    assert np.array_equal(before["layer0.weight"], scribble(1).tensors()["layer0.weight"])
+    assert staging.exists() is (seconds < STALE_S)
+
+
+def test_a_victim_is_not_put_back_under_a_process_that_files_the_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which takes no minute."""
+    taken_away(store, monkeypatch)
+    store.prepare()
+    assert not (store.victims / "v").exists()
+
+
+def test_a_victim_that_has_a_successor_is_not_put_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staging = taken_away(store, monkeypatch)
+    store.file_victim(scribble(3, name="v"))
+    before = contents(store.victims)
+    age(staging, STALE_S + 1)
+    store.prepare()
+    assert contents(store.victims) == before
+    assert not staging.exists()

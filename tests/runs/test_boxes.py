@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -342,6 +344,42 @@ def test_a_try_is_continued_in_the_image_that_began_it(
     boxed(house, fake, job, [])
     assert len(list(kept.glob("training-*"))) == left
     assert (json.loads(note.read_bytes())["wall_s"] > 1e6) is bool(left)
+
+
+@pytest.mark.parametrize(
+    "note", [b"", b"cut sh", b"\xff", b"[]", b"null", b"{}", b'{"image": "sha256:image"}']
+)
+def test_a_damaged_note_gives_a_try_up(
+    house: House, fake: Fake, monkeypatch: pytest.MonkeyPatch, note: bytes
+) -> None:
+    """Nobody knows which image it is of, or how long it took."""
+    monkeypatch.setattr(house.shelf, "folders", lambda: {"alpha": Path("alpha")})
+    job = training(house.plan(victim_names=["alpha"], seeds=1), "first")
+    kept = leftover(house.store.kept(job.key))
+    kept.with_name("boxed.json").write_bytes(note)
+    boxed(house, fake, job, [])
+    assert not list(kept.glob("training-*"))
+
+
+def test_a_note_that_cannot_be_read_gives_nothing_up(
+    house: House, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line of the disk's: the next try, on a disk that has recovered, goes on."""
+    job = training(house.plan(victim_names=["alpha"], seeds=1), "first")
+    kept = leftover(house.store.kept(job.key))
+    note = kept.with_name("boxed.json")
+    note.write_text(json.dumps({"image": "sha256:image", "wall_s": 1e6, "cpu_s": 1e6}))
+    real = Path.read_bytes
+
+    def stumbling(self: Path) -> bytes:
+        if self == note:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(self)
+
+    monkeypatch.setattr(Path, "read_bytes", stumbling)
+    with pytest.raises(InfrastructureError, match=r"boxed\.json: Input/output error; make"):
+        boxed(house, fake, job, [])
+    assert list(kept.glob("training-*"))
 
 
 def test_an_engine_that_refuses_is_tried_once_more(

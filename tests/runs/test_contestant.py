@@ -15,7 +15,7 @@ from benchmark.errors import InfrastructureError
 from benchmark.learning.progress import CurvePoint
 from benchmark.policies import artifact
 from benchmark.policies.policy import Policy
-from benchmark.runs.contestant import Task, Words, train
+from benchmark.runs.contestant import Task, Words, main, train
 from tests.arena.conftest import CARD, Host, host
 from tests.attacks.conftest import BUDGET, assert_same_policy, small
 from tests.factories import scribble
@@ -110,3 +110,17 @@ def test_a_damaged_checkpoint_is_nobodys_win(host: Host) -> None:
     hosted.end()
     with pytest.raises(InfrastructureError, match="not whole"):
         Words(host().client()).resume()
+
+
+@pytest.mark.parametrize("payload", [None, "{", "[]"])
+def test_without_a_good_task_it_is_misuse(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], payload: str | None
+) -> None:
+    """Be it missing or damaged: one line, and nobody waits for a referee."""
+    task = tmp_path / "task.json"
+    if payload is not None:
+        task.write_text(payload)
+    named = [f"--{name}={tmp_path / name}" for name in ("socket", "arrays", "out")]
+    assert main([f"--task={task}", *named]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"contestant: {task}: ")

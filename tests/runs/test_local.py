@@ -25,10 +25,9 @@ from benchmark.policies.policy import Policy, RandomPolicy, ZeroPolicy
 from benchmark.records.files import read
 from benchmark.records.record import Record
 from benchmark.records.store import Store
-from benchmark.runs.jobs import JobProgress
 from benchmark.runs.plan import Plan, make_plan
 from benchmark.runs.run import execute, preview
-from tests.factories import scribble
+from tests.factories import scribble, without_timings
 from tests.runs.conftest import Shelf, named
 from tests.runs.fakes import Act, FakeAttack, House, good, play, raising, training
 
@@ -236,12 +235,47 @@ def test_a_checkpoint_is_handed_to_the_next_try(house: House) -> None:
     assert os.listdir(house.store.root / "work") == []
 
 
-def test_a_damaged_checkpoint_is_started_over(house: House) -> None:
-    """A training that cannot go on begins anew."""
-    job = training(house.plan(), "first")
-    house.store.prepare()
-    house.store.checkpoint(job.key).write_bytes(b"not a checkpoint")
-    assert JobProgress(house.store, job, lambda steps, tally: None).resume() is None
+def resuming(arena: Arena, progress: Progress) -> Policy:
+    """A training that would go on from a checkpoint, and keeps one of its own."""
+    progress.resume()
+    progress.save(Checkpoint(facts={"steps": 1}))
+    return good(arena, progress)
+
+
+def test_a_damaged_checkpoint_is_started_over(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A training that cannot go on begins anew, and says so; of one that has none nothing is."""
+    house.acts |= {"first": resuming, "second": resuming}
+    path = house.store.checkpoint(training(house.plan(), "first").key)
+    path.write_bytes(b"not a checkpoint")
+    failures, _ = house.run()
+    assert not failures
+    assert capsys.readouterr().err == (
+        f"{path}: expected a whole checkpoint, it is damaged; the training begins anew\n"
+    )
+
+
+def test_a_checkpoint_that_cannot_be_read_ends_the_run_and_is_kept(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that stumbles once does not cost the hours of a training."""
+    house.acts["first"] = resuming
+    path = house.store.checkpoint(training(house.plan(), "first").key)
+    checkpoints.write(Checkpoint(facts={"curve": "[]", "steps": 5}), path)
+    before, real = path.read_bytes(), Path.read_bytes
+
+    def stumbling(self: Path) -> bytes:
+        if self == path:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", stumbling)
+        with pytest.raises(InfrastructureError, match="Input/output error") as caught:
+            house.run()
+    assert (caught.value.exit_code, str(caught.value).count("\n")) == (3, 0)
+    assert path.read_bytes() == before
 
 
 def test_only_whole_cells_become_records(house: House) -> None:
@@ -270,8 +304,8 @@ def test_two_stores_get_the_same_records(tmp_path: Path, house: House) -> None:
     first = house.execute()
     house.store = Store(tmp_path / "another")
     second = house.execute()
-    assert [r.without_timings() for r in first.records] == [
-        r.without_timings() for r in second.records
+    assert [without_timings(r) for r in first.records] == [
+        without_timings(r) for r in second.records
     ]
     assert len(first.records) == 2
 

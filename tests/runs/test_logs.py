@@ -17,6 +17,7 @@ from benchmark.runs.jobs import JobProgress, Logs
 from benchmark.runs.logs import FOLDER, beside, folder_of
 from benchmark.runs.plan import make_plan
 from benchmark.runs.run import Outcome, execute
+from tests.factories import without_timings
 from tests.learning.test_tensorboard import later, shown
 from tests.runs.fakes import House, training
 
@@ -49,8 +50,8 @@ def test_every_training_has_a_log_and_no_result_moves(house: House, tmp_path: Pa
     before = contents(house.store.root / "artifacts")
     house.store = Store(tmp_path / "other")
     logged = run(house, beside(house.store.root))
-    assert [r.without_timings() for r in logged.records] == [
-        r.without_timings() for r in plain.records
+    assert [without_timings(r) for r in logged.records] == [
+        without_timings(r) for r in plain.records
     ]
     assert contents(house.store.root / "artifacts") == before
     jobs = [job for job in house.plan().jobs if job.kind == "attack"]

@@ -7,11 +7,13 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmark import registry
-from benchmark.errors import Misuse
+from benchmark.errors import CheckFailed, Misuse
+from benchmark.submissions import folder
 from tests.command_line import bench, refused
 from tests.submissions.conftest import DICE, Make
 
@@ -31,7 +33,8 @@ def install(home: Path, monkeypatch: pytest.MonkeyPatch, entry: str = "dice = di
 def _forgotten() -> Iterator[None]:
     """A module of a test is not the next one's."""
     yield
-    sys.modules.pop("dice", None)
+    for name in ("dice", "dice.core", "dice_core"):
+        sys.modules.pop(name, None)
 
 
 def test_a_package_out_of_the_tree_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +120,66 @@ def test_a_package_is_submitted_as_it_is_installed(
     path = made / "submission.toml"
     path.write_text(path.read_text().replace("dice:Dice", "test_dice:Dice"))
     refused(bench("submit", made), "'dice' is taken by the attack dice:Dice")
+
+
+def unpacked(home: Path) -> None:
+    """The method as a package: what it draws from is in a file of its own."""
+    (home / "dice").mkdir(parents=True)
+    (home / "dice" / "__init__.py").write_text(
+        DICE.replace("import numpy", "from dice.core import SPREAD\nimport numpy")
+        .replace("spread: float = 0.5", "spread: float = SPREAD")
+    )  # fmt: skip
+    (home / "dice" / "core.py").write_text("SPREAD = 0.5\n")
+
+
+def as_module(home: Path) -> None:
+    """The method as a module that draws from another one beside it."""
+    (home / "dice.py").write_text(
+        DICE.replace("import numpy", "from dice_core import SPREAD\nimport numpy")
+        .replace("spread: float = 0.5", "spread: float = SPREAD")
+    )  # fmt: skip
+    (home / "dice_core.py").write_text("SPREAD = 0.5\n")
+
+
+@pytest.mark.parametrize(
+    ("written", "name"), [(unpacked, "dice/core.py"), (as_module, "dice_core.py")]
+)
+def test_all_code_that_is_installed_is_held_against_the_folder(
+    dice: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: Any, name: str
+) -> None:
+    """Not the entry's file alone: what runs may stand in another one."""
+    made, elsewhere = dice(), tmp_path / "installed"
+    (made / "dice.py").unlink()
+    for home in (made, elsewhere):
+        home.mkdir(exist_ok=True)
+        written(home)
+    install(elsewhere, monkeypatch)
+    with folder.read(made).loaded() as kind:
+        assert kind.name == "dice"
+    (made / name).write_text("SPREAD = 0.6\n")
+    told = rf"is installed from .*, with other code \({name}\)"
+    with pytest.raises(CheckFailed, match=told), folder.read(made).loaded():
+        pass
+
+
+def test_a_file_more_or_less_is_other_code(
+    dice: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a package; and so is a package in a module's place."""
+    made, elsewhere = dice(), tmp_path / "installed"
+    (made / "dice.py").unlink()
+    for home in (made, elsewhere):
+        unpacked(home)
+    install(elsewhere, monkeypatch)
+    for home in (made, elsewhere):
+        (home / "dice" / "late.py").touch()
+        with pytest.raises(CheckFailed, match=r"\(dice/late\.py\)"), folder.read(made).loaded():
+            pass
+        (home / "dice" / "late.py").unlink()
+    (made / "dice" / "__init__.py").rename(made / "dice.py")
+    (made / "dice" / "core.py").rename(made / "core.py")
+    with pytest.raises(CheckFailed, match=r"\(dice\.py\)"), folder.read(made).loaded():
+        pass
 
 
 def test_the_example_of_contributing_is_such_a_package(tmp_path: Path) -> None:

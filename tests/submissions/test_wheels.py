@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 import subprocess
 import sys
@@ -105,12 +106,21 @@ def test_what_can_be_imported_goes_where_it_is_looked_for(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["../out.py", "/out.py", "a/../../out.py", "left.data/purelib/../../../out.py", "a\\b"]
+    "name",
+    ["../out.py", "/out.py", "a/../../out.py", "left.data/purelib/../../../out.py", "a\\b", "."],
 )
 def test_nothing_is_written_outside(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadWheel, match="is not a plain file in it"):
         list(unpack(wheel(tmp_path / "made", {name: "x"}), tmp_path / "a" / "b" / "into"))
     assert not list(tmp_path.rglob("out.py"))
+
+
+def test_a_member_of_no_name_is_refused(tmp_path: Path) -> None:
+    """Names end at a zero byte, wherever it stands."""
+    made = wheel(tmp_path / "made", {"?.py": "x"})
+    made.write_bytes(made.read_bytes().replace(b"?.py", b"\0.py"))
+    with pytest.raises(BadWheel, match="'' is not a plain file in it"):
+        list(unpack(made, tmp_path / "into"))
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
@@ -148,6 +158,49 @@ def test_a_damaged_wheel_is_refused(tmp_path: Path, cut: int) -> None:
     payload[cut : cut + 40] = bytes(40)
     made.write_bytes(payload[: len(payload) - cut // 10])
     with pytest.raises(BadWheel, match=r"left-1\.0"):
+        list(unpack(made, tmp_path / "into"))
+
+
+def packed(folder: Path, method: int) -> Path:
+    """A wheel whose members are packed by some method."""
+    made = wheel(folder)
+    with zipfile.ZipFile(made, "a", method) as archive:
+        archive.writestr("left/x.py", "".join(f"x{i} = {i * i}\n" for i in range(100)))
+    return made
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_refused_however_it_is_packed(tmp_path: Path, method: int) -> None:
+    made = packed(tmp_path / "made", method)
+    payload = bytearray(made.read_bytes())
+    start = payload.index(b"left/x.py") + len("left/x.py") + 4  # behind the size of LZMA's header
+    payload[start : start + 100] = b"\xff" * 100
+    made.write_bytes(payload)
+    with pytest.raises(BadWheel, match=r"left-1\.0.*: unreadable"):
+        list(unpack(made, tmp_path / "into"))
+
+
+def test_a_member_before_the_file_is_refused(tmp_path: Path) -> None:
+    """Its archive says that it begins where nothing is."""
+    made = packed(tmp_path / "made", zipfile.ZIP_DEFLATED)
+    payload = bytearray(made.read_bytes())
+    end = payload.rindex(b"PK\x05\x06")
+    payload[end + 16 : end + 20] = (end + 1000).to_bytes(4, "little")  # where its list begins
+    made.write_bytes(payload)
+    with pytest.raises(BadWheel, match=r"left-1\.0.*: unreadable"):
+        list(unpack(made, tmp_path / "into"))
+
+
+def test_what_the_disk_refuses_is_not_the_wheels_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = wheel(tmp_path / "made")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(wheels, "_copy", full)
+    with pytest.raises(OSError, match="No space left"):
         list(unpack(made, tmp_path / "into"))
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
-from statistics import median_high, stdev
+from statistics import stdev
 
 from benchmark.arena.tally import Tally
-from benchmark.evaluation.curves import rate_between, steps_to
+from benchmark.evaluation.curves import rate_between
 from benchmark.evaluation.statistics import student_p
 from benchmark.games.game import Tier
 from benchmark.leaderboard import beside, scoring
@@ -29,7 +28,7 @@ from benchmark.leaderboard.findings.material import (
     whole_attacks,
 )
 from benchmark.leaderboard.study import Row, area, differences
-from benchmark.leaderboard.table import Table, linked, runs_text, steps, with_links
+from benchmark.leaderboard.table import Table, linked, runs_text, steps, steps_text, with_links
 from benchmark.records.record import Record
 
 USUAL_SEEDS = 5
@@ -84,7 +83,7 @@ def _studied(material: Material, rows: Sequence[Row], name: str, reference: str)
             "auc": spread(points([area(r) for r in row.records])),
             "gain": difference(gain),
             "p": chance(gain),
-            "half": _half(row.records),
+            "half": steps_text(beside.median_steps(row.records, scoring.EXPLOITED)),
             "replay": spread(points(scoring.rates(row.records, "replay"))),
         }
         if row.records:
@@ -363,12 +362,3 @@ def _against(mine: Sequence[Record], theirs: Sequence[Record]) -> str:
         return NONE
     one, other = (stdev(scoring.win_rate(record) for record in cells) for cells in (mine, theirs))
     return "more than the reference" if one > other else "no more than the reference"
-
-
-def _half(records: Sequence[Record]) -> str:
-    """The upper median over seeds of the steps to half of the training matches, as on the board."""
-    times = [steps_to(record.curves["attack"], scoring.EXPLOITED) for record in records]
-    if not times:
-        return "-"
-    middle = median_high(inf if time is None else float(time) for time in times)
-    return "never" if middle == inf else steps(int(middle))

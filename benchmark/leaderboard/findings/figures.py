@@ -51,7 +51,7 @@ class Picture:
         return f"{len(ids)} records, {content_hash(ids)[:16]}"
 
     def save(self, path: Path) -> None:
-        """Draw it; raises Misuse where matplotlib is missing."""
+        """Draw it; raises InfrastructureError where matplotlib is missing or the disk refuses."""
         write_figure(path, self.title, self.draw, self.source)
 
 

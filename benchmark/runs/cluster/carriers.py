@@ -74,6 +74,7 @@ class ThroughRay:
     def claim(self, job: Job) -> Iterator[None]:
         """The driver's own lease: a node's is of its scratch store, which nobody else looks at."""
         with lease(self._store.root, job.key):
+            self._store.tidy(job.key)
             yield
 
     def folders(self, job: Job) -> list[str]:

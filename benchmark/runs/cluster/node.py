@@ -176,7 +176,8 @@ def scratch() -> Iterator[Path]:
     """A store for one job, gone afterwards; those of processes that died go before."""
     home = Path(tempfile.gettempdir())
     for left in home.glob(PREFIX + "*"):
-        with contextlib.suppress(OSError):
+        # Another user's may not be looked into: it is that user's to remove.
+        with contextlib.suppress(OSError, InfrastructureError):
             if time.time() - left.stat().st_mtime > STALE_S and not held(left, SCRATCH):
                 shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as made:
@@ -202,6 +203,7 @@ def own_cores(count: int) -> Iterator[None]:
                     stack.enter_context(lease(home, f"core-{core}"))
                     mine.append(core)
         if len(mine) < count or not hasattr(os, "sched_setaffinity"):
+            stack.close()  # it may run on all of them: what it held would be missing to others
             yield
             return
         os.sched_setaffinity(0, mine)

@@ -53,11 +53,11 @@ class Tools(BaseModel):
 class Answer(BaseModel):
     """What a hand says of the job at hand: begun and perhaps warned, where it does it; another."""
 
-    word: Literal["begun", "warned", "ended", "taken", "broken", "unfit"]
+    word: Literal["begun", "told", "warned", "ended", "taken", "broken", "unfit"]
     failure: Failure | None = None
     message: str = ""
-    """Of warned: a line for people. Of broken: why no job could be kept. Of unfit: why no job can
-    be done on this machine."""
+    """Of told: a line for people; of warned: one on the store, which all hands share. Of broken:
+    why no job could be kept. Of unfit: why no job can be done on this machine."""
 
 
 def silent(steps: int, tally: Tally) -> None:
@@ -84,6 +84,7 @@ def serve(connection: Connection, tools: Tools, cores: tuple[int, ...]) -> None:
     try:
         worker = tools.worker()
         worker.warn = lambda line: _say(connection, Answer(word="warned", message=line))
+        worker.tell = lambda line: _say(connection, Answer(word="told", message=line))
         while True:
             job = Job.model_validate_json(connection.recv_bytes())
             said = answer(worker, job, lambda: _say(connection, Answer(word="begun")))

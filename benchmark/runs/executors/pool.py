@@ -132,6 +132,8 @@ class _Shift:
             raise InfrastructureError(said.message)
         elif said.word == "warned":
             self._warn(said.message)
+        elif said.word == "told":
+            to_stderr(said.message)
         elif job is not None and said.word == "begun":
             self._display.start(job)
             self._followed.begin(job)

@@ -87,6 +87,14 @@ def test_claims(tmp_path: Path) -> None:
         pass
 
 
+def test_who_claims_a_job_forgets_how_it_failed_before(tmp_path: Path) -> None:
+    """Or those who wait would be told that, where its run is killed."""
+    store = Store(tmp_path)
+    store.file_failure(job(1).key, {"failure": "out of luck"})
+    with ThroughRay(store).claim(job(1)):
+        assert store.failure(job(1).key) is None
+
+
 @pytest.mark.parametrize("by_url", [False, True])
 def test_jobs_in_stores_of_their_own(tmp_path: Path, by_url: bool) -> None:
     """A plan job by job as nodes do it: the driver's store ends as one process leaves it."""
@@ -201,3 +209,41 @@ def test_a_scratch_store_is_gone_afterwards_and_so_are_those_of_the_dead(
         assert other != living
         assert not dead.exists()
     assert not list(tmp_path.glob(f"{node.PREFIX}*"))
+
+
+def test_a_folder_that_cannot_be_looked_into_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of another user, say: it stays, and what the dead left beside it goes all the same."""
+    monkeypatch.setattr(node.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(node, "STALE_S", -1.0)
+    foreign = [tmp_path / f"{node.PREFIX}{letter}" for letter in "az"]
+    for folder in foreign:  # no lock at all: an error that root meets too
+        (folder / "leases" / f"{node.SCRATCH}.lock").mkdir(parents=True)
+    dead = tmp_path / f"{node.PREFIX}m"
+    dead.mkdir()
+    with node.scratch() as living:
+        assert living.is_dir()
+        assert not dead.exists()
+    assert sorted(tmp_path.iterdir()) == foreign
+
+
+def test_a_job_with_too_few_cores_keeps_none_from_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs on all of them, so the next one that asks for fewer is pinned."""
+    pinned: list[set[int]] = []
+    monkeypatch.setattr(node.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(node, "cores", lambda: [0, 1, 2])
+    monkeypatch.setattr(
+        node.os, "sched_setaffinity", lambda _, mine: pinned.append(set(mine)), raising=False
+    )
+    with node.own_cores(2):
+        (first,) = pinned
+        with node.own_cores(2):
+            assert pinned == [first]
+            with node.own_cores(1):
+                assert pinned == [first, {0, 1, 2} - first]
+    assert pinned[2:] == [{0, 1, 2}, {0, 1, 2}]
+    with node.own_cores(3):
+        assert pinned[-1] == {0, 1, 2}

@@ -108,6 +108,21 @@ def test_a_warning_is_passed_on_once(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().err == "slow store: writing took 5 s\n"
 
 
+def test_what_is_told_of_a_job_is_passed_on_with_every_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever was said of the store before."""
+    slow = Answer(word="warned", message="slow store")
+
+    def script(one: Job) -> list[Answer | None]:
+        return [BEGUN, slow, Answer(word="told", message=f"{one.seed} begins anew"), ENDED]
+
+    failures, _, _ = work(script, [job(1), job(2)])
+    assert failures == []
+    said = capsys.readouterr().err.splitlines()
+    assert sorted(said) == ["1 begins anew", "2 begins anew", "slow store"]
+
+
 def test_a_job_whose_process_died_is_given_to_the_next_one() -> None:
     """It goes on from its checkpoint; nothing is lost."""
     deaths = {1: 1}

@@ -1,4 +1,4 @@
-"""The rules of `pong_kernel.py` in plain NumPy, a whole batch at once: to read and to test by.
+"""The rules of `benchmark.games.pong_kernel` in plain NumPy, a batch at once: to read, to test by.
 
 Every floating-point operation is the kernel's own, in the kernel's order, so that the two agree
 bit for bit; selections are spelt with `np.where`, so that even the sign of a zero agrees. Shapes:
