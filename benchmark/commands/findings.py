@@ -124,7 +124,7 @@ def material(found: Mapping[Path, Record], docs: Path, published: Path) -> Mater
         links=links,
         attacks=_studies(records, "attacks", [(make.RUNNER.game, "lite"), (make.PONG, "full")]),
         varied={
-            name: _studies(records, name, [(study.places[0].game, "lite")])
+            name: _studies(records, name, [(g, "lite") for g in _games(study.places)])
             for name, study in make.VARIED.items()
         },
         mixtures=_studies(records, "mixture", [(make.PONG, "lite")], against="ours"),
@@ -133,6 +133,11 @@ def material(found: Mapping[Path, Record], docs: Path, published: Path) -> Mater
             "fidelity": others.fidelity(docs / others.FIDELITY),
         },
     )
+
+
+def _games(places: Sequence[Place]) -> list[str]:
+    """The games of some places, each once."""
+    return list(dict.fromkeys(place.game for place in places))
 
 
 def _studies(

@@ -52,7 +52,7 @@ VARIED = {
     "paid": Varied(PLAIN, (RUNNER, OWN_RUNNER)),
     "counterfactual": Varied(PLAIN, (RUNNER, OWN_RUNNER)),
     "weight": Varied(PLAIN, (RUNNER, OWN_RUNNER)),
-    "eta": Varied(PLAIN, (SOUND,)),
+    "eta": Varied(PLAIN, (SOUND, RUNNER)),
     "parts": Varied("whole", (SOUND,)),
 }
 
