@@ -17,6 +17,7 @@ from benchmark.leaderboard.table import (
     linked,
     score_text,
     steps,
+    steps_text,
     with_links,
 )
 
@@ -98,7 +99,7 @@ def _beside(entry: Entry, regular: Mapping[str, float]) -> list[str]:
         f"{worst.victim} {100 * worst.win_rate:.1f}",
         _number(beside.lift(rates, regular), 100, "+.1f"),
         _number(beside.sample_efficiency(cells), 1, ".3f"),
-        _steps(beside.steps_to_exploit(cells)),
+        steps_text(beside.steps_to_exploit(cells)),
         _number(beside.seed_deviation(rates), 100, ".1f"),
         duration(beside.wall_s(cells)),
         str(min(cell.level for cell in cells)),
@@ -164,9 +165,3 @@ def duration(seconds: float | None) -> str:
 
 def _number(value: float | None, scale: float, form: str) -> str:
     return "-" if value is None else format(scale * value, form)
-
-
-def _steps(count: float | None) -> str:
-    if count is None:
-        return "-"
-    return "never" if count == inf else steps(int(count))
