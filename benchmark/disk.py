@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from benchmark.errors import BenchError, Misuse, first_problem
 
-Asked = TypeVar("Asked", bound=BaseModel)
-MAX_ASKED = 16 * 1024 * 1024
+Instructions = TypeVar("Instructions", bound=BaseModel)
+MAX_INSTRUCTIONS = 16 * 1024 * 1024
 """Bytes of a file that says what a process is to do."""
 
 
@@ -50,7 +50,7 @@ def plain(path: Path, most: int, bad: type[BenchError]) -> bytes:
         raise bad(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def asked(path: Path, kind: type[Asked], called: str) -> Asked:
+def instructions(path: Path, kind: type[Instructions], called: str) -> Instructions:
     """What a process is to do, from a file of JSON.
 
     called: what the file should be, 'a task'.
@@ -59,6 +59,6 @@ def asked(path: Path, kind: type[Asked], called: str) -> Asked:
         Misuse: there is no such file, or it is something else.
     """
     try:
-        return kind.model_validate_json(plain(path, MAX_ASKED, Misuse))
+        return kind.model_validate_json(plain(path, MAX_INSTRUCTIONS, Misuse))
     except ValidationError as error:
         raise Misuse(f"{path}: not {called} ({first_problem(error)})") from error

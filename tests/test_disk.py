@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from benchmark.disk import asked, plain, write_atomically
+from benchmark.disk import instructions, plain, write_atomically
 from benchmark.errors import Misuse
 
 
@@ -86,7 +86,7 @@ def test_a_temporary_file_of_a_given_name_is_taken_over(file: Path) -> None:
 
 def test_what_a_process_is_asked_is_read(file: Path) -> None:
     file.write_text('{"steps": 3}')
-    assert asked(file, Errand, "an errand") == Errand(steps=3)
+    assert instructions(file, Errand, "an errand") == Errand(steps=3)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,6 @@ def test_what_is_asked_by_no_good_file_is_misuse(
 ) -> None:
     file.unlink() if payload is None else file.write_bytes(payload)
     with pytest.raises(Misuse) as refused:
-        asked(file, Errand, "an errand")
+        instructions(file, Errand, "an errand")
     assert str(refused.value).startswith(f"{file}: {told}")
     assert "\n" not in str(refused.value)

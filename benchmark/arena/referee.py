@@ -29,7 +29,7 @@ from benchmark.arena.arrays import ArraysFile
 from benchmark.arena.ledger import Interval
 from benchmark.arena.session import RefereeSpec, Session
 from benchmark.arena.wire import BYTES, Bye, Channel, Report, Status, Violation, parse
-from benchmark.disk import asked, write_atomically
+from benchmark.disk import instructions, write_atomically
 from benchmark.errors import BenchError, InfrastructureError
 
 PUBLISH_S = 1.0
@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     try:
-        spec = asked(given.spec, RefereeSpec, "a referee's spec")
+        spec = instructions(given.spec, RefereeSpec, "a referee's spec")
         threadpool_limits(spec.threads)
         account = Referee(spec, given.socket, given.arrays, given.snapshots).serve(publish)
     except BenchError as error:

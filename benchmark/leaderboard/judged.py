@@ -23,7 +23,7 @@ from benchmark.leaderboard.table import (
     with_links,
 )
 from benchmark.records.cell import method_key
-from benchmark.records.record import Record, Role
+from benchmark.records.record import JUDGED, Record
 
 NONE = "none"
 """What stands where a defense's name would: the undefended victim."""
@@ -107,8 +107,7 @@ def _bound(cells: Sequence[Record]) -> str:
 
 def _judges(cells: Sequence[Record]) -> str:
     """Of how many adversaries the worst counts: '4', '3-4' where seeds differ."""
-    roles: tuple[Role, ...] = ("attack", "stored", "held-out", "fresh")
-    counts = [sum(len(one.of_role(role)) for role in roles) for one in cells]
+    counts = [sum(len(one.of_role(role)) for role in ("attack", *JUDGED)) for one in cells]
     low, high = min(counts), max(counts)
     return str(low) if low == high else f"{low}-{high}"
 

@@ -68,7 +68,7 @@ def entry_table(title: str, entries: Sequence[Entry], links: dict[str, str] | No
 
 def _ranked_victims(entries: Sequence[Entry]) -> str:
     """Names, as the protocol has them; 'none are named for this game' where it has not."""
-    return ", ".join(RANKED_VICTIMS.get(entries[0].game, ())) or "none are named for this game"
+    return ", ".join(RANKED_VICTIMS.get(entries[0].game, {})) or "none are named for this game"
 
 
 def unequal(entries: Sequence[Entry], ranks: Sequence[int | None]) -> list[str]:

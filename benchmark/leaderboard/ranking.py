@@ -6,7 +6,7 @@ Rank = 1 + the number of entries whose paired bootstrap difference has a lower b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, count
@@ -50,6 +50,11 @@ class Entry:
     def game(self) -> str:
         """That of all its records."""
         return self.records[0].cell.game
+
+    @property
+    def must_meet(self) -> Collection[str]:
+        """The sha256 of the game's ranked victims; none where the protocol names none."""
+        return RANKED_VICTIMS.get(self.game, {}).values()
 
     @cached_property
     def counted(self) -> list[Record]:
@@ -114,14 +119,16 @@ def entries(records: Sequence[Record]) -> list[Entry]:
     return [Entry(*which, cells) for which, cells in group(records, key).items()]
 
 
-def rankable(entry: Entry, victims: Collection[str]) -> bool:
-    """Whether it had the full tier's budget and episodes, and met each of these victims enough.
+def rankable(entry: Entry) -> bool:
+    """Whether it had the full tier's budget and episodes, and met each ranked victim enough.
 
-    victims: sha256 of the game's ranked ones. Who left one out is not compared.
+    Who left one out is not compared. Nor is an attack that learns and gave one policy for two
+    seeds.
     """
+    victims = entry.must_meet
     cells = [record for record in entry.counted if record.cell.victim.sha256 in victims]
     return (
-        bool(victims)
+        len(victims) > 0
         and entry.settled.issuperset(victims)
         and all(
             record.cell.tier == "full"
@@ -150,7 +157,11 @@ def repeated(records: Sequence[Record]) -> list[tuple[Record, Record]]:
 
 def ranked(found: Sequence[Entry]) -> list[list[int]]:
     """The places of those entries that are ranked, league by league."""
-    return [places for places, _ in _leagues(found)]
+    leagues: dict[tuple[str, int, str], list[int]] = {}
+    for place, entry in enumerate(found):
+        if rankable(entry):
+            leagues.setdefault(entry.league, []).append(place)
+    return [places for _, places in sorted(leagues.items())]
 
 
 def on_equal_victims(found: Sequence[Entry]) -> list[Entry]:
@@ -161,8 +172,9 @@ def on_equal_victims(found: Sequence[Entry]) -> list[Entry]:
     that an author went on to, or not, by what the ones before them gave.
     """
     made = list(found)
-    for places, victims in _leagues(found):
-        common = {v: min(made[i].unbroken[v] for i in places) for v in victims if places}
+    for places in ranked(found):
+        victims = found[places[0]].must_meet
+        common = {v: min(found[i].unbroken[v] for i in places) for v in victims}
         for i in places:
             kept = [record for record in made[i].records if _is_common(record, common)]
             made[i] = replace(made[i], records=kept)
@@ -176,15 +188,6 @@ def _is_common(record: Record, seeds: Mapping[str, int]) -> bool:
     """
     cell = record.cell
     return not cell.victim_ranked or cell.seed < seeds.get(cell.victim.sha256, 0)
-
-
-def _leagues(found: Sequence[Entry]) -> Iterator[tuple[list[int], Collection[str]]]:
-    """The places of each league's ranked entries, and the sha256 of the game's ranked victims."""
-    for league in sorted({entry.league for entry in found}):
-        members = [i for i, entry in enumerate(found) if entry.league == league and entry.counted]
-        for i in members[:1]:  # all are of one game
-            victims = RANKED_VICTIMS.get(found[i].game, {}).values()
-            yield [i for i in members if rankable(found[i], victims)], victims
 
 
 def ranks(found: Sequence[Entry]) -> list[int | None]:

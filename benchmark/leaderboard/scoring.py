@@ -12,7 +12,7 @@ from benchmark.arena.tally import Tally
 from benchmark.evaluation.curves import steps_to
 from benchmark.evaluation.statistics import iqm, rate_ratio, stratified_interval
 from benchmark.records.cell import method_key
-from benchmark.records.record import MatchSet, Record, Role
+from benchmark.records.record import JUDGED, MatchSet, Record, Role
 
 OWN: dict[bool, Role] = {False: "attack", True: "fresh"}
 """Matches of the adversary that was trained on a cell's victim last, by whether it is defended."""
@@ -126,9 +126,7 @@ def defense_parts(record: Record) -> DefenseParts:
         return FAILED
     if record.cell.defense is None:
         return _undefended_parts(record)
-    hits: list[MatchSet] = [
-        m for role in ("stored", "held-out", "fresh") for m in record.of_role(role)
-    ]
+    hits: list[MatchSet] = [m for role in JUDGED for m in record.of_role(role)]
     if not hits:
         raise ValueError(f"record {record.id} has no match against a defended victim")
     worst = max(hits, key=lambda m: m.even.win_rate)

@@ -6,10 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from benchmark.arena.tally import Tally
 from benchmark.evaluation.statistics import wilson
-from benchmark.records.record import MatchSet, Role
-
-JUDGES: tuple[Role, ...] = ("stored", "held-out", "fresh")
-"""Roles of those by whom a defended victim is scored."""
+from benchmark.records.record import JUDGED, MatchSet
 
 
 def of_counts(matches: Sequence[MatchSet], trained: Iterable[Tally], *, learned: bool) -> list[str]:
@@ -24,7 +21,7 @@ def of_counts(matches: Sequence[MatchSet], trained: Iterable[Tally], *, learned:
         m.tally for m in ranked if m.role == "floor" and m.adversary.name == "random"
     )
     # A tie counts as held, against regular opponents too: a victim may be hardened to seek it.
-    tied = ("attack", *JUDGES, "regular") if any(m.role in JUDGES for m in ranked) else ("attack",)
+    tied = ("attack", *JUDGED, "regular") if any(m.role in JUDGED for m in ranked) else ("attack",)
     found += [
         f"ties above 50 %{'' if m.role == 'attack' else f' ({m.role})'}"
         for m in ranked

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark.arena.remote import Client, RemoteArena
-from benchmark.disk import asked
+from benchmark.disk import instructions
 from benchmark.errors import BenchError, InfrastructureError
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint, Pace
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=Path, required=True)
     given = parser.parse_args(arguments)
     try:
-        task = asked(given.task, Task, "a task")
+        task = instructions(given.task, Task, "a task")
         use_threads(task.threads)
         client = _connected(given.socket, given.arrays)
         with _known(task):

@@ -26,6 +26,7 @@ from benchmark.submissions.submit import Asked, own_store, spec_of, victims_of
 SEEDS = 3
 TIERS: tuple[Tier, ...] = ("smoke", "lite", "full")
 REPLAYED = 1
+"""The level of records whose matches were played again, and no more."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 import safetensors.numpy
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from benchmark.disk import asked
+from benchmark.disk import instructions
 from benchmark.errors import BenchError, CheckFailed, Misuse, first_problem
 from benchmark.evaluation.watching import Episode
 from benchmark.games.game import GameCard
@@ -134,7 +134,7 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
         Misuse: no question is in it; CheckFailed: what the method says is no answer.
     """
-    question = asked(Path(arguments[0]), Question, "a question")
+    question = instructions(Path(arguments[0]), Question, "a question")
     use_threads(1)
     try:
         told = answer(question)

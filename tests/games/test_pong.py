@@ -1,248 +1,29 @@
-"""Pong against the real engine, against its NumPy twin, and against its own rules.
-
-`data/pong_excerpt.npz` is cut from a recording of Roboschool's Pong (Bullet): stretches of five
-episodes, row by row. state (R, 12), the counters and `event` as before or in the step, actions
-(R, 2), `episode` and `step` (R,) to find neighbours by; `obs` (K, 2, 13) of the rows `obs_row`.
-"""
+"""Pong's own rules: endings, serves, seeds, checkpoints, symmetry, arguments."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from benchmark.games import pong, pong_kernel
+from benchmark.games import pong_kernel
 from benchmark.games.game import Outcome
 from benchmark.games.pong import Pong, PongOptions
 from benchmark.games.pong_kernel import ENDINGS
 from benchmark.seeding import EpisodeSeeds
-from tests.games import pong_twin
-from tests.games.pong_twin import PongTwin
+from tests.games.pong_states import (
+    ADVANCES,
+    BALL_VX,
+    GAMES,
+    assert_same_bits,
+    chase,
+    crowded_states,
+)
 
-DATA = Path(__file__).parent / "data" / "pong_excerpt.npz"
-BALL_VX = 9
-ADVANCES = [pong.advance, pong_twin.advance]
-GAMES = [Pong, PongTwin]
 MIRROR = np.tile([-1.0, -1.0, 1.0, 1.0], 3)
 SWAPPED = [4, 5, 6, 7, 0, 1, 2, 3, 8, 9, 10, 11]
 IDLE = np.zeros((1, 2), dtype=np.float32)
-
-
-# --- against the real engine ---------------------------------------------------------------
-
-
-class Pairs(NamedTuple):
-    """Neighbouring rows of the recording: the row before, the row after, where a bat hit."""
-
-    before: np.ndarray
-    after: np.ndarray
-    hit: np.ndarray
-
-
-@pytest.fixture(scope="module")
-def recording() -> dict[str, np.ndarray]:
-    with np.load(DATA) as archive:
-        return dict(archive)
-
-
-@pytest.fixture(scope="module")
-def pairs(recording) -> Pairs:
-    """Pairs one step apart, the row before them known not to have ended a point."""
-    row = np.arange(1, len(recording["step"]) - 1)
-    whole = np.ones(len(row), dtype=bool)
-    for offset in (-1, 1):  # the first row of a stretch has nothing before it
-        whole &= recording["episode"][row + offset] == recording["episode"][row]
-        whole &= recording["step"][row + offset] == recording["step"][row] + offset
-    row = row[whole & (recording["event"][row - 1] == 0)]
-    hit = recording["bounces"][row + 1] > recording["bounces"][row]
-    return Pairs(row, row + 1, hit)
-
-
-def predict(recording: dict[str, np.ndarray], rows: np.ndarray, advance: Any) -> pong.Advanced:
-    """One step ahead of recorded rows."""
-    names = ("state", "timeout", "timeout_dir", "bounces", "left_action", "right_action")
-    return advance(*(recording[name][rows] for name in names))
-
-
-def test_excerpt_has_what_the_golden_test_needs(recording, pairs):
-    assert DATA.stat().st_size < 200_000
-    assert all(array.dtype in (np.float32, np.int16) for array in recording.values())
-    assert len(pairs.before) > 1500
-    assert pairs.hit.sum() > 60
-    assert set(recording["event"][pairs.before]) == {0, 1, 2, 3}
-
-
-@pytest.mark.parametrize("advance", ADVANCES)
-def test_ball_leaves_a_bat_as_in_the_real_engine(recording, pairs, advance):
-    ahead = predict(recording, pairs.before, advance)
-    error = np.abs(ahead.state - recording["state"][pairs.after])[pairs.hit, BALL_VX]
-    assert np.median(error) < 1e-3
-    assert np.quantile(error, 0.9) < 5e-3
-
-
-@pytest.mark.parametrize("advance", ADVANCES)
-def test_everything_else_moves_as_in_the_real_engine(recording, pairs, advance):
-    ahead = predict(recording, pairs.before, advance)
-    error = np.abs(ahead.state - recording["state"][pairs.after])
-    error[pairs.hit, BALL_VX] = 0.0
-    assert np.median(error, axis=0).max() < 1e-5
-    assert np.quantile(error, 0.75, axis=0).max() < 1e-5  # the rest: bats at their limits
-    assert np.quantile(error[~pairs.hit, 8:], 0.99, axis=0).max() < 1e-5  # the ball in flight
-
-
-@pytest.mark.parametrize("advance", ADVANCES)
-def test_points_end_when_they_did_in_the_real_engine(recording, pairs, advance):
-    ahead = predict(recording, pairs.before, advance)
-    assert np.array_equal(ahead.event, recording["event"][pairs.before])
-
-
-def test_counters_run_as_in_the_real_engine(recording, pairs):
-    ahead = predict(recording, pairs.before, pong.advance)
-    for name in ("timeout", "timeout_dir", "bounces"):
-        same = getattr(ahead, name) == recording[name][pairs.after]
-        assert (~same).sum() <= 1, name  # one grazing corner hit is missed: reference/games.md
-
-
-def test_players_see_what_they_saw_in_the_real_engine(recording):
-    rows = recording["obs_row"]
-    state = recording["state"][rows].astype(np.float64)
-    timeout = recording["timeout"][rows].astype(np.int64)
-    left, right = (np.zeros((len(rows), 13), dtype=np.float32) for _ in range(2))
-    for i in range(len(rows)):
-        pong_kernel.observe(state, i, timeout[i], left, right, i)
-    assert np.abs(np.stack([left, right], axis=1) - recording["obs"]).max() < 1e-6
-
-
-# --- against the NumPy twin ----------------------------------------------------------------
-
-EDGES = [
-    0.0,
-    -0.0,
-    1.0,
-    -1.0,
-    pong_kernel.RANGE_X,
-    -pong_kernel.RANGE_X,
-    pong_kernel.RANGE_Y,
-    -pong_kernel.RANGE_Y,
-]
-SPEEDS = st.one_of(
-    st.floats(-12.0, 12.0), st.sampled_from([0.0, -0.0, 5e-324, 1e-300, 1e6, -1e6, 40.0])
-)
-ACTIONS = st.one_of(
-    st.floats(-2.0, 2.0), st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e300, np.inf, -np.inf])
-)
-
-
-def places(reach: float) -> st.SearchStrategy[float]:
-    """Positions about the origin, the edges of every range among them."""
-    return st.one_of(st.floats(-reach, reach), st.sampled_from([*EDGES, pong_kernel.GOAL_X, reach]))
-
-
-def offsets(core: float) -> st.SearchStrategy[float]:
-    """Where the ball's centre may lie to a bat's along one axis: faces, edges, corners, inside."""
-    edge = core + pong_kernel.TOUCH
-    return st.one_of(
-        st.floats(-edge - 0.02, edge + 0.02),
-        st.sampled_from([0.0, -0.0, core, -core, edge, -edge, np.nextafter(edge, 0.0)]),
-    )
-
-
-@st.composite
-def state_rows(draw: st.DrawFn) -> list[float]:
-    """One state (12,): the ball anywhere, or at one of the bats."""
-    row = [draw(where) for _ in range(2) for where in (places(0.35), SPEEDS, places(1.2), SPEEDS)]
-    bat = draw(st.sampled_from([None, 0, 4]))
-    if bat is None:
-        x, y = draw(places(2.0)), draw(places(1.2))
-    else:
-        centre = pong_kernel.BAT_CENTRE if bat else -pong_kernel.BAT_CENTRE
-        x = centre + row[bat] + draw(offsets(pong_kernel.CORE_X))
-        y = row[bat + 2] + draw(offsets(pong_kernel.CORE_Y))
-    return [*row, x, draw(SPEEDS), y, draw(SPEEDS)]
-
-
-MATCH = st.tuples(
-    state_rows(),
-    st.sampled_from([1, 2, 150]),
-    st.sampled_from([-1, 1]),
-    st.integers(0, 3),
-    st.tuples(ACTIONS, ACTIONS),
-    st.tuples(ACTIONS, ACTIONS),
-)
-
-
-def assert_same_bits(a: Any, b: Any) -> None:
-    """Two arrays, or tuples of them, equal in dtype, shape and every bit."""
-    if isinstance(a, tuple):
-        assert len(a) == len(b)
-        for x, y in zip(a, b, strict=True):
-            assert_same_bits(x, y)
-        return
-    assert (a.dtype, a.shape) == (b.dtype, b.shape)
-    assert np.array_equal(a, b)
-    assert a.tobytes() == b.tobytes()
-
-
-@settings(deadline=None, max_examples=150)
-@given(st.lists(MATCH, min_size=1, max_size=6))
-def test_twin_equals_kernel_bit_for_bit_from_any_state(matches):
-    arguments = [np.array(column) for column in zip(*matches, strict=True)]
-    kernel, twin = (advance(*arguments) for advance in ADVANCES)
-    assert np.isfinite(kernel.state).all()
-    assert_same_bits(kernel, twin)
-
-
-def crowded_states(rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Random states (rows, 12), most with the ball at a bat, some bats at their limits."""
-    state = rng.normal(size=(rows, 12)) * np.tile([0.2, 4.0, 0.8, 4.0], 3)
-    bat, row = np.where(rng.random(rows) < 0.5, 0, 4), np.arange(rows)
-    centre = np.where(bat == 0, -pong_kernel.BAT_CENTRE, pong_kernel.BAT_CENTRE)
-    state[:, 8] = centre + state[row, bat] + rng.uniform(-0.06, 0.06, rows)
-    state[:, 10] = state[row, bat + 2] + rng.uniform(-0.18, 0.18, rows)
-    edge = rng.random((rows, 12)) < 0.05
-    state[edge] = rng.choice(EDGES, edge.sum())
-    return state
-
-
-def test_twin_equals_kernel_bit_for_bit_in_a_crowd_of_contacts():
-    rng = np.random.default_rng(3)
-    rows = 20_000
-    arguments = (
-        crowded_states(rows, rng), rng.integers(1, 4, rows), rng.choice([-1, 1], rows),
-        rng.integers(0, 3, rows), rng.normal(size=(rows, 2)), rng.normal(size=(rows, 2)),
-    )  # fmt: skip
-    kernel, twin = (advance(*arguments) for advance in ADVANCES)
-    free = arguments[0].copy()
-    free[:, [8, 10]] = 0.0
-    untouched = pong.advance(free, *arguments[1:]).state[:, BALL_VX]
-    assert (kernel.state[:, BALL_VX] != untouched).mean() > 0.5  # contacts were met
-    assert_same_bits(kernel, twin)
-
-
-def chase(obs: np.ndarray, gain: float) -> np.ndarray:
-    """Actions (N, 2) after the ball; sums and products only, which no batch size rounds anew."""
-    return np.stack([obs[:, 9], np.float32(gain) * (obs[:, 10] - obs[:, 2])], axis=1)
-
-
-@pytest.mark.parametrize(("matches", "steps"), [(1, 400), (5, 300), (64, 400), (200, 100)])
-def test_twin_equals_kernel_bit_for_bit_over_whole_matches(matches, steps):
-    rng = np.random.default_rng(matches)
-    games = [kind(matches) for kind in GAMES]
-    starts = [game.reset(EpisodeSeeds(7, matches)) for game in games]
-    assert_same_bits(*starts)
-    obs, hits = starts[0], 0
-    for _ in range(steps):
-        noise = rng.normal(size=(2, matches, 2)).astype(np.float32)
-        actions = tuple(chase(o, 5.0) + n for o, n in zip(obs, noise, strict=True))
-        kernel, twin = (game.step(actions) for game in games)
-        assert_same_bits(tuple(kernel), tuple(twin))
-        obs, hits = kernel.obs, hits + np.count_nonzero(kernel.dense)
-    assert_same_bits(*(tuple(game.state().values()) for game in games))
-    assert hits > 0
 
 
 # --- its own rules -------------------------------------------------------------------------

@@ -68,9 +68,9 @@ def job(detector: str, adversary: str = "zero") -> Job:
 
 
 def judge(detecting: Detecting, one: Job) -> dict[str, Any]:
-    """Its counts."""
-    counts: dict[str, Any] = detecting(one, None, lambda player: None)["counts"]  # type: ignore
-    return counts
+    """Its counts; nobody plays."""
+    nobody: Any = None
+    return dict(detecting(one, nobody, lambda player: nobody)["counts"])
 
 
 def test_a_detector_is_fitted_once_for_all_adversaries(fitted: list[str]) -> None:

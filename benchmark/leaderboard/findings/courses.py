@@ -16,6 +16,7 @@ from benchmark.evaluation.curves import rate_between
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.findings.material import (
     NONE,
+    PLAIN,
     Findings,
     Material,
     Place,
@@ -31,7 +32,6 @@ from benchmark.records.record import Record
 Courses = Sequence[tuple[str, Sequence[Record]]]
 """Rows: what it says of them, and the records whose curves are meant."""
 MILLION = 1_000_000
-PLAIN = "baseline"
 WHOLE = 1.02
 """A budget is filled up to a rollout: what a training's steps may lack of the last window."""
 

@@ -16,7 +16,7 @@ from benchmark.leaderboard.findings import (
     signals,
 )
 from benchmark.leaderboard.findings.figures import Picture, of_attacks, of_defenses, of_victims
-from benchmark.leaderboard.findings.material import Findings, Material, Place
+from benchmark.leaderboard.findings.material import PLAIN, Findings, Material, Place
 from benchmark.leaderboard.ranked import UNRANKED
 from benchmark.leaderboard.table import Table
 from benchmark.leaderboard.tables import tables
@@ -37,8 +37,8 @@ NORMS = (
 """Where the paper says of l2 that it is worse, or as good."""
 BOTH = ("may1", "may1-axis-bug")
 """That one, and as its authors' code runs it."""
-PLAIN, CONTROL = "baseline", "dense"
-"""What attacks are compared with: plain PPO, and the game's own reward paid in the same way."""
+CONTROL = "dense"
+"""What attacks are compared with besides plain PPO: the game's own reward, paid as theirs is."""
 
 
 class Varied(NamedTuple):

@@ -15,6 +15,8 @@ from benchmark.leaderboard.study import Row
 from benchmark.leaderboard.table import Table
 from benchmark.records.record import Record
 
+PLAIN = "baseline"
+"""The attack that is plain PPO, tuned."""
 ABOVE, BELOW, OPEN, SINGLE, NONE = "above", "below", "open", "one seed", "not run"
 """What paired differences say: their interval lies above 0, below it, or holds it; or they are too
 few to say anything."""

@@ -13,15 +13,15 @@ from typing import NamedTuple
 from benchmark.arena.tally import Tally
 from benchmark.errors import CheckFailed
 from benchmark.leaderboard import beside, scoring
-from benchmark.leaderboard.findings.material import Findings, Material, points, side, spread
+from benchmark.leaderboard.findings.material import PLAIN, Findings, Material, points, side, spread
 from benchmark.leaderboard.table import Table, linked, runs_text, with_links
 from benchmark.records.record import Record, Role
 
 SLOW = "slow_ball"
 ORIGINAL = {SLOW: "tie"}
 """Pong's options under its original rule."""
-IN_FULL, PLAIN = "may1", "baseline"
-"""Whose rows are all shown, and of which attack for other victims; claims are of all rows."""
+IN_FULL = "may1"
+"""Whose rows are all shown; of other victims those of plain PPO. Claims are of all rows."""
 
 
 class Points(NamedTuple):

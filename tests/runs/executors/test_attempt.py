@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -12,7 +13,7 @@ from benchmark.records.store import FAILURE, Store
 from benchmark.runs.executors.agenda import LOOK_AGAIN_S, Agenda
 from benchmark.runs.executors.attempt import attempt
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import Watch
+from benchmark.runs.jobs import Watch, Worker
 from tests.runs.executors.test_agenda import job
 from tests.runs.fakes import Diary
 
@@ -34,6 +35,11 @@ class Mortal:
         raise Killed
 
 
+def tried(store: Store, one: Job) -> None:
+    """An attempt that its worker does not survive."""
+    attempt(cast(Worker, Mortal(store)), one, lambda *_: None)
+
+
 def test_a_retry_that_is_killed_is_taken_over_by_who_waited_for_it(tmp_path: Path) -> None:
     """Who is not told of a failure that the retry was started to mend."""
     one, store, now = job(1), Store(tmp_path), [0.0]
@@ -43,7 +49,7 @@ def test_a_retry_that_is_killed_is_taken_over_by_who_waited_for_it(tmp_path: Pat
     assert agenda.next() == one
     agenda.put_back(one)
     with pytest.raises(Killed):
-        attempt(Mortal(store), one, lambda *_: None)  # type: ignore[arg-type]
+        tried(store, one)
     now[0] += LOOK_AGAIN_S
     assert agenda.next() == one
     assert not agenda.failures
@@ -54,7 +60,7 @@ def test_who_does_not_have_the_lease_removes_nothing(tmp_path: Path) -> None:
     one, store = job(1), Store(tmp_path)
     store.file_failure(one.key, {"failure": "the loss became nan"})
     with lease(tmp_path, one.key), pytest.raises(InfrastructureError, match="held by another"):
-        attempt(Mortal(store), one, lambda *_: None)  # type: ignore[arg-type]
+        tried(store, one)
     assert store.failure(one.key) is not None
 
 
@@ -62,4 +68,4 @@ def test_a_disk_that_keeps_what_is_to_go_is_one_line(tmp_path: Path) -> None:
     store = Store(tmp_path)
     (tmp_path / "work" / job(1).key / FAILURE).mkdir(parents=True)
     with pytest.raises(InfrastructureError, match=r"store .*; what is finished is kept"):
-        attempt(Mortal(store), job(1), lambda *_: None)  # type: ignore[arg-type]
+        tried(store, job(1))
