@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 BOOTSTRAP_DRAWS = 10_000
+TINY = 1e-9
+"""Less than any difference of two win rates, more than what rounding leaves of none."""
 Float = NDArray[np.float64]
 
 
@@ -149,9 +151,12 @@ def student_p(values: Sequence[float]) -> float:
 
 
 def _mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """The mean and its standard error, which is 0 where rounding alone sets the values apart."""
     if len(values) < 2:
         raise ValueError(f"a spread takes two values, got {len(values)}")
     mean = math.fsum(values) / len(values)
+    if max(values) - min(values) < TINY:
+        return mean, 0.0
     variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
     return mean, math.sqrt(variance / len(values))
 

@@ -15,7 +15,7 @@ from math import ceil, floor
 import numpy as np
 
 from benchmark.evaluation.protocol import RANKED_VICTIMS, is_whole
-from benchmark.evaluation.statistics import Float, mean_draws, percentiles
+from benchmark.evaluation.statistics import TINY, Float, mean_draws, percentiles
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.scoring import BOOTSTRAP_SEED, group
 from benchmark.records.cell import method_key
@@ -31,8 +31,6 @@ RANKED_EPISODES, RANKED_SEEDS = 1000, 5
 The seeds are the first, 0 to 4: of any five an author could run fifty and hand in the best, or
 some that nobody else has, with which no pair can be compared.
 """
-TINY = 1e-9
-"""Less than any difference of two win rates, more than what rounding leaves of none."""
 
 
 @dataclass(frozen=True)

@@ -264,6 +264,7 @@ def test_student_against_scipy() -> None:
     assert student_interval(values) == pytest.approx((np.mean(values), low, high), rel=1e-12)
     assert student_p(values) == pytest.approx(theirs.pvalue, rel=1e-12)
     assert (student_p([0.0, 0.0]), student_p([1.0, 1.0])) == (1.0, 1.0)
+    assert student_p([0.905 - 0.9, 0.105 - 0.1]) == 1.0  # alike, but for rounding
     for function in (student_interval, student_p):
         with pytest.raises(ValueError, match="two values"):
             function([1.0])

@@ -19,6 +19,7 @@ from benchmark.leaderboard.findings.material import (
     [
         ([], "not run"), ([3.0], "one seed"), ([1.0, 1.2, 1.1], "above"),
         ([-1.0, -1.2, -1.1], "below"), ([1.0, -1.0], "open"), ([0.1, 9.0], "open"),
+        ([2.0, 2.0], "open"), ([0.905 - 0.9, 0.105 - 0.1], "open"),
     ],
 )  # fmt: skip
 def test_a_verdict_takes_an_interval_on_one_side(values: list[float], told: str) -> None:
