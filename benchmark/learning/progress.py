@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,10 @@ class CurvePoint:
     diagnostics: dict[str, float] = Field(default_factory=dict)
 
 
+STAGE = "stage"
+"""The diagnostic that says which of several trainings a point of the curve is of."""
+CURVE_POINTS = 200
+"""About how many windows of a curve a record keeps."""
 CURVE = TypeAdapter(list[CurvePoint])
 """Reads and writes a curve as JSON's lists and objects."""
 
@@ -43,6 +48,35 @@ def is_news(point: CurvePoint, curve: Sequence[CurvePoint]) -> bool:
     """Whether anything was played since the curve's last point; a report of nothing is dropped."""
     before = curve[-1].steps if curve else 0
     return point.steps != before or point.tally.episodes > 0
+
+
+def condensed(curve: list[CurvePoint]) -> list[CurvePoint]:
+    """The curve in about CURVE_POINTS windows: counts add up, diagnostics are their means.
+
+    No window reaches from one stage of a training into the next.
+    """
+    width = -(-len(curve) // CURVE_POINTS) or 1
+    stages = groupby(curve, key=lambda point: point.diagnostics.get(STAGE))
+    windows = [
+        points[i : i + width]
+        for points in (list(stage) for _, stage in stages)
+        for i in range(0, len(points), width)
+    ]
+    return [
+        CurvePoint(
+            steps=window[-1].steps,
+            tally=Tally.sum(point.tally for point in window),
+            diagnostics=_means([point.diagnostics for point in window]),
+        )
+        for window in windows
+    ]
+
+
+def _means(diagnostics: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of each diagnostic over the points that have it."""
+    names = dict.fromkeys(name for point in diagnostics for name in point)
+    found = {name: [point[name] for point in diagnostics if name in point] for name in names}
+    return {name: round(sum(values) / len(values), 6) for name, values in found.items()}
 
 
 class Progress(Protocol):

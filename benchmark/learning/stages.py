@@ -12,12 +12,10 @@ from typing import Any
 from benchmark.arena.arena import Arena
 from benchmark.errors import Misuse
 from benchmark.learning.checkpoint import Checkpoint
-from benchmark.learning.progress import CurvePoint, Progress
+from benchmark.learning.progress import STAGE, CurvePoint, Progress
 from benchmark.policies.artifact import NETWORKS
 from benchmark.policies.policy import NetworkPolicy, Policy, PolicyCard
 
-STAGE = "stage"
-"""The diagnostic that says which stage a point of the curve is of."""
 Train = Callable[[Progress], Policy]
 """A training that reports to a progress of its own and can be resumed from it."""
 

@@ -3,55 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from benchmark.arena.mixture import check_fits
-from benchmark.arena.tally import TALLY, Tally, TooManyVoids
-from benchmark.errors import CheckFailed, Misuse
+from benchmark.arena.tally import TALLY, TooManyVoids
+from benchmark.errors import CheckFailed
 from benchmark.evaluation.matches import episode_list, play
-from benchmark.games.game import GameCard
-from benchmark.learning import checkpoint as checkpoints
-from benchmark.learning.checkpoint import Checkpoint, Pace
 from benchmark.learning.device import CPU, called
 from benchmark.learning.ppo import TrainingDiverged
-from benchmark.learning.progress import CURVE, CurveLog, CurvePoint, NoLog, impossible, is_news
-from benchmark.learning.stages import STAGE
+from benchmark.learning.progress import CURVE, CurveLog, NoLog, condensed, impossible
 from benchmark.policies.blind import Blind
-from benchmark.policies.policy import NetworkPolicy, Policy, check_tensors
-from benchmark.records.note import Note
-from benchmark.records.store import Store, storage_errors
+from benchmark.policies.policy import NetworkPolicy, Policy
+from benchmark.records.store import Store
 from benchmark.registry import Victims, attacks, defenses, floors, game
 from benchmark.runs import looks
 from benchmark.runs.boxes import Boxes, Contained
-from benchmark.runs.clock import Clock
 from benchmark.runs.job import Job, Player
+from benchmark.runs.progress import JobProgress, Logs, Warn, Watch, to_stderr
+from benchmark.runs.returned import WrongCurve, WrongPolicy, check_curve, check_mode, checked
 from benchmark.runs.staging import card_of, game_of, options_of, other_seat, seated
 from benchmark.runs.training import Boxed, InProcess, Training
-
-CURVE_POINTS = 200
-NOTE_S = 1.0
-"""Seconds from one note of a training's progress to the next."""
-SCRIPTED = ("random", "zero")
-"""Kinds of policy without weights."""
-
-Watch = Callable[[int, Tally], None]
-"""Told (steps so far, matches since the last call) while a training runs."""
-
-Warn = Callable[[str], None]
-"""Told a line for people that moves no result."""
-
-
-def to_stderr(line: str) -> None:
-    """Say it where it is in nobody's way."""
-    sys.stderr.write(f"{line}\n")
-
-
-Logs = Callable[[Job], CurveLog]
-"""Where the curve of a job's training is logged besides."""
 
 SOURCE = "method_source"
 """In a training's provenance the hash of its method's file, where that is not this project's."""
@@ -198,22 +171,6 @@ def _told(error: CheckFailed) -> dict[str, Any]:
     return {"failure": failure, "status": verdict.status.value, "log": list(verdict.log)}
 
 
-class WrongPolicy(CheckFailed):
-    """A method returned a policy that is not what its card says."""
-
-
-class WrongCurve(CheckFailed):
-    """A method reported what its arena did not play."""
-
-
-def check_curve(curve: list[CurvePoint], steps: int) -> None:
-    """Raise WrongCurve unless it can be of `steps` steps, TooManyVoids for too many void ends."""
-    problem = impossible(curve, steps)
-    if problem is not None:
-        raise WrongCurve(f"the method reported a curve that it cannot have played: {problem}")
-    Tally.sum(point.tally for point in curve).check_voids()
-
-
 def is_floor(job: Job) -> bool:
     """Whether a job plays no step and runs no code but the benchmark's own."""
     assert job.method is not None
@@ -225,145 +182,3 @@ def _wanted(job: Job) -> tuple[str, type[Policy]]:
     if job.kind == "harden":
         return other_seat(job, card_of(job)), NetworkPolicy
     return job.seat, Policy
-
-
-def checked(policy: Any, card: GameCard, seat: str, kind: type[Policy] = Policy) -> Policy:
-    """What a method returned, if it is of a kind, as its card says, and made for a game and seat.
-
-    Raises:
-        WrongPolicy: it is not.
-    """
-    if not isinstance(policy, kind):
-        raise WrongPolicy(
-            f"expected a {kind.__name__} from the method, got {type(policy).__name__}"
-        )
-    try:
-        check_fits(policy, card, seat)
-        if policy.card.kind not in SCRIPTED:
-            check_tensors(policy.card, policy.tensors())
-    except (Misuse, ValueError) as error:
-        raise WrongPolicy(
-            f"the method returned a policy that is not what its card says: {error}"
-        ) from error
-    return policy
-
-
-def check_mode(hardened: Policy, victim: Policy) -> None:
-    """Raise WrongPolicy for a hardened victim that acts in another mode than before.
-
-    Its judges meet it in the mode of the victim that it was; a fresh attack would be trained
-    against what nobody judges.
-    """
-    if hardened.card.action_mode != victim.card.action_mode:
-        raise WrongPolicy(
-            f"the method returned a policy that acts in the mode '{hardened.card.action_mode}', "
-            f"expected '{victim.card.action_mode}', that of '{victim.card.name}'"
-        )
-
-
-class JobProgress:
-    """A training's `Progress`: curve, live display, log, checkpoint in the store."""
-
-    def __init__(
-        self, store: Store, job: Job, watch: Watch, log: CurveLog | None = None,
-        warn: Warn = to_stderr, tell: Warn = to_stderr,
-    ):  # fmt: skip
-        """warn: told where the store is so slow that checkpoints are kept rarer.
-
-        tell: told where the checkpoint is damaged, so that the training begins anew.
-        """
-        self.curve: list[CurvePoint] = []
-        self._store, self._watch, self._log = store, watch, log or NoLog()
-        self._key, self._warn, self._tell = job.key, warn, tell
-        self._saving, self._noting = Pace(checkpoints.EVERY_S), Pace(NOTE_S)
-        self._noted = False
-        self._total = Tally()
-        self.clock = Clock()
-
-    def restart(self) -> None:
-        """Forget the curve: the training begins anew."""
-        self.curve, self._total = [], Tally()
-        self._log.restart()
-
-    def report(self, point: CurvePoint) -> None:
-        """Keep the point and show it, unless nothing was played since the one before."""
-        if not is_news(point, self.curve):
-            return
-        self.curve.append(point)
-        self._watch(point.steps, point.tally)
-        self._log.add(point)
-        self._total = Tally.totals((self._total, point.tally))
-        if self._noting.due or not self._noted:
-            with self._noting.writing():
-                self._store.note(self._key, Note(steps=point.steps, tally=self._total))
-            self._noted = True
-
-    def resume(self) -> Checkpoint | None:
-        """The checkpoint that an interrupted run of this very job left behind.
-
-        Raises:
-            InfrastructureError: there is one, and the disk does not give it.
-        """
-        with storage_errors(self._store.root):
-            path = self._store.checkpoint(self._key)
-            found = checkpoints.read(path)
-            damaged = found is None and path.exists()
-        if damaged:
-            self._tell(checkpoints.begins_anew(path))
-        if found is not None:
-            self.curve = CURVE.validate_json(found.facts["curve"])
-            self.clock.go_on(found.facts)
-            self._total = Tally.totals(point.tally for point in self.curve)
-            if self.curve:
-                self._watch(self.curve[-1].steps, Tally())
-            self._log.restart(self.curve)
-        return found
-
-    def due(self) -> bool:
-        """Every `checkpoints.EVERY_S` seconds or later; when does not move the result."""
-        return self._saving.due
-
-    def save(self, checkpoint: Checkpoint) -> None:
-        """Store it with the curve so far."""
-        checkpoint.facts["curve"] = CURVE.dump_json(self.curve).decode()
-        checkpoint.facts |= self.clock.facts()
-        with storage_errors(self._store.root), self._saving.writing():
-            try:
-                checkpoints.write(checkpoint, self._store.checkpoint(self._key))
-            except FileNotFoundError:  # another run has just finished this job and swept up
-                checkpoints.write(checkpoint, self._store.checkpoint(self._key))
-        if self._saving.slow:
-            self._warn(
-                f"slow store: writing a checkpoint took {self._saving.took_s:.1f} s in "
-                f"{self._store.root}; they are {self._saving.pause_s:.0f} s apart from now on, "
-                "which is what a kill costs at most; a --store on a faster disk keeps more"
-            )
-
-
-def condensed(curve: list[CurvePoint]) -> list[CurvePoint]:
-    """The curve in about CURVE_POINTS windows: counts add up, diagnostics are their means.
-
-    No window reaches from one stage of a training into the next.
-    """
-    width = -(-len(curve) // CURVE_POINTS) or 1
-    stages = groupby(curve, key=lambda point: point.diagnostics.get(STAGE))
-    windows = [
-        points[i : i + width]
-        for points in (list(stage) for _, stage in stages)
-        for i in range(0, len(points), width)
-    ]
-    return [
-        CurvePoint(
-            steps=window[-1].steps,
-            tally=Tally.sum(point.tally for point in window),
-            diagnostics=_means([point.diagnostics for point in window]),
-        )
-        for window in windows
-    ]
-
-
-def _means(diagnostics: list[dict[str, float]]) -> dict[str, float]:
-    """The mean of each diagnostic over the points that have it."""
-    names = dict.fromkeys(name for point in diagnostics for name in point)
-    found = {name: [point[name] for point in diagnostics if name in point] for name in names}
-    return {name: round(sum(values) / len(values), 6) for name, values in found.items()}

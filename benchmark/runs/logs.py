@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmark.learning.tensorboard import TensorBoardLog, check_installed, part
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import Logs
+from benchmark.runs.progress import Logs
 
 FOLDER = "tensorboard"
 KEY = 8

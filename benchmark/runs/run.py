@@ -17,9 +17,10 @@ from benchmark.runs.estimate import training_seconds
 from benchmark.runs.executors.executor import Display, Executor, Failure
 from benchmark.runs.executors.local import LocalExecutor
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import SOURCE, Logs, Worker, is_floor, source_of
+from benchmark.runs.jobs import SOURCE, Worker, is_floor, source_of
 from benchmark.runs.journal import Journal
 from benchmark.runs.plan import Plan, make_plan
+from benchmark.runs.progress import Logs
 from benchmark.runs.spec import RunSpec
 
 REPLAY_COSTS = 3.0  # times the ranked physics, to estimate a run's time

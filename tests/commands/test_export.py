@@ -16,7 +16,7 @@ import pytest
 from benchmark.learning.tensorboard import TensorBoardLog
 from benchmark.records.files import to_json
 from benchmark.runs.job import Job, Player
-from benchmark.runs.jobs import Logs
+from benchmark.runs.progress import Logs
 from benchmark.runs.run import Outcome
 from tests.command_line import bench
 from tests.factories import attacked, method

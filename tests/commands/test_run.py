@@ -19,7 +19,8 @@ from benchmark.records.files import read
 from benchmark.records.record import Record
 from benchmark.registry import Victims
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import JobProgress, Worker
+from benchmark.runs.jobs import Worker
+from benchmark.runs.progress import JobProgress
 from tests.command_line import (
     ROLLOUT,
     TINY,

@@ -1,10 +1,11 @@
-"""Which curves a training can have had, and which reports are kept."""
+"""Which curves a training can have had, and which reports are kept, and how they are filed."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmark.learning.progress import CurvePoint, impossible, is_news
+from benchmark.arena.tally import Tally
+from benchmark.learning.progress import CurvePoint, condensed, impossible, is_news
 from tests.factories import tally
 
 
@@ -34,3 +35,23 @@ def test_a_report_of_nothing_is_dropped() -> None:
         point = CurvePoint(steps, tally(0, ended))
         curve += [point] if is_news(point, curve) else []
     assert [(p.steps, p.tally.episodes) for p in curve] == [(10, 1), (20, 0), (20, 1)]
+
+
+def test_a_condensed_curve_keeps_counts_means_and_stages() -> None:
+    """No window reaches from one stage of a training into the next."""
+    curve = [
+        CurvePoint(
+            steps=k + 1,
+            tally=Tally(wins=1, breakdown={"win:point": 1}),
+            diagnostics={"stage": float(k >= 301), "share": float(k % 2)},
+        )
+        for k in range(601)
+    ]
+    short = condensed(curve)
+    assert sum(point.tally.wins for point in short) == 601
+    assert short[-1].steps == 601
+    assert {point.diagnostics["stage"] for point in short} == {0.0, 1.0}
+    assert len(short) == 151  # windows of 4, one cut short at the border
+    assert all(0 <= point.diagnostics["share"] <= 1 for point in short)
+    assert sum(p.diagnostics["share"] for p in short) / len(short) == pytest.approx(0.5, abs=0.01)
+    assert condensed(curve[:150]) == curve[:150]

@@ -33,8 +33,8 @@ from benchmark.runs.boxes import Boxes, Contained, ContainersLost, Reader
 from benchmark.runs.contestant import Task
 from benchmark.runs.executors.executor import end
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import JobProgress
 from benchmark.runs.plan import Plan
+from benchmark.runs.progress import JobProgress
 from benchmark.runs.run import Outcome, execute
 from benchmark.runs.training import Boxed
 from tests.factories import scribble

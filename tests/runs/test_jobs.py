@@ -12,19 +12,17 @@ from benchmark.arena.tally import Tally
 from benchmark.errors import InfrastructureError
 from benchmark.learning import checkpoint as checkpoints
 from benchmark.learning.checkpoint import Checkpoint, Pace
-from benchmark.learning.progress import CurvePoint
 from benchmark.learning.threads import use_threads
 from benchmark.policies import artifact
 from benchmark.records.note import Note
 from benchmark.records.store import Store
 from benchmark.registry import Victims, attacks
-from benchmark.runs import jobs
+from benchmark.runs import progress
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import JobProgress, Worker, condensed
+from benchmark.runs.jobs import Worker
 from benchmark.runs.plan import make_plan
 from benchmark.runs.spec import RunSpec, resolve_run
 from benchmark.runs.staging import seed_base_of
-from tests.factories import tally
 from tests.learning.test_checkpoint import Clock
 
 SMALL = {"matches": 16, "rollout_steps": 32, "minibatch": 128, "epochs": 1}
@@ -63,26 +61,6 @@ def test_ours_at_weight_zero_is_the_baseline_in_a_run_too(tmp_path: Path, mode: 
     assert _adversary(store, "ours", weight=0.5, mode=mode) != plain
 
 
-def test_a_condensed_curve_keeps_counts_means_and_stages() -> None:
-    """No window reaches from one stage of a training into the next."""
-    curve = [
-        CurvePoint(
-            steps=k + 1,
-            tally=Tally(wins=1, breakdown={"win:point": 1}),
-            diagnostics={"stage": float(k >= 301), "share": float(k % 2)},
-        )
-        for k in range(601)
-    ]
-    short = condensed(curve)
-    assert sum(point.tally.wins for point in short) == 601
-    assert short[-1].steps == 601
-    assert {point.diagnostics["stage"] for point in short} == {0.0, 1.0}
-    assert len(short) == 151  # windows of 4, one cut short at the border
-    assert all(0 <= point.diagnostics["share"] <= 1 for point in short)
-    assert sum(p.diagnostics["share"] for p in short) / len(short) == pytest.approx(0.5, abs=0.01)
-    assert condensed(curve[:150]) == curve[:150]
-
-
 def test_a_slow_store_is_told_once_and_moves_no_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +76,7 @@ def test_a_slow_store_is_told_once_and_moves_no_result(
         kept.append(clock.now)
 
     monkeypatch.setattr(checkpoints, "write", write)
-    monkeypatch.setattr(jobs, "Pace", lambda every_s: Pace(every_s, clock))
+    monkeypatch.setattr(progress, "Pace", lambda every_s: Pace(every_s, clock))
     store, victims = Store(tmp_path / "slow"), Victims()
     spec = resolve_run(
         victims=victims, game_name="pong-v1", victim_names=[], attack_names=["baseline"],
@@ -121,28 +99,6 @@ def test_a_slow_store_is_told_once_and_moves_no_result(
     assert "they are 45 s apart" in line
     assert len(kept) == 2  # one a training: three rollouts after it are less than 45 s
     assert artifact.load_card(store.folder(trainings[0].key)).sha256 == expected
-
-
-def test_a_training_that_saved_before_it_reported_goes_on(tmp_path: Path) -> None:
-    """A method may: its checkpoint has an empty curve."""
-    store, (job, *_) = Store(tmp_path), make_plan(_spec(Victims(), "baseline", {})).jobs
-    store.prepare()
-    JobProgress(store, job, lambda steps, tally: None).save(Checkpoint(facts={"steps": 0}))
-    later = JobProgress(store, job, lambda steps, tally: None)
-    found = later.resume()
-    assert found is not None
-    assert found.facts["steps"] == 0
-    assert later.curve == []
-
-
-def test_a_method_that_reports_before_it_plays_is_on_the_board(tmp_path: Path) -> None:
-    """What it told then was nothing: its curve begins with what was played."""
-    store, (job, *_) = Store(tmp_path), make_plan(_spec(Victims(), "baseline", {})).jobs
-    store.prepare()
-    progress = JobProgress(store, job, lambda steps, tally: None)
-    for steps, ended in ((0, 0), (100, 3), (100, 0)):
-        progress.report(CurvePoint(steps, tally(1 if ended else 0, ended)))
-    assert [point.steps for point in progress.curve] == [100]
 
 
 def test_a_place_that_cannot_be_made_is_the_disks_fault(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from benchmark.learning.progress import CurvePoint
 from benchmark.policies.policy import MLPPolicy, ZeroPolicy
 from benchmark.records.cell import Cell
 from benchmark.records.record import Record
-from benchmark.runs.jobs import Worker, WrongPolicy, checked
+from benchmark.runs.jobs import Worker
 from benchmark.runs.plan import make_plan
 from benchmark.runs.run import Outcome, execute
 from defenses.density import Density
@@ -344,10 +344,3 @@ def test_a_victim_hardened_into_another_mode_is_refused(
     (told,) = {f.message for f in outcome.failures if f.kind == "WrongPolicy"}
     assert "acts in the mode 'sampled', expected 'mean'" in told
     assert defended(outcome).failure is not None
-
-
-def test_what_is_as_its_card_says_passes() -> None:
-    policy, card = scribble(1), registry.game("pong-v1").describe()
-    assert checked(policy, card, "right") is policy
-    with pytest.raises(WrongPolicy, match="got ndarray"):
-        checked(np.zeros(3), card, "right")

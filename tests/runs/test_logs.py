@@ -13,9 +13,9 @@ from benchmark.learning.checkpoint import Checkpoint
 from benchmark.learning.progress import CurvePoint, Progress
 from benchmark.policies.policy import Policy, RandomPolicy
 from benchmark.records.store import Store
-from benchmark.runs.jobs import JobProgress, Logs
 from benchmark.runs.logs import FOLDER, beside, folder_of
 from benchmark.runs.plan import make_plan
+from benchmark.runs.progress import JobProgress, Logs
 from benchmark.runs.run import Outcome, execute
 from tests.factories import without_timings
 from tests.learning.test_tensorboard import later, shown

@@ -24,7 +24,7 @@ from benchmark.runs.cluster.parcels import Files, pack, unpack
 from benchmark.runs.cluster.software import Software, here
 from benchmark.runs.executors.hand import Answer, Tools, answer
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import Watch
+from benchmark.runs.progress import Watch
 
 PREFIX = "bench-node-"
 STALE_S = 60.0

@@ -12,7 +12,8 @@ from benchmark.runs.boxes import Contained, ContainersLost
 from benchmark.runs.executors.agenda import failed
 from benchmark.runs.executors.executor import Failure
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import Watch, Worker
+from benchmark.runs.jobs import Worker
+from benchmark.runs.progress import Watch
 
 
 def attempt(

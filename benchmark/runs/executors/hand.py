@@ -26,8 +26,9 @@ from benchmark.runs.executors.attempt import attempt
 from benchmark.runs.executors.executor import Failure
 from benchmark.runs.isolation import choose
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import Watch, Worker
+from benchmark.runs.jobs import Worker
 from benchmark.runs.logs import beside
+from benchmark.runs.progress import Watch
 
 
 class Tools(BaseModel):

@@ -16,7 +16,7 @@ from benchmark.runs.executors.executor import Display, Failure
 from benchmark.runs.executors.followed import Followed
 from benchmark.runs.executors.hand import Answer, Tools, serve
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import to_stderr
+from benchmark.runs.progress import to_stderr
 
 LOOK_S = 0.5
 PATIENCE_S = 15.0

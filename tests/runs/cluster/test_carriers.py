@@ -21,8 +21,9 @@ from benchmark.runs.cluster.software import here
 from benchmark.runs.executors.hand import Answer, Tools
 from benchmark.runs.executors.local import LocalExecutor
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import JobProgress, Worker
+from benchmark.runs.jobs import Worker
 from benchmark.runs.plan import make_plan
+from benchmark.runs.progress import JobProgress
 from tests.runs.executors.test_agenda import job
 from tests.runs.executors.test_pool import spec
 from tests.runs.fakes import Diary

@@ -13,7 +13,8 @@ from benchmark.records.store import FAILURE, Store
 from benchmark.runs.executors.agenda import LOOK_AGAIN_S, Agenda
 from benchmark.runs.executors.attempt import attempt
 from benchmark.runs.job import Job
-from benchmark.runs.jobs import Watch, Worker
+from benchmark.runs.jobs import Worker
+from benchmark.runs.progress import Watch
 from tests.runs.executors.test_agenda import job
 from tests.runs.fakes import Diary
 
