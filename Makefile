@@ -106,7 +106,7 @@ STUDIES := attacks:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \
   counterfactual:you-shall-not-pass-v1:house-runner:lite:baseline \
   attacks:pong-v1:may1:full:baseline attacks:pong-v1:may1:full:dense \
   eta:pong-v1:may1:lite:baseline eta:you-shall-not-pass-v1:zoo-runner-v1:lite:baseline \
-  parts:pong-v1:may1:lite:whole
+  parts:pong-v1:may1:lite:whole parts:you-shall-not-pass-v1:zoo-runner-v1:lite:whole
 
 # STUDY:GAME:VICTIM:TIER:ATTACK
 DEFENSE_STUDIES := mixture:pong-v1:house-relu:lite:ours mixture:pong-v1:may1:lite:ours

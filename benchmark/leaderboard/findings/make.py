@@ -53,7 +53,7 @@ VARIED = {
     "counterfactual": Varied(PLAIN, (RUNNER, OWN_RUNNER)),
     "weight": Varied(PLAIN, (RUNNER, OWN_RUNNER)),
     "eta": Varied(PLAIN, (SOUND, RUNNER)),
-    "parts": Varied("whole", (SOUND,)),
+    "parts": Varied("whole", (SOUND, RUNNER)),
 }
 
 
