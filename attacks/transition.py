@@ -1,44 +1,20 @@
 """H of Wu et al. 2021: what the victim will see next, from what is passively seen.
 
-Where text and released code differ, either is an option (`TransitionConfig`).
+Where text and released code differ, either is an option (`OursConfig`).
 """
 
 from __future__ import annotations
-
-from typing import Literal, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from attacks.ours_config import OursConfig
 from attacks.victim_model import JUDGED, Steps
 from benchmark.games.game import SeatCard
 from benchmark.learning.checkpoint import Arrays, prefixed, unprefixed
 from benchmark.learning.normalise import RunningMoments
 from benchmark.learning.regression import Regressor, explained
-
-
-class TransitionConfig(Protocol):
-    """What `Transition` reads of a method's configuration."""
-
-    @property
-    def transition_inputs(self) -> Literal["text", "released"]: ...
-    @property
-    def transition_output(self) -> Literal["change", "next", "tanh"]: ...
-    @property
-    def transition_columns(self) -> Literal["all", "own"]: ...
-    @property
-    def transition_hidden(self) -> tuple[int, ...]: ...
-    @property
-    def transition_passes(self) -> int: ...
-    @property
-    def eps_s(self) -> float: ...
-    @property
-    def model_rate(self) -> float: ...
-    @property
-    def model_rows(self) -> int: ...
-    @property
-    def model_minibatch(self) -> int: ...
 
 
 class Transition:
@@ -53,7 +29,7 @@ class Transition:
     """
 
     def __init__(
-        self, config: TransitionConfig, me: SeatCard, victim: SeatCard, rng: np.random.Generator
+        self, config: OursConfig, me: SeatCard, victim: SeatCard, rng: np.random.Generator
     ):
         self._config = config
         own = slice(*victim.own_view)

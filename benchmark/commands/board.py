@@ -31,7 +31,7 @@ from benchmark.commands.common import (
 from benchmark.commands.crew import Crew, wish
 from benchmark.disk import write_atomically
 from benchmark.display import Live, duration, show_failures
-from benchmark.errors import BenchError, CheckFailed, Misuse, disk_errors
+from benchmark.errors import BenchError, Misuse, disk_errors
 from benchmark.leaderboard import board as boards
 from benchmark.leaderboard import policies
 from benchmark.learning.threads import use_threads
@@ -111,10 +111,7 @@ def board(
 
 
 def _records(results: Path) -> list[Record]:
-    records, problems = boards.read_results(results)
-    if problems:
-        raise CheckFailed("; ".join(problems))
-    return list(records.values())
+    return list(boards.sound_results(results).values())
 
 
 def _table(found: Sequence[Outlook], store: Store, victims: Victims) -> Table:

@@ -174,13 +174,15 @@ def _chosen(
 def file_stem(study: str, only: Sequence[str], scope: Scope) -> str:
     """What its files are called: where it was run, and whatever of it is not the usual.
 
-    So that two studies that differ in anything do not overwrite each other's.
+    So that two studies that differ in any of it do not overwrite each other's.
     """
     usual = game_card(scope.game, {})
     parts = [scope.game, scope.victim, study, scope.tier]
     parts += [] if scope.attack is None else ["against", scope.attack.label]
     if scope.budget_steps != usual.budgets[scope.tier]:
         parts.append(f"{scope.budget_steps} steps")
+    if scope.seeds not in (None, tuple(range(SEEDS[scope.tier]))):
+        parts.append(f"{len(scope.seeds)} seeds")
     options = scope.game_options.items() - dict(usual.options).items()
     parts += [f"{name}={value}" for name, value in sorted(options)]
     parts += ["only", *only] if only else []

@@ -39,7 +39,7 @@ from benchmark.commands.common import (
 from benchmark.commands.crew import Crew, wish
 from benchmark.commands.study import Asked, OfAttacks, OfDefenses, file_stem, kind_of, title_of
 from benchmark.display import Live, show_failures, show_plan
-from benchmark.errors import CheckFailed, Misuse
+from benchmark.errors import Misuse
 from benchmark.leaderboard import board
 from benchmark.leaderboard.curve_table import curve_table
 from benchmark.leaderboard.figure import check_drawable
@@ -204,10 +204,7 @@ def _rows(kind: OfAttacks | OfDefenses, records: list[Record], scope: Scope) -> 
 
 
 def _read(results: Path) -> list[Record]:
-    found, problems = board.read_results(results)
-    if problems:
-        raise CheckFailed("; ".join(problems))
-    return list(found.values())
+    return list(board.sound_results(results).values())
 
 
 def _page(shown: Sequence[Table], figure: Path | None, out: Path) -> str:

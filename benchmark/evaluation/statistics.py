@@ -79,11 +79,7 @@ def bootstrap_mean(
     """
     if not len(values):
         raise ValueError("an interval of no values is undefined")
-    rng = np.random.default_rng(seed)
-    drawn = rng.choice(np.asarray(values, dtype=np.float64), size=(BOOTSTRAP_DRAWS, len(values)))
-    tail = (1 - level) / 2
-    low, high = np.quantile(_settled(drawn.mean(axis=1)), [tail, 1 - tail])
-    return float(low), float(high)
+    return percentiles(mean_draws([values], seed=seed), level)
 
 
 def student_interval(values: Sequence[float], *, level: float = 0.95) -> tuple[float, float, float]:

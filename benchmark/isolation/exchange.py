@@ -8,7 +8,6 @@ import secrets
 import tarfile
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from types import TracebackType
 
 from pydantic import BaseModel, ConfigDict
 
@@ -68,12 +67,7 @@ class Exchange:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._remove()
 
     def _remove(self) -> None:

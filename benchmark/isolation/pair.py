@@ -6,7 +6,6 @@ import contextlib
 import queue
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import NamedTuple
 
 from benchmark.errors import Misuse
@@ -65,12 +64,7 @@ class Pair:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def wait(self, told: Callable[[str], None] | None = None) -> Ends:

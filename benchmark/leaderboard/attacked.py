@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmark.arena.tally import Tally
 from benchmark.leaderboard import beside, scoring
@@ -24,7 +24,7 @@ TRACKS = {"black-box": "", "white-box": " (white-box)", "none": " (floor)"}
 
 
 def attack_tables(
-    title: str, records: Sequence[Record], links: dict[str, str] | None
+    title: str, records: Sequence[Record], links: Mapping[str, str] | None
 ) -> list[Table]:
     """The tables of undefended cells of one game, its options and a tier."""
     return [
@@ -34,7 +34,7 @@ def attack_tables(
     ]
 
 
-def _attacks(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
+def _attacks(title: str, records: Sequence[Record], links: Mapping[str, str] | None) -> Table:
     table = Table(
         f"Attacks on {title}",
         [
@@ -87,7 +87,7 @@ def seat_texts(records: Sequence[Record]) -> dict[str, str]:
     return {seat: "" if len(seats) == 1 else f" as {seat}" for seat in seats}
 
 
-def _victims(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
+def _victims(title: str, records: Sequence[Record], links: Mapping[str, str] | None) -> Table:
     table = Table(
         f"Victims of {title}: the scale",
         ["victim", "random wins", "zero wins", "regular opponents win", "of them", "the strongest"],
@@ -117,7 +117,9 @@ def _opponents(regular: Sequence[Record]) -> tuple[str, str]:
     return str(len(beside.opponents(regular))), f"{percent(best.win_rate)} {best.opponent}"
 
 
-def _transfers(title: str, records: Sequence[Record], links: dict[str, str] | None) -> list[Table]:
+def _transfers(
+    title: str, records: Sequence[Record], links: Mapping[str, str] | None
+) -> list[Table]:
     made = []
     learned = [r for r in records if r.cell.track != "none"]
     for attack, cells in scoring.group(learned, _entry).items():
@@ -127,7 +129,9 @@ def _transfers(title: str, records: Sequence[Record], links: dict[str, str] | No
     return made
 
 
-def matrix_table(title: str, cells: Sequence[Record], links: dict[str, str] | None) -> Table | None:
+def matrix_table(
+    title: str, cells: Sequence[Record], links: Mapping[str, str] | None
+) -> Table | None:
     """Adversaries by the victim they were trained on, against every victim; None for just one."""
     matrix = scoring.transfer(cells)
     if len(matrix.targets) < 2:

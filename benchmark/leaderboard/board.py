@@ -31,6 +31,14 @@ def read_results(*folders: Path) -> tuple[dict[Path, Record], list[str]]:
         return _read_all(folders)
 
 
+def sound_results(*folders: Path) -> dict[Path, Record]:
+    """Every record under some folders by path; raises CheckFailed where one is refused."""
+    found, problems = read_results(*folders)
+    if problems:
+        raise CheckFailed("; ".join(problems))
+    return found
+
+
 @contextlib.contextmanager
 def _no_search_for_cycles() -> Iterator[None]:
     """Records have no cycles; to look for some while thousands are made takes a third longer."""
@@ -123,9 +131,7 @@ def check(results: Path, board: Path) -> int:
     Raises:
         CheckFailed: a record is refused, or the file is not what the records render to.
     """
-    found, problems = read_results(results)
-    if problems:
-        raise CheckFailed("; ".join(problems))
+    found = sound_results(results)
     committed = board.read_bytes() if board.is_file() else b""
     if committed != render(found, board).encode():
         other = altered(found, committed.decode(errors="replace"))

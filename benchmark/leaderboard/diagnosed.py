@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmark.arena.tally import Tally
 from benchmark.leaderboard import scoring
@@ -14,7 +14,7 @@ from benchmark.records.votes import one_vote
 
 
 def diagnosis_tables(
-    title: str, records: Sequence[Record], links: dict[str, str] | None
+    title: str, records: Sequence[Record], links: Mapping[str, str] | None
 ) -> list[Table]:
     """The tables of those cells that were diagnosed, each with its own vote.
 
@@ -30,7 +30,7 @@ def diagnosis_tables(
     return made
 
 
-def _masked(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
+def _masked(title: str, records: Sequence[Record], links: Mapping[str, str] | None) -> Table:
     table = Table(
         f"Diagnosis 'masked' on {title}",
         [
@@ -66,7 +66,7 @@ def seen_and_blind(cells: Sequence[Record], role: Role) -> list[Tally]:
     return [Tally.sum(side.values()) for side in (seeing, blind)]
 
 
-def _splits(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
+def _splits(title: str, records: Sequence[Record], links: Mapping[str, str] | None) -> Table:
     table = Table(
         f"Diagnosis 'split' on {title}",
         ["defense", "attack", "victim", "before", "floor", "after", "floor "],

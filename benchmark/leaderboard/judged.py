@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from statistics import median_high
 
@@ -33,7 +33,7 @@ def defense_tables(
     title: str,
     defended: Sequence[Record],
     undefended: Sequence[Record],
-    links: dict[str, str] | None,
+    links: Mapping[str, str] | None,
 ) -> list[Table]:
     """The tables of defended cells of one game, its options and a tier.
 
@@ -56,7 +56,7 @@ def _pairing(record: Record) -> tuple[str, str, int, str]:
     return method_key(cell.attack), cell.victim.sha256, cell.budget_steps, cell.seat
 
 
-def _defenses(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
+def _defenses(title: str, records: Sequence[Record], links: Mapping[str, str] | None) -> Table:
     table = Table(
         f"Defenses on {title}",
         [
@@ -112,7 +112,7 @@ def _judges(cells: Sequence[Record]) -> str:
     return str(low) if low == high else f"{low}-{high}"
 
 
-def _company(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
+def _company(title: str, records: Sequence[Record], links: Mapping[str, str] | None) -> Table:
     table = Table(
         f"Who else met the defended victims of {title}",
         [
@@ -135,7 +135,9 @@ def _company(title: str, records: Sequence[Record], links: dict[str, str] | None
     return with_links(table, links)
 
 
-def _transfers(title: str, records: Sequence[Record], links: dict[str, str] | None) -> list[Table]:
+def _transfers(
+    title: str, records: Sequence[Record], links: Mapping[str, str] | None
+) -> list[Table]:
     """One matrix a defense and attack, where there are several victims."""
 
     def entry(record: Record) -> tuple[str, ...]:
@@ -154,7 +156,7 @@ def _transfers(title: str, records: Sequence[Record], links: dict[str, str] | No
     return made
 
 
-def _detections(title: str, records: Sequence[Record], links: dict[str, str] | None) -> Table:
+def _detections(title: str, records: Sequence[Record], links: Mapping[str, str] | None) -> Table:
     table = Table(
         f"Detection on {title}",
         [

@@ -24,7 +24,9 @@ from benchmark.leaderboard.table import (
 UNRANKED = "-"
 
 
-def entry_table(title: str, entries: Sequence[Entry], links: dict[str, str] | None) -> Table | None:
+def entry_table(
+    title: str, entries: Sequence[Entry], links: Mapping[str, str] | None
+) -> Table | None:
     """The entries of one game, its options and a tier; None where none of them is scored."""
     found = [entry for entry in entries if entry.counted]
     if not found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -244,7 +244,7 @@ def clean_text(cells: Sequence[Record]) -> str:
     return "-" if change is None else "{:.2f} ({:.2f}-{:.2f})".format(*change)
 
 
-def linked(row: list[str], cells: Sequence[Record], links: dict[str, str] | None) -> list[str]:
+def linked(row: list[str], cells: Sequence[Record], links: Mapping[str, str] | None) -> list[str]:
     """A row with links to its records, where there are any: by seed, of several victims by name."""
     if links is None:
         return row
@@ -256,12 +256,12 @@ def linked(row: list[str], cells: Sequence[Record], links: dict[str, str] | None
     return [*row, ", ".join(texts)]
 
 
-def _seeds(cells: Sequence[Record], links: dict[str, str]) -> str:
+def _seeds(cells: Sequence[Record], links: Mapping[str, str]) -> str:
     by_seed = sorted(cells, key=lambda c: (c.cell.seed, c.id))
     return " ".join(f"[{c.cell.seed}]({links[c.id]})" for c in by_seed)
 
 
-def with_links(table: Table, links: dict[str, str] | None) -> Table:
+def with_links(table: Table, links: Mapping[str, str] | None) -> Table:
     """The table with a column for `linked` rows."""
     if links is not None:
         table.columns = [*table.columns, "records"]

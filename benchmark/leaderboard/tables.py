@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmark.games.game import Tier
 from benchmark.leaderboard import scoring
@@ -20,7 +20,7 @@ TIERS: tuple[Tier, ...] = ("full", "lite", "smoke")
 """In the order of the page: what is ranked comes first."""
 
 
-def tables(records: Sequence[Record], links: dict[str, str] | None = None) -> list[Table]:
+def tables(records: Sequence[Record], links: Mapping[str, str] | None = None) -> list[Table]:
     """All tables of these records; links: record id to where its file is, for the last column."""
     made: list[Table] = []
     by_tier = scoring.group(latest(records), lambda r: TIERS.index(r.cell.tier))
@@ -48,7 +48,7 @@ class _Contest:
         self._defended = [r for r in voting if r.cell.defense is not None]
         self.entries = on_equal_victims(entries(self._undefended))
 
-    def tables(self, links: dict[str, str] | None) -> list[Table]:
+    def tables(self, links: Mapping[str, str] | None) -> list[Table]:
         """In the order of the page."""
         made: list[Table] = []
         if self._undefended:

@@ -33,7 +33,7 @@ DEVICES = {device.name: device for device in (CPU, CUDA)}
 
 CORES_ONLY = frozenset({CPU.name})
 ANYWHERE = frozenset(DEVICES)
-"""For methods that add nothing to PPO but rewards: those are computed by NumPy."""
+"""For methods that add no term to PPO's loss: all else is computed by NumPy."""
 
 
 def missing() -> str | None:

@@ -78,7 +78,7 @@ class Regressor:
         moments: dict[str, Any] = self._optimiser.state_dict()["state"].get(0, {})
         return {
             "flat": self._flat.detach().numpy().copy(),
-            **{f"adam.{name}": value.numpy() for name, value in moments.items()},
+            **{f"adam.{name}": value.numpy().copy() for name, value in moments.items()},
         }
 
     def restore(self, arrays: Arrays) -> None:

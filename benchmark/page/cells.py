@@ -13,8 +13,8 @@ from math import inf, prod
 
 NUMBER = r"[-+]?\d+(?:\.\d+)?"
 _INTERVAL = re.compile(rf"(?:<= )?({NUMBER}) \(({NUMBER})(?:-| to )({NUMBER})\)")
-_UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "s": 1.0, "min": 60.0, "h": 3600.0}
-_QUANTITY = re.compile(rf"(?:<= )?({NUMBER})(?: (k|M|s|min|h))?(?: \(.*\))?")
+_UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "s": 1.0, "min": 60.0, "h": 3600.0}
+_QUANTITY = re.compile(rf"(?:<= )?({NUMBER})(?: (k|M|G|s|min|h))?(?: \(.*\))?")
 _LAST = re.compile(rf".* ({NUMBER})(?: %)?")
 WHISKER = (72.0, 10.0)
 """Width and height of a whisker, in pixels."""

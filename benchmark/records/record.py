@@ -1,7 +1,8 @@
 """The record of a cell: its resolved configuration, its counts, where they come from.
 
-Counts are stored, never rates. Everything but `timings`, `provenance` and `retries` is a function
-of the cell: the same cell on the same kind of machine gives the same bytes.
+Counts are stored, never rates. What was counted is a function of the cell: the same cell on the
+same kind of machine gives the same bytes of it. How it was run is not: `timings`, `provenance`,
+`retries`, `command`, `isolation`; nor is `level`, which `bench verify` raises.
 """
 
 from __future__ import annotations

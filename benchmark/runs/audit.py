@@ -6,6 +6,7 @@ Reads only. A damaged thing is a line, and the others are checked all the same.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -133,7 +134,7 @@ class _Audit:
             self._problem(thing, f"{thing.path}: cannot be read ({type(error).__name__}: {error})")
 
     def _problem(self, thing: _Thing, told: str) -> None:
-        if not thing.path.exists() and not thing.path.is_symlink():
+        if not os.path.lexists(thing.path):
             return  # gone since
         self._report.parts[thing.part].problems += 1
         path, what = _split(told, thing.path)
@@ -143,7 +144,7 @@ class _Audit:
         self._report.notes.append(Remark(path=str(path), what=what))
 
     def _artifact(self, folder: Path) -> None:
-        if not (folder / finished.RESULT).exists() and not (folder / finished.RESULT).is_symlink():
+        if not os.path.lexists(folder / finished.RESULT):
             raise BadArtifact(f"{folder}: no {finished.RESULT} in it, so the job is not done")
         one = finished.read_job(folder)
         halves = finished.read_result(folder, one.job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -58,7 +59,7 @@ def read_failure(folder: Path) -> str | None:
         BadArtifact: there is a note of a failure, and it is damaged.
     """
     path = folder / FAILURE
-    if not _is_there(path):
+    if not os.path.lexists(path):
         return None
     try:
         return str(json.loads(plain(path, MAX_FAILURE, BadArtifact))["failure"])
@@ -72,7 +73,7 @@ def _is_whole(path: Path) -> bool | None:
     Raises:
         BadArtifact: it cannot be read, or it is whole and no training could go on from it.
     """
-    if not _is_there(path):
+    if not os.path.lexists(path):
         return None
     found = checkpoints.unpacked(plain(path, MAX_CHECKPOINT, BadArtifact))
     if found is None:
@@ -82,7 +83,3 @@ def _is_whole(path: Path) -> bool | None:
     except (KeyError, TypeError, ValidationError) as error:
         raise BadArtifact(f"{path}: not the curve so far in it") from error
     return True
-
-
-def _is_there(path: Path) -> bool:
-    return path.exists() or path.is_symlink()

@@ -187,7 +187,7 @@ def spec_of(about: Manifest, name: str, victims: Victims, asked: Asked) -> RunSp
     Raises:
         Misuse: it takes none of the victims, or not one that was asked for.
     """
-    shipped = [] if asked.victims else _chosen(name, victims)
+    shipped = [] if asked.victims else _chosen(name)
     taken = [one for one in shipped if refusal(about, name, victims, asked, one) is None]
     return _spec(about, name, victims, asked, list(asked.victims) or taken or shipped)
 
@@ -235,8 +235,8 @@ def own_store(submission: Submission, store: Store) -> Store:
     return Store(store.root / "submissions" / name)
 
 
-def _chosen(name: str, victims: Victims) -> list[str]:
-    """Every ranked shipped victim of a game that sits opposite the adversary; else the default."""
+def _chosen(name: str) -> list[str]:
+    """Every ranked shipped victim of a game that sits opposite the adversary."""
     card = game(name).describe()
     seat = card.victim_seat.name
     shipped = Victims().cards(name).items()

@@ -71,6 +71,8 @@ def test_studies_that_differ_in_anything_have_files_of_their_own() -> None:
             scope,
             replace(scope, tier="full"),
             replace(scope, budget_steps=8),
+            replace(scope, seeds=(0,)),
+            replace(scope, seeds=(0, 1)),
             replace(scope, game_options={"slow_ball": "tie"}),
             *(replace(scope, attack=one) for one in against),
         )

@@ -88,7 +88,7 @@ def _studied(material: Material, rows: Sequence[Row], name: str, reference: str)
         }
         if row.records:
             cells = [row.label, *facts.values()]
-            table.rows.append(linked(cells, row.records, dict(material.links)))
+            table.rows.append(linked(cells, row.records, material.links))
         facts |= {
             "paired": str(len(gain)),
             "p, adjusted": chance(gain, compared),
@@ -103,7 +103,7 @@ def _studied(material: Material, rows: Sequence[Row], name: str, reference: str)
         made.facts[f"{key}/adjusted"] = settled(gain, compared)
         made.claims[f"{key}/sd"] = _against(row.records, base.records)
     made.facts[f"{name}/comparisons"] = str(compared)
-    made.tables[name] = with_links(table, dict(material.links))
+    made.tables[name] = with_links(table, material.links)
     return made
 
 
@@ -223,10 +223,10 @@ def settings(material: Material, place: Place) -> Findings:
             *(spread(points(_in_training(cells, start))) for start in (EARLY, LATE)),
             wins, spread(points(scoring.rates(cells, "replay"))),
         ]  # fmt: skip
-        table.rows.append(linked(row, cells, dict(material.links)))
+        table.rows.append(linked(row, cells, material.links))
         made.facts[f"setting/{preset}/{weight}/{steps(budget)}/wins"] = wins
     table.rows.sort(key=lambda row: row[:3])
-    made.tables["settings"] = with_links(table, dict(material.links))
+    made.tables["settings"] = with_links(table, material.links)
     made.claims["settings/published"] = _slower(baselines)
     return made
 
@@ -277,11 +277,11 @@ def broken(material: Material, game: str) -> Findings:
         regular = Tally.sum(both[cell.victim.name].values())
         texts = (_percent(regular), *(_percent(_floor(cells, name)) for name in scale[1:]))
         others = dict(zip(scale, texts, strict=True))
-        table.rows.append(linked([*row, *others.values()], cells, dict(material.links)))
+        table.rows.append(linked([*row, *others.values()], cells, material.links))
         made.facts[f"broken/{cell.victim.name}/{cell.attack.label}/wins"] = wins
         made.facts |= {f"broken/{cell.victim.name}/{name}": won for name, won in others.items()}
         made.facts[f"broken/{cell.victim.name}/opponents"] = str(len(both[cell.victim.name]))
-    made.tables["broken"] = with_links(table, dict(material.links))
+    made.tables["broken"] = with_links(table, material.links)
     return made
 
 

@@ -68,7 +68,7 @@ def replay(material: Material, place: Place) -> Findings:
         )
         made.facts[f"replay/{row.label}/excess"] = excess
         made.facts[f"replay/{row.label}/excess, p adjusted"] = chance
-        table.rows.append(linked([row.label, *facts.values()], cells, dict(material.links)))
+        table.rows.append(linked([row.label, *facts.values()], cells, material.links))
     regular = beside.fullest(
         [record for row in material.attacks[place] for record in row.records], "regular"
     )
@@ -76,8 +76,8 @@ def replay(material: Material, place: Place) -> Findings:
         won, lying = f"{100 * tally.win_rate:.1f}", _share_lying(tally)
         made.facts |= {f"replay/{name}/won": won, f"replay/{name}/lying": lying}
         row_of_it = [f"*regular: {name}*", "-", won, "-", "-", lying, "-"]
-        table.rows.append(linked(row_of_it, regular, dict(material.links)))
-    made.tables["replay"] = with_links(table, dict(material.links))
+        table.rows.append(linked(row_of_it, regular, material.links))
+    made.tables["replay"] = with_links(table, material.links)
     return made
 
 

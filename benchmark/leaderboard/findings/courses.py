@@ -125,7 +125,7 @@ def _beside(
         curves = [record.curves[training] for record in cells if record.curves.get(training)]
         found = [_won(curves, window, without) for window in windows]
         told = [label, str(len(curves)), *map(_text, found)]
-        table.rows.append(linked(told, cells, dict(material.links)))
+        table.rows.append(linked(told, cells, material.links))
         apart = [
             (fmean(rates) - window["mean"], window.get("sd"))
             for window, rates in zip(windows, found, strict=True) if rates
@@ -134,7 +134,7 @@ def _beside(
         made.facts[f"{name}/{label}/apart"] = f"{farthest:+.1f}"
         made.facts[f"{name}/{label}/last"] = _text(next((r for r in reversed(found) if r), []))
         made.claims[f"{name}/{label}"] = _verdict(apart)
-    made.tables[name] = with_links(table, dict(material.links))
+    made.tables[name] = with_links(table, material.links)
     return made
 
 

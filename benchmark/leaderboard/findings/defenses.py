@@ -63,9 +63,9 @@ def hardened(material: Material, game: str, tier: str) -> Findings:
         stored[cell.defense.label] += known(parts, lambda part: part.stored)
         told = (facts | beside).items()
         made.facts |= {f"{key}/{'/'.join(names)}/{name}": text for name, text in told}
-        table.rows.append(linked([*names, *facts.values()], row, dict(material.links)))
+        table.rows.append(linked([*names, *facts.values()], row, material.links))
     table.rows.sort(key=lambda row: row[:2])
-    made.tables[f"hardened/{key}"] = with_links(table, dict(material.links))
+    made.tables[f"hardened/{key}"] = with_links(table, material.links)
     for name, shares in stored.items():
         holds = min(shares, default=0) > FALLEN
         made.claims[f"{key}/{name}/stored"] = "holds" if holds else "does not hold throughout"
@@ -149,10 +149,8 @@ def mixing(material: Material) -> Findings:
             texts += _mixed(made, f"mixing/{place.victim}/{first.label}", cells, common)
         counts = dict.fromkeys(str(len(cells)) for cells in rows)
         behind = [record for cells in rows for record in cells]
-        table.rows.append(
-            linked([first.label, *texts, ", ".join(counts)], behind, dict(material.links))
-        )
-    made.tables["mixing"] = with_links(table, dict(material.links))
+        table.rows.append(linked([first.label, *texts, ", ".join(counts)], behind, material.links))
+    made.tables["mixing"] = with_links(table, material.links)
     made.claims["mixing/clean play is lost at"] = ", ".join(_losing(material)) or "none"
     return made
 
@@ -212,7 +210,7 @@ def _side(aurocs: Sequence[float]) -> str:
 def detection(material: Material) -> Findings:
     """The board's tables of detectors, one under the other; claims are of every single seed."""
     made, whole = Findings(), None
-    for table in tables(material.records, dict(material.links)):
+    for table in tables(material.records, material.links):
         if not table.title.startswith("Detection on "):
             continue
         whole = whole or Table("Detection", ["game", *table.columns], table.words + 1)

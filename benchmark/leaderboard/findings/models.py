@@ -31,8 +31,8 @@ def models(material: Material, place: Place) -> Findings:
         facts = {name: spread(values, 2) for name, values in last.items()} | {"added": added(row)}
         made.facts |= {f"{key}/{name}": text for name, text in facts.items()}
         cells = [row.label, str(len(row.records)), *facts.values()]
-        table.rows.append(linked(cells, row.records, dict(material.links)))
-    made.tables[f"models/{place.game}"] = with_links(table, dict(material.links))
+        table.rows.append(linked(cells, row.records, material.links))
+    made.tables[f"models/{place.game}"] = with_links(table, material.links)
     return made
 
 

@@ -62,13 +62,13 @@ def slow_balls(material: Material, game: str, tier: str) -> Findings:
         by_points = spread(points([_points(_met([record], "attack")).won for record in cells]))
         row += [by_points, *own.texts[1:]]
         if cell.victim.name == IN_FULL or cell.attack.label == PLAIN:
-            table.rows.append(linked(row, cells, dict(material.links)))
+            table.rows.append(linked(row, cells, material.links))
         if others.episodes:
             key = cell.victim.name
             if key not in found:
                 texts = [f"{100 * others.win_rate:.1f}", *theirs.texts]
                 beside_it = [key, "*regular opponents*", "-", *texts]
-                table.rows.append(linked(beside_it, [], dict(material.links)))
+                table.rows.append(linked(beside_it, [], material.links))
                 names = ("wins", "won", "lost", "share")
                 facts = dict(zip(names, texts, strict=True)) | {"each": _each(regular)}
                 made.facts |= {f"slow balls/{key}/regular/{k}": v for k, v in facts.items()}
@@ -76,7 +76,7 @@ def slow_balls(material: Material, game: str, tier: str) -> Findings:
     for victim, pairs in found.items():
         made.add(_held_against(f"slow balls/{victim}", pairs))
     table.rows.sort(key=lambda row: (row[0] != IN_FULL, row[0], row[1] != "*regular opponents*"))
-    made.tables["slow balls"] = with_links(table, dict(material.links))
+    made.tables["slow balls"] = with_links(table, material.links)
     return made
 
 
@@ -120,7 +120,7 @@ def original(material: Material, game: str, tier: str) -> Findings:
             _points(_met(cells, "attack")).texts[-1],
             f"{100 * others.win_rate:.1f}" if others.episodes else "-",
         ]  # fmt: skip
-        table.rows.append(linked(row, cells, dict(material.links)))
+        table.rows.append(linked(row, cells, material.links))
         key = f"original rule/{cell.victim.name}"
         made.facts[f"{key}/{cell.attack.label}"] = row[3]
         all_won.setdefault(key, []).extend(won)
@@ -132,7 +132,7 @@ def original(material: Material, game: str, tier: str) -> Findings:
     made.facts |= {f"{key}/wins": spread(won) for key, won in all_won.items()}
     for key, differences in above.items():
         made.claims[key] = side(differences)
-    made.tables["original rule"] = with_links(table, dict(material.links))
+    made.tables["original rule"] = with_links(table, material.links)
     return made
 
 

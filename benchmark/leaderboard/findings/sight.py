@@ -31,7 +31,7 @@ def sight(material: Material, game: str) -> Findings:
     The claim is on which side of the seeing's the blind's is, in each seed. Facts and claims are
     of tier lite; full has rows of its own. With the tier's whole budget.
     """
-    made, links = Findings(), dict(material.links)
+    made, links = Findings(), material.links
     table = Table("The blind victim", COLUMNS, words=2)
     for tier in TIERS:
         for cells in whole_attacks(material.masked, game, tier):

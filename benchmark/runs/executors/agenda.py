@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from benchmark.records.leases import held
 from benchmark.records.store import Store
@@ -94,6 +95,6 @@ class Agenda:
         return key in self._waiting or key in self._given
 
 
-def failed(job: Job, kind: str, message: str) -> Failure:
-    """Why a job left no artifact."""
-    return Failure(job=job.key, label=job.label, kind=kind, message=message)
+def failed(job: Job, kind: str, message: str, **more: Any) -> Failure:
+    """Why a job left no artifact; more: further fields of the failure."""
+    return Failure(job=job.key, label=job.label, kind=kind, message=message, **more)

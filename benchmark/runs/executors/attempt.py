@@ -45,14 +45,12 @@ def attempt(
             Exception,
             SystemExit,
         ) as error:  # a method is anybody's code; its crash is one cell's failure
-            return failed(job, "crashed", f"{type(error).__name__}: {error}").model_copy(
-                update={"trace": traceback.format_exc()}
-            )
+            told = f"{type(error).__name__}: {error}"
+            return failed(job, "crashed", told, trace=traceback.format_exc())
     return None
 
 
 def _contained(job: Job, verdict: Verdict) -> Failure:
     """What became of a container, in fields of its own."""
-    return failed(job, verdict.status.value, verdict.message).model_copy(
-        update={"status": verdict.status, "log": verdict.log}
-    )
+    status = verdict.status
+    return failed(job, status.value, verdict.message, status=status, log=verdict.log)

@@ -7,7 +7,6 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
-from types import TracebackType
 
 from benchmark.errors import InfrastructureError
 from benchmark.records.store import Store
@@ -45,12 +44,7 @@ class Hand:
     def __enter__(self) -> Hand:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.dismiss()
         self.process.join(PATIENCE_S)
         self.process.kill()
@@ -163,4 +157,4 @@ class _Shift:
             hand.give(job)
             return
         why = f"its process died {TRIES} times ({how}); out of memory, perhaps"
-        self._agenda.end(job, failed(job, "lost", why).model_copy(update={"lost": True}))
+        self._agenda.end(job, failed(job, "lost", why, lost=True))

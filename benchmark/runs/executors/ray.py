@@ -339,4 +339,4 @@ class _Shift:
             self._again_at[job.key] = time.monotonic() + PAUSE_S, job
             return
         told = f"lost {TRIES} times, the last time: {why}"
-        self._agenda.end(job, failed(job, "lost", told).model_copy(update={"lost": True}))
+        self._agenda.end(job, failed(job, "lost", told, lost=True))
