@@ -9,6 +9,8 @@ from benchmark.games.game import Tier
 PROTOCOL = 1
 """Part of every evaluation's episode list and of every cell: counts of two never mix."""
 
+EPISODES: Mapping[Tier, int] = {"smoke": 200, "lite": 200, "full": 1000}
+"""Matches of each pairing: no fewer, and no more, or an author could stop where it looks best."""
 _MUJOCO: Mapping[Tier, int] = {"smoke": 250_000, "lite": 4_000_000, "full": 20_000_000}
 TIER_STEPS: Mapping[str, Mapping[Tier, int]] = {
     "pong-v1": {"smoke": 1_000_000, "lite": 2_000_000, "full": 8_000_000},

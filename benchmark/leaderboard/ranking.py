@@ -14,7 +14,7 @@ from math import ceil, floor
 
 import numpy as np
 
-from benchmark.evaluation.protocol import RANKED_VICTIMS, is_whole
+from benchmark.evaluation.protocol import EPISODES, RANKED_VICTIMS, is_whole
 from benchmark.evaluation.statistics import TINY, Float, mean_draws, percentiles
 from benchmark.leaderboard import scoring
 from benchmark.leaderboard.scoring import BOOTSTRAP_SEED, group
@@ -25,8 +25,8 @@ Rates = Mapping[tuple[str, int], float]
 """Win rate by (victim, seed), one vote each."""
 Cells = tuple[tuple[str, int], ...]
 """What rates are by."""
-RANKED_EPISODES, RANKED_SEEDS = 1000, 5
-"""What a record of tier full and a row of them must have at least to be ranked (protocol).
+RANKED_SEEDS = 5
+"""How many a row of tier full must have at least to be ranked (protocol).
 
 The seeds are the first, 0 to 4: of any five an author could run fifty and hand in the best, or
 some that nobody else has, with which no pair can be compared.
@@ -131,7 +131,7 @@ def rankable(entry: Entry) -> bool:
         and all(
             record.cell.tier == "full"
             and is_whole(record.cell.game, "full", record.cell.budget_steps)
-            and record.cell.episodes >= RANKED_EPISODES
+            and record.cell.episodes == EPISODES["full"]
             for record in cells
         )
         and (entry.track == "none" or not repeated(cells))

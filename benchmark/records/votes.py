@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from benchmark.evaluation.protocol import EPISODES
 from benchmark.records.cell import MethodRef, content_hash
 from benchmark.records.record import Record
 
@@ -13,9 +14,11 @@ def one_vote(records: Iterable[Record]) -> list[Record]:
 
     Cells that differ only in who else was at hand, or in how many matches were played, are of one
     attack, victim and seed: the one of the highest level is kept, so that nobody's own word stands
-    in for what was verified; then the longest played, the one judged by most held-out adversaries,
-    the one that met most victims, was diagnosed most, then the smaller id. Of a defense that trains
-    with whoever is at hand they are trainings of their own, of which the fullest counts.
+    in for what was verified; then one of as many matches as its tier asks for, a number that no
+    author chose, else the longest played up to that; then the one judged by most held-out
+    adversaries, the one that met most victims, was diagnosed most, then the smaller id. Of a
+    defense that trains with whoever is at hand they are trainings of their own, of which the
+    fullest counts.
     """
     kept: dict[str, Record] = {}
     company = ("held_out", "others", "foreign", "diagnoses")
@@ -23,7 +26,8 @@ def one_vote(records: Iterable[Record]) -> list[Record]:
 
     def fullest(record: Record) -> tuple[int | str, ...]:
         lengths = [-len(getattr(record.cell, part)) for part in company]
-        return (-record.level, -record.cell.episodes, *lengths, record.id)
+        played, asked = record.cell.episodes, EPISODES[record.cell.tier]
+        return (-record.level, played != asked, -min(played, asked), *lengths, record.id)
 
     for record in sorted(records, key=fullest):
         alone = record.cell.model_dump(mode="json", exclude=beside)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark.errors import Misuse
-from benchmark.evaluation.protocol import PROTOCOL
+from benchmark.evaluation.protocol import EPISODES, PROTOCOL
 from benchmark.games.game import GameCard, Tier
 from benchmark.learning.device import CORES_ONLY, CPU
 from benchmark.policies.policy import ANY, PolicyCard
@@ -16,7 +16,6 @@ from benchmark.records.cell import MOST, Diagnosis, MethodRef
 from benchmark.registry import Victims, attacks, defenses, detectors, game
 from benchmark.settings import hint, resolve
 
-EPISODES: dict[Tier, int] = {"smoke": 200, "lite": 200, "full": 1000}
 SEEDS: dict[Tier, int] = {"smoke": 1, "lite": 3, "full": 5}
 BLACK_BOX, WHITE_BOX = "black-box", "white-box"
 HELD_OUT_SEED = 1000

@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from benchmark.errors import CheckFailed, Misuse
+from benchmark.evaluation.protocol import EPISODES
 from benchmark.records.record import Record
 from benchmark.registry import Victims, game
-from benchmark.runs.spec import EPISODES
 from benchmark.submissions import evidence, prediction
 from benchmark.submissions.checklist import Item, failed, passed, to_do
 from benchmark.submissions.folder import Submission

@@ -13,6 +13,7 @@ import pytest
 from benchmark.arena.session import RefereeSpec
 from benchmark.display import Silent
 from benchmark.errors import InfrastructureError
+from benchmark.evaluation.protocol import EPISODES
 from benchmark.isolation.engine import Engine
 from benchmark.isolation.owner import LABEL, mark
 from benchmark.policies.policy import Policy
@@ -21,7 +22,6 @@ from benchmark.registry import Victims, attacks, defenses, detectors, game
 from benchmark.runs import boxes as boxing
 from benchmark.runs.boxes import Boxes
 from benchmark.runs.contestant import Task
-from benchmark.runs.spec import EPISODES
 from benchmark.submissions import folder, template
 from benchmark.submissions.runners import InContainers
 from benchmark.submissions.submit import Asked, submit

@@ -178,6 +178,7 @@ def test_only_what_both_have_met_is_compared() -> None:
         ({"tier": "lite"}, "tier"),
         ({"tier": "smoke"}, "tier"),
         ({"episodes": 998}, "matches"),
+        ({"episodes": 1002}, "matches"),
         ({"victim_ranked": False}, "replication variant"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.evaluation.protocol import EPISODES
 from benchmark.records.record import Record
 from benchmark.records.votes import latest, one_vote
 from tests.factories import attacked, defended
@@ -15,10 +16,17 @@ def ids(records: list[Record]) -> list[str]:
 
 
 def test_the_longest_played_has_the_vote_then_the_one_in_most_company() -> None:
-    short, long = attacked(50, others=["b", "c"]), attacked(500, episodes=1000)
+    short, long = attacked(5, episodes=10, others=["b", "c"]), attacked(10, episodes=20)
     assert ids(one_vote([short, long])) == [long.id]
     alone, accompanied = attacked(50), attacked(50, others=["b"])
     assert ids(one_vote([alone, accompanied])) == [accompanied.id]
+
+
+def test_who_plays_on_has_no_vote_for_it() -> None:
+    """Else an author could stop where it looks best, or replace a rival by one more match."""
+    asked, more = attacked(50, episodes=EPISODES["smoke"]), attacked(1, episodes=1001)
+    assert asked.cell.tier == "smoke"
+    assert ids(one_vote([more, asked])) == [asked.id]
 
 
 def test_nobody_s_own_word_stands_in_for_what_was_verified() -> None:

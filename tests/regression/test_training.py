@@ -10,6 +10,7 @@ import pytest
 
 from benchmark.display import Silent
 from benchmark.errors import CheckFailed, Misuse
+from benchmark.evaluation.protocol import EPISODES
 from benchmark.policies import artifact
 from benchmark.records.record import Record
 from benchmark.records.store import Store
@@ -19,7 +20,7 @@ from benchmark.regression.falls import ALPHA
 from benchmark.regression.platform import here
 from benchmark.regression.training import MEASURES, Trained, measured, setup
 from benchmark.runs.plan import Plan
-from benchmark.runs.spec import EPISODES, HELD_OUT_SEED
+from benchmark.runs.spec import HELD_OUT_SEED
 from tests.factories import attacked, defended
 
 ROLLOUT = 16_384

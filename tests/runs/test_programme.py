@@ -22,6 +22,7 @@ from benchmark.commands import board as command
 from benchmark.commands.crew import Crew
 from benchmark.display import Live, Silent
 from benchmark.errors import InfrastructureError, Misuse
+from benchmark.evaluation.protocol import EPISODES
 from benchmark.games import pong
 from benchmark.leaderboard import board, policies
 from benchmark.records.record import MatchSet, Record
@@ -41,7 +42,6 @@ from benchmark.runs.programme import (
     stretches,
 )
 from benchmark.runs.run import execute
-from benchmark.runs.spec import EPISODES
 from benchmark.submissions.replay import Replay
 from tests.command_line import bench, refused
 from tests.runs.conftest import Shelf

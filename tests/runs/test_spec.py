@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from benchmark.errors import Misuse
+from benchmark.evaluation.protocol import EPISODES
 from benchmark.policies.policy import PolicyCard
 from benchmark.registry import attacks, defenses, games
-from benchmark.runs.spec import EPISODES, HELD_OUT_SEED, SEEDS, RunSpec
+from benchmark.runs.spec import HELD_OUT_SEED, SEEDS, RunSpec
 from tests.runs.conftest import Resolve, Shelf, named
 
 

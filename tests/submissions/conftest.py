@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import registry
-from benchmark.runs.spec import EPISODES
+from benchmark.evaluation.protocol import EPISODES
 
 DICE = '''"""Random weights, and one step of every match."""
 

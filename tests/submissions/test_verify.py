@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from benchmark.arena.tally import Tally
+from benchmark.evaluation.protocol import EPISODES
 from benchmark.policies import artifact
 from benchmark.records.files import read, to_json
 from benchmark.records.record import Isolation, MatchSet
 from benchmark.records.store import Store
 from benchmark.registry import Victims
-from benchmark.runs.spec import EPISODES
 from benchmark.submissions import folder, prediction, verify
 from benchmark.submissions.inquiry import Wanted
 from benchmark.submissions.replay import Replay
