@@ -31,6 +31,7 @@ def one_vote(records: Iterable[Record]) -> list[Record]:
 
     for record in sorted(records, key=fullest):
         alone = record.cell.model_dump(mode="json", exclude=beside)
+        alone["victim"] = record.cell.victim.sha256  # under a second name it is no second victim
         kept.setdefault(content_hash(alone), record)
     return list(kept.values())
 

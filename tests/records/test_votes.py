@@ -41,6 +41,13 @@ def test_another_seed_or_victim_has_a_vote_of_its_own() -> None:
     assert set(ids(one_vote(records))) == set(ids(records))
 
 
+def test_a_victim_under_a_second_name_has_one_vote() -> None:
+    own, again = attacked(50), attacked(90, victim="house ")
+    victim = again.cell.victim.model_copy(update={"sha256": own.cell.victim.sha256})
+    cell = again.cell.model_copy(update={"victim": victim})
+    assert len(one_vote([own, again.model_copy(update={"cell": cell, "id": cell.id})])) == 1
+
+
 CELLS = [
     attacked(50), attacked(60, others=["b"]), attacked(70, others=["c"]),
     attacked(80, others=["b", "c"]), attacked(300, episodes=1000), attacked(50, seed=1),
