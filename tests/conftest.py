@@ -1,8 +1,13 @@
-"""For all tests: methods run in this process, whatever engine the machine has."""
+"""For all tests: methods run in this process, whatever engine the machine has; no test is timed."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine fails nothing: speed is measured in tests/perf.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ def numbers(layout: Layout) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 300), st.integers(0, 1), st.sampled_from([Pong.describe(), duel_card()]))
 def test_the_arrays_of_a_region_fill_it_without_gaps_or_overlaps(
     matches: int, seat: int, card: Any

@@ -185,7 +185,7 @@ def test_chance_comes_from_the_episode_the_step_and_the_seat():
     assert len(np.unique(first)) == first.size
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.integers(1, 12))
 def test_players_continue_from_their_state(base, matches):
     mixture = Mixture([(ZERO, 1.0), (RANDOM, 1.0), (network(), 1.0)])

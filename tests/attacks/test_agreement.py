@@ -39,7 +39,7 @@ def by_hand(signal: np.ndarray, rollout: Rollout) -> tuple[list[float], list[boo
     return means, won
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32))
 def test_agreement_is_the_correlation_over_the_matches_that_ended(seed: int) -> None:
     """Against every match looked at for itself; what goes on after the rollout has no outcome."""

@@ -14,7 +14,7 @@ from attacks.victim_model import PutBack, VictimView
 from tests.attacks.conftest import PONG
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.lists(st.floats(-9, 9, width=32), min_size=3, max_size=3), min_size=1))
 def test_norms_are_the_textbook_ones(rows: list[list[float]]) -> None:
     x = torch.tensor(rows, dtype=torch.float64)

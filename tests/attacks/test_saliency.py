@@ -72,7 +72,7 @@ def test_integrated_gradients_of_a_linear_map_are_exact() -> None:
     torch.testing.assert_close(integrated(function, s, chance()), wanted)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 1000))
 def test_integrated_gradients_are_complete(seed: int) -> None:
     """They sum to F(s) - F(0): here all are positive, and the sum of 25 points is 6 % near."""
@@ -197,7 +197,7 @@ def test_the_weight_is_the_paper_s(name: Saliency, columns: tuple[int, int]) -> 
 
 
 @each
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 1000), scale=st.floats(1e-3, 1e3), start=st.integers(0, D),
     width=st.integers(0, D),

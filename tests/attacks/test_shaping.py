@@ -98,7 +98,7 @@ def test_standardising_is_by_the_whole_rollout_and_clipped() -> None:
     assert (z == REWARD_CLIP).sum() == 1
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SIGNALS)
 def test_a_standardised_signal_is_finite_and_within_its_clip(signal: np.ndarray) -> None:
     z = standardised(signal)
@@ -107,7 +107,7 @@ def test_a_standardised_signal_is_finite_and_within_its_clip(signal: np.ndarray)
     assert np.abs(z).max() <= REWARD_CLIP
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SIGNALS, st.floats(0.25, 64, width=16), st.floats(-50, 50, width=16))
 def test_the_scale_of_a_signal_says_nothing(signal: np.ndarray, scale: float, at: float) -> None:
     assume(signal.std() > 0.1)
@@ -115,7 +115,7 @@ def test_the_scale_of_a_signal_says_nothing(signal: np.ndarray, scale: float, at
     np.testing.assert_allclose(standardised(moved), standardised(signal), atol=5e-3)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SIGNALS)
 def test_the_better_step_is_never_paid_less(signal: np.ndarray) -> None:
     order = np.argsort(signal, axis=None)
@@ -169,7 +169,7 @@ def test_defaults_follow_the_length_of_a_match() -> None:
 # --- paid as it changes --------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 0.5, 0.995, 1.0]))
 def test_changes_pay_a_match_what_it_began_with_however_it_goes(seed: int, gamma: float) -> None:
     """Discounted and summed over a match: -phi_0, so that no way of playing it is worth more."""
@@ -193,7 +193,7 @@ def test_what_follows_a_rollout_counts_as_no_change() -> None:
     np.testing.assert_allclose(changes(phi, ends, 0.9), [[-0.1, -0.1], [-0.1, -0.1], [0, -1]], 1e-6)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32))
 def test_rises_pay_a_match_from_its_first_step_up_to_its_highest(seed: int) -> None:
     """In all, whenever it comes; a fall takes nothing back."""

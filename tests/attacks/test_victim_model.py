@@ -71,7 +71,7 @@ def test_a_view_is_clipped_on_both_sides() -> None:
     assert view.of(far)[0, :2].tolist() == [VIEW_CLIP, -VIEW_CLIP]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(hnp.arrays(np.float32, (3, 6), elements=st.floats(-9, 9, width=32)))
 def test_raw_undoes_the_view(deviations: np.ndarray) -> None:
     """Where nothing was clipped."""
@@ -173,7 +173,7 @@ def test_the_view_of_a_rollout_counts_that_rollout() -> None:
     torch.testing.assert_close(steps.view.std(0, correction=0), torch.ones(13), atol=1e-4, rtol=0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, STEPS * MATCHES - 1), max_size=30), st.booleans(), st.booleans())
 def test_taking_rows_is_indexing(rows: list[int], with_own: bool, prepared: bool) -> None:
     pairs = seen(with_own=with_own)[1]

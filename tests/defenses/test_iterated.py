@@ -71,7 +71,7 @@ def test_without_a_share_for_attacks_it_only_retrains() -> None:
     assert [len(arena.players.mixture.policies) for arena in arenas] == [2] * 3
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0, 0.999), st.integers(1, 6), st.sampled_from([8, 16, 48]))
 def test_the_least_budget_is_enough_for_every_stage_and_one_less_is_not(
     share: float, rounds: int, matches: int

@@ -48,7 +48,7 @@ def flipped(tally: Tally) -> Tally:
     return Tally(wins=tally.losses, ties=tally.ties, losses=tally.wins, breakdown=breakdown)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS, st.integers(1, 80))
 def test_every_seed_is_played_once(seeds: list[int], matches: int) -> None:
     """Short matches are not counted more often, whatever the ratio of episodes to matches."""
@@ -66,7 +66,7 @@ def test_short_matches_are_won_more_often_in_the_fake_game() -> None:
     assert told(seeds).win_rate < told(step_by_step).win_rate
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SEEDS, st.integers(1, 20))
 def test_the_other_view_exchanges_wins_and_losses(seeds: list[int], matches: int) -> None:
     """And keeps ties and endings."""

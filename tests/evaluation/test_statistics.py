@@ -118,7 +118,7 @@ def test_iqm_leaves_out_the_extremes() -> None:
         iqm([])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(STRATA, st.integers(0, 2**32))
 def test_interval_is_told_by_its_seed(strata: list[list[float]], seed: int) -> None:
     """Twice the same; ordered; within the values."""
@@ -128,7 +128,7 @@ def test_interval_is_told_by_its_seed(strata: list[list[float]], seed: int) -> N
     assert min(values) - 1e-12 <= low <= high <= max(values) + 1e-12
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(RATES, st.lists(st.integers(1, 5), min_size=1, max_size=4))
 def test_interval_of_constants_is_the_constant(value: float, sizes: list[int]) -> None:
     """Nothing varies, so there is no width."""
@@ -136,7 +136,7 @@ def test_interval_of_constants_is_the_constant(value: float, sizes: list[int]) -
     assert interval == pytest.approx((value, value), abs=1e-12)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(STRATA, st.floats(-1, 1), st.floats(0.1, 3))
 def test_interval_moves_and_stretches_with_its_values(
     strata: list[list[float]], shift: float, scale: float
@@ -186,7 +186,7 @@ def test_interval_is_that_of_a_plain_bootstrap(level: float) -> None:
     assert found == pytest.approx((low, high), abs=0.015)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(STRATA, st.integers(0, 2**32))
 def test_draws_are_those_of_a_loop_over_the_same_generator(
     strata: list[list[float]], seed: int
@@ -211,7 +211,7 @@ def test_draws_of_counted_rates_are_exact(draws: Callable[..., NDArray[np.float6
     assert set(found.tolist()) == {round(value * over) / over for value in found.tolist()}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(STRATA)
 def test_the_interval_holds_the_point_and_rises_with_a_value(strata: list[list[float]]) -> None:
     """Of the IQM too; raising the values of one victim lowers neither end."""
@@ -223,7 +223,7 @@ def test_the_interval_holds_the_point_and_rises_with_a_value(strata: list[list[f
     assert more[1] >= high - 1e-9
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(RATES, min_size=1, max_size=10), st.integers(0, 2**32))
 def test_the_interval_of_a_mean_holds_it(values: list[float], seed: int) -> None:
     low, high = bootstrap_mean(values, seed=seed)

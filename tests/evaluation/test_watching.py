@@ -49,7 +49,7 @@ def test_each_episode_is_the_match_of_its_seed(matches: int) -> None:
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 2**63 - 1), max_size=40), st.integers(1, 50))
 def test_every_match_is_as_long_as_it_lasts(seeds: list[int], matches: int) -> None:
     idle = ZeroPolicy(1)

@@ -65,7 +65,7 @@ MATCH = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(MATCH, min_size=1, max_size=6))
 def test_twin_equals_kernel_bit_for_bit_from_any_state(matches):
     arguments = [np.array(column) for column in zip(*matches, strict=True)]

@@ -25,7 +25,7 @@ from benchmark.leaderboard.scoring import BOOTSTRAP_SEED
 from benchmark.records.record import Record
 from tests.factories import attacked, ranked_on
 
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=15)
 SEEDS = st.lists(st.integers(0, 1000), min_size=5, max_size=8)
 
 

@@ -25,7 +25,7 @@ from tests.factories import attacked, defended, make_record, match
 WINS = st.integers(0, 200)
 SEEDS = st.lists(WINS, min_size=1, max_size=6)
 GRID = st.dictionaries(st.sampled_from(["a", "b", "c"]), SEEDS, min_size=1)
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=15)
 
 
 def cells(grid: dict[str, list[int]]) -> list[Record]:

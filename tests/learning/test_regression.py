@@ -59,7 +59,7 @@ def test_squashed_it_is_the_tanh_of_the_network() -> None:
     torch.testing.assert_close(squashed(torch.from_numpy(x)), plain(torch.from_numpy(x)).tanh())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.floats(-1e4, 1e4, width=32), st.booleans())
 def test_squashed_it_never_leaves_its_bounds(scale: float, trained: bool) -> None:
     """Not even where its targets lie far outside, as in the released code."""

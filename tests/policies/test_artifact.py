@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 # --- round trip ----------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**32), obs_dim=st.integers(1, 6), act_dim=st.integers(1, 3),
     hidden=st.lists(st.integers(1, 9), max_size=3).map(tuple),
@@ -239,7 +239,7 @@ def test_tensors_of_a_foreign_type_are_refused(folder, dtype, size):
     assert str(folder / WEIGHTS) in str(caught.value)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(place=st.integers(0, 10**6), bit=st.integers(0, 7))
 def test_any_flipped_bit_of_the_weights_is_refused(tmp_path_factory, place, bit):
     folder = tmp_path_factory.mktemp("flipped")

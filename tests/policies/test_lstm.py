@@ -80,7 +80,7 @@ def slow_step(
 # --- the network ---------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.integers(1, 6), st.integers(1, 5), st.integers(1, 5), st.integers(1, 3),
     st.integers(0, 2**32), st.integers(1, 4),

@@ -70,7 +70,7 @@ def as_torch(policy: MLPPolicy) -> torch.nn.Sequential:
 # --- the network ---------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(1, 9), st.lists(st.integers(1, 16), max_size=3), st.integers(1, 4),
     st.sampled_from(["tanh", "relu"]), st.integers(0, 2**32), st.integers(1, 7),

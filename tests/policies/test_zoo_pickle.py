@@ -215,7 +215,7 @@ def read_or_refused(payload: bytes) -> None:
     assert (found.ndim, found.dtype.kind) == (1, "f")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.sampled_from(sorted(FORMS)),
     st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=6),
@@ -227,7 +227,7 @@ def test_flipped_bytes_give_numbers_or_the_one_error(form, flips):
     read_or_refused(bytes(payload))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.binary(max_size=60))
 def test_any_bytes_give_numbers_or_the_one_error(payload):
     read_or_refused(payload)

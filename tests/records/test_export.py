@@ -192,7 +192,7 @@ def test_numbers_and_plain_names_are_left_alone() -> None:
     assert "'" not in payload
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(), st.text())
 def test_any_name_comes_back_from_every_format(adversary: str, victim: str) -> None:
     """Quotes, separators, line breaks, controls: one row, the same names."""

@@ -242,7 +242,7 @@ def test_a_changed_digit_of_the_cell_is_refused(tmp_path: Path, data: st.DataObj
         read(path)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 99), st.integers(1, 100))
 def test_a_forged_win_that_adds_up_changes_the_board(wins: int, more: int) -> None:
     """What no check can see is at least visible, without any digest."""

@@ -16,7 +16,7 @@ wins = st.lists(st.integers(0, 12), min_size=1, max_size=5)
 
 
 @given(old=wins, new=wins)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_permutation_test_counts_what_enumeration_counts(
     old: list[int], new: list[int]
 ) -> None:

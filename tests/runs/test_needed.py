@@ -39,7 +39,7 @@ def read_by(plan: Plan, ids: Iterable[str]) -> set[str]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sets(st.integers(0, 7)))
 def test_needed_is_what_the_plan_of_the_kept_cells_reads(kept: Kept, chosen: set[int]) -> None:
     """Trainings exactly; matches beside those are of players that are all needed."""

@@ -21,7 +21,7 @@ GOOD: dict[str, Any] = {
     "requirements": ["left==1.0", "right==2.0.post1"],
 }  # fmt: skip
 HASH = " --hash=sha256:" + "0" * 64
-some = settings(deadline=None, max_examples=30)
+some = settings(max_examples=30)
 FIELDS = st.sampled_from(sorted(GOOD))
 
 
